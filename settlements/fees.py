@@ -1,0 +1,420 @@
+"""What the marketplace charges a seller for one line, by terms that are already chosen.
+
+Which rule applies is decided in `schedules`; here it is computed. Values in, values out: no query,
+no clock. Amounts are minor units, rates parts per million. Estimate, settlement, explanation and
+verification all go through `charge`. Source: the settlement arithmetic, sections 4 to 6.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from fractions import Fraction
+from math import gcd
+from typing import Any, Final, TypeAlias
+
+from marketplace import money
+from marketplace.money import MILLION
+from marketplace.refusals import Refused, gettext_noop
+from settlements import vat
+
+# What a fee is taken from. A shipping or revenue line brings its amount as `list_amount`.
+LIST_AMOUNT: Final = "list_amount"
+AFTER_SELLER_DISCOUNT: Final = "after_seller_discount"
+BUYER_PAID: Final = "buyer_paid"
+SHIPPING: Final = "shipping"
+AMOUNT: Final = "amount"
+FEE_OF: Final = "fee:"  # and the component: the rounded fee of an earlier one
+BASES: Final = (LIST_AMOUNT, AFTER_SELLER_DISCOUNT, BUYER_PAID, SHIPPING, AMOUNT)
+
+WHOLE: Final = "whole"
+MARGINAL: Final = "marginal"
+BAND_ON_BASE: Final = "base"
+BAND_ON_PREVIOUS_SALES: Final = "previous_period_sales"
+
+Charged: TypeAlias = tuple[tuple[int, int, int], ...]
+"""(base, fee, VAT) of each component, in the schedule's order."""
+
+_Shape: TypeAlias = tuple[
+    tuple[int, ...] | None, tuple[tuple[int, int], ...], int, int, int, int | None
+]
+_Step: TypeAlias = tuple[int, _Shape, int, money.Rounder, int, int, money.Rounder, bool]
+
+
+class BenefitOutOfRange(Refused):
+    code = "benefit_out_of_range"
+    message = gettext_noop("A benefit takes off from nothing to everything, not %(ppm)s ppm.")
+
+
+class NotChargeable(Refused):
+    code = "not_chargeable"
+    message = gettext_noop(
+        "Fees cannot be computed on %(quantity)s units that the buyer pays %(buyer_paid)s for."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A rate for amounts from `start` up to, but not with, `end`; None has no end."""
+
+    start: int
+    end: int | None
+    rate_ppm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule of a fee schedule: how a component is computed, and on which lines.
+
+    A condition that is None holds for every line. Dates and prices are half open. `bands`, where
+    given, replace `rate_ppm`; on the sales of the previous closed period they are `whole` only.
+    """
+
+    id: int
+    rank: int
+    component: str
+    base: str = LIST_AMOUNT
+    rate_ppm: int = 0
+    fixed_amount: int = 0
+    per_unit: bool = False  # the fixed amount is due for each unit
+    min_amount: int | None = None
+    max_amount: int | None = None
+    mode: str = money.FLOOR
+    vat_kind: str
+    vat_mode: str = money.HALF_UP
+    keep_on_refund: bool = False
+    bands: tuple[Band, ...] = ()
+    band_kind: str = WHOLE
+    band_basis: str = BAND_ON_BASE
+
+    stream: str | None = None
+    category_id: int | None = None  # with its whole subtree
+    listing_kind: str | None = None
+    channel: str | None = None
+    seller_type: str | None = None
+    seller_id: int | None = None
+    grade: str | None = None
+    date_from: date | None = None
+    date_to: date | None = None
+    price_from: int | None = None
+    price_to: int | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.id)  # a rule has thirty fields, and rules are hashed often
+
+    def tier_rate_ppm(self, previous_sales: int) -> int | None:
+        """Return the rate of the band the previous closed period's sales fall in, if there is."""
+        if not self.bands or self.band_basis != BAND_ON_PREVIOUS_SALES:
+            return None
+        return self.bands[_band_at([band.start for band in self.bands], previous_sales)].rate_ppm
+
+
+@dataclass(frozen=True, slots=True)
+class Benefit:
+    """What a grade or a campaign takes off the components it names.
+
+    `points_off_ppm` comes off the rate, `percent_off_ppm` off the fee before its limits.
+    """
+
+    components: frozenset[str]
+    points_off_ppm: int = 0
+    percent_off_ppm: int = 0
+
+    def __post_init__(self) -> None:
+        for ppm in (self.points_off_ppm, self.percent_off_ppm):
+            if not 0 <= ppm <= MILLION:
+                raise BenefitOutOfRange(ppm=ppm)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A rule as it is pinned for a line: with its benefits summed up and its tier chosen."""
+
+    rule: Rule
+    points_off_ppm: int = 0
+    percents_off_ppm: tuple[int, ...] = ()  # sorted; they multiply
+    tier_rate_ppm: int | None = None  # of a rule by the previous period's sales
+
+    @classmethod
+    def pinned(
+        cls, rule: Rule, benefits: Iterable[Benefit] = (), previous_sales: int = 0
+    ) -> "Charge":
+        """Pin `rule` with those of the benefits that name its component."""
+        touching = [benefit for benefit in benefits if rule.component in benefit.components]
+        return cls(
+            rule,
+            sum(benefit.points_off_ppm for benefit in touching),
+            tuple(sorted(b.percent_off_ppm for b in touching if b.percent_off_ppm)),
+            rule.tier_rate_ppm(previous_sales),
+        )
+
+    def bands(self) -> tuple[Band, ...]:
+        """The bands on the base with their rates after points off; a plain rate is one band."""
+        rule = self.rule
+        bands = rule.bands
+        if not bands or rule.band_basis != BAND_ON_BASE:
+            rate_ppm = rule.rate_ppm if self.tier_rate_ppm is None else self.tier_rate_ppm
+            bands = (Band(0, None, rate_ppm),)
+        off = self.points_off_ppm
+        return tuple(Band(b.start, b.end, max(b.rate_ppm - off, 0)) for b in bands)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The charges pinned for a line, one per component that matched, in the schedule's order.
+
+    Equal terms charge equally for ever: they hold the rules themselves. They are compiled once
+    into plain integers, as `charge` is called a million times a night.
+    """
+
+    version_id: int
+    vat_rate_ppm: int
+    charges: tuple[Charge, ...]
+    nothing: Charged = field(init=False, repr=False, compare=False)
+    vat_on_top: tuple[bool, ...] = field(init=False, repr=False, compare=False)
+    _steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        on_top = tuple(charge.rule.vat_kind == vat.EXCLUSIVE for charge in self.charges)
+        object.__setattr__(self, "nothing", ((0, 0, 0),) * len(self.charges))
+        object.__setattr__(self, "vat_on_top", on_top)
+        object.__setattr__(self, "_steps", _compiled(self.charges, self.vat_rate_ppm))
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        return tuple(charge.rule.component for charge in self.charges)
+
+    def key(self) -> tuple[Any, ...]:
+        """Return what identifies the terms: hashable, and storable as JSON."""
+        charges = tuple(
+            (c.rule.id, c.points_off_ppm, c.percents_off_ppm, c.tier_rate_ppm) for c in self.charges
+        )
+        return (self.version_id, self.vat_rate_ppm, charges)
+
+    @classmethod
+    def from_key(cls, key: Sequence[Any], rules: Mapping[int, Rule]) -> "Terms":
+        """Rebuild exactly the terms whose `key()` was stored; `rules` by id, of that version."""
+        version_id, vat_rate_ppm, charges = key
+        return cls(
+            version_id,
+            vat_rate_ppm,
+            tuple(
+                Charge(rules[rule_id], points, tuple(percents), tier)
+                for rule_id, points, percents, tier in charges
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How one component of a line came about, for the page that shows the figure."""
+
+    component: str
+    rule_id: int
+    base_kind: str
+    base: int
+    slices: tuple[tuple[int, int], ...]  # (part of the base, rate after points off in ppm)
+    points_off_ppm: int
+    percents_off_ppm: tuple[int, ...]
+    unclamped: Fraction  # before minimum and maximum
+    exact: Fraction
+    mode: str
+    fee: int
+    vat_kind: str
+    vat_rate_ppm: int
+    vat_exact: Fraction
+    vat_mode: str
+    vat: int
+
+    @property
+    def rate_ppm(self) -> int:
+        """The rate after points off; of a marginal tier, that of the last slice."""
+        return self.slices[-1][1]
+
+
+def charge(
+    terms: Terms,
+    quantity: int,
+    list_amount: int,
+    seller_discount: int = 0,
+    platform_discount: int = 0,
+    partner_discount: int = 0,
+    kept: Charged | None = None,
+) -> Charged:
+    """Return (base, fee, VAT) of each component of a line of `quantity` units.
+
+    Without units everything is 0; with units on a base of 0, fixed amount and minimum are due.
+    `kept` is what the original line was charged: components that are kept on a refund have its
+    figures. Refuses negative units and lines for which the buyer pays less than nothing.
+    """
+    if not quantity and kept is None:
+        return terms.nothing
+    after = list_amount - seller_discount
+    paid = after - platform_discount - partner_discount
+    if quantity < 0 or paid < 0 or paid > after or after > list_amount:
+        raise NotChargeable(quantity=quantity, buyer_paid=paid)
+    amounts = [list_amount, after, paid, 0]
+    charged: list[tuple[int, int, int]] = []
+    for at, shape, unit, round_fee, vat_factor, vat_unit, round_vat, is_kept in terms._steps:
+        if kept is not None and (is_kept or not quantity):
+            part = kept[len(charged)] if is_kept else (0, 0, 0)
+        else:
+            base = amounts[at]
+            fee = round_fee(_exact(shape, base, quantity), unit)
+            part = (base, fee, round_vat(fee * vat_factor, vat_unit))
+        amounts.append(part[1])
+        charged.append(part)
+    return tuple(charged)
+
+
+def net(terms: Terms, list_amount: int, seller_discount: int, charged: Charged) -> int:
+    """Return what the seller is owed for a line: its price less fees and the VAT on top of them.
+
+    Platform and partner discounts are not taken from the seller: their funders owe them.
+    """
+    left = list_amount - seller_discount
+    for (_, fee, fee_vat), is_on_top in zip(charged, terms.vat_on_top, strict=True):
+        left -= fee + fee_vat if is_on_top else fee
+    return left
+
+
+def explain(
+    terms: Terms,
+    quantity: int,
+    list_amount: int,
+    seller_discount: int = 0,
+    platform_discount: int = 0,
+    partner_discount: int = 0,
+    kept: Charged | None = None,
+) -> tuple[Explanation, ...]:
+    """Say for each component how its fee and VAT came about. Same arguments as `charge`.
+
+    The figures are those of `charge`, and the exact values those it rounded.
+    """
+    discounts = (seller_discount, platform_discount, partner_discount)
+    charged = charge(terms, quantity, list_amount, *discounts, kept)
+    return tuple(
+        _explained(pinned, step, part, quantity, terms.vat_rate_ppm, kept)
+        for pinned, step, part in zip(terms.charges, terms._steps, charged, strict=True)
+    )
+
+
+def _exact(shape: _Shape, base: int, quantity: int) -> int:
+    """Return the exact fee as a numerator over the step's unit."""
+    starts, slopes, fixed, per_unit, low, high = shape
+    rate, offset = slopes[bisect_right(starts, base) - 1 if starts else 0]
+    exact = base * rate + offset + fixed + per_unit * quantity
+    if exact < low:
+        return low
+    if high is not None and exact > high:
+        return high
+    return exact
+
+
+def _compiled(charges: Sequence[Charge], vat_rate_ppm: int) -> tuple[_Step, ...]:
+    """Turn charges into steps of plain integers.
+
+    The amounts a step may start from are numbered: list amount, after seller's discount, paid by
+    the buyer, zero, then the fee of each component before.
+    """
+    numbers = {LIST_AMOUNT: 0, SHIPPING: 0, AMOUNT: 0, AFTER_SELLER_DISCOUNT: 1, BUYER_PAID: 2}
+    steps = []
+    for at, pinned in enumerate(charges):
+        rule = pinned.rule
+        shape, unit = _shaped(pinned)
+        vat_factor, vat_unit = vat.ratio(rule.vat_kind, vat_rate_ppm)
+        # A component that charged nothing has no step; the fee of it is the zero at 3.
+        base_at = numbers.get(rule.base, 3)
+        fee_mode, vat_mode = money.rounder(rule.mode), money.rounder(rule.vat_mode)
+        kept = rule.keep_on_refund
+        steps.append((base_at, shape, unit, fee_mode, vat_factor, vat_unit, vat_mode, kept))
+        numbers[FEE_OF + rule.component] = 4 + at
+    return tuple(steps)
+
+
+def _shaped(pinned: Charge) -> tuple[_Shape, int]:
+    """Return the fee as a function of base and quantity in whole numbers, and their common unit.
+
+    Within one band the exact fee is a straight line: base × rate + offset. `whole` bands have no
+    offset; a `marginal` one starts where the slices before it ended.
+    """
+    rule = pinned.rule
+    factor, unit = 1, MILLION
+    for percent_off_ppm in pinned.percents_off_ppm:
+        factor, unit = factor * (MILLION - percent_off_ppm), unit * MILLION
+    bands = pinned.bands()
+    is_marginal = rule.band_kind == MARGINAL and len(bands) > 1
+    slopes = []
+    reached = 0
+    for band in bands:
+        offset = reached - band.start * band.rate_ppm if is_marginal else 0
+        slopes.append((band.rate_ppm * factor, offset * factor))
+        if band.end is not None:
+            reached += (band.end - band.start) * band.rate_ppm
+    fixed = rule.fixed_amount * MILLION * factor
+    low = (rule.min_amount or 0) * unit
+    high = None if rule.max_amount is None else rule.max_amount * unit
+    common = gcd(unit, fixed, low, high or 0, *(number for slope in slopes for number in slope))
+    shape = (
+        tuple(band.start for band in bands) if len(bands) > 1 else None,
+        tuple((rate // common, offset // common) for rate, offset in slopes),
+        0 if rule.per_unit else fixed // common,
+        fixed // common if rule.per_unit else 0,
+        low // common,
+        None if high is None else high // common,
+    )
+    return shape, unit // common
+
+
+def _explained(
+    pinned: Charge,
+    step: _Step,
+    part: tuple[int, int, int],
+    quantity: int,
+    vat_rate_ppm: int,
+    kept: Charged | None,
+) -> Explanation:
+    _, shape, unit, _, vat_factor, vat_unit, _, is_kept = step
+    rule, (base, fee, fee_vat) = pinned.rule, part
+    if quantity and not (is_kept and kept is not None):
+        exact = Fraction(_exact(shape, base, quantity), unit)
+        unclamped = Fraction(_exact((*shape[:4], 0, None), base, quantity), unit)
+    else:
+        # No units, or a figure taken over from the original line: nothing is computed here.
+        exact = unclamped = Fraction(fee)
+    return Explanation(
+        component=rule.component,
+        rule_id=rule.id,
+        base_kind=rule.base,
+        base=base,
+        slices=_slices(pinned, base),
+        points_off_ppm=pinned.points_off_ppm,
+        percents_off_ppm=pinned.percents_off_ppm,
+        unclamped=unclamped,
+        exact=exact,
+        mode=rule.mode,
+        fee=fee,
+        vat_kind=rule.vat_kind,
+        vat_rate_ppm=vat_rate_ppm,
+        vat_exact=Fraction(fee * vat_factor, vat_unit),
+        vat_mode=rule.vat_mode,
+        vat=fee_vat,
+    )
+
+
+def _slices(pinned: Charge, base: int) -> tuple[tuple[int, int], ...]:
+    """Return the parts of the base and the rate on each; only marginal tiers have several."""
+    bands = pinned.bands()
+    at = _band_at([band.start for band in bands], base)
+    if pinned.rule.band_kind != MARGINAL or len(bands) == 1:
+        return ((base, bands[at].rate_ppm),)
+    ends = [band.end for band in bands[:at]] + [base]
+    return tuple(
+        ((base if end is None else end) - band.start, band.rate_ppm)
+        for band, end in zip(bands, ends, strict=False)
+    )
+
+
+def _band_at(starts: Sequence[int], amount: int) -> int:
+    """Return which of the bands that begin at `starts` holds `amount`."""
+    return max(bisect_right(starts, amount) - 1, 0)
