@@ -1,0 +1,37 @@
+"""The rows of the common floor, one file per subject."""
+
+from marketplace.models.audit import AuditEntry, AuditSeal, AuditSealMember
+from marketplace.models.base import (
+    TenantKey,
+    TenantModel,
+    VersionedQuerySet,
+    VersionedRule,
+    scoped,
+)
+from marketplace.models.calendar import CalendarVersion, ClosedDay
+from marketplace.models.delivery import InboxMessage, OutboxMessage
+from marketplace.models.jobs import JobRow, JobRun, JobShard
+from marketplace.models.people import Membership, User
+from marketplace.models.registry import LegalIdentity, Marketplace
+
+__all__ = [
+    "AuditEntry",
+    "AuditSeal",
+    "AuditSealMember",
+    "CalendarVersion",
+    "ClosedDay",
+    "InboxMessage",
+    "JobRow",
+    "JobRun",
+    "JobShard",
+    "LegalIdentity",
+    "Marketplace",
+    "Membership",
+    "OutboxMessage",
+    "TenantKey",
+    "TenantModel",
+    "User",
+    "VersionedQuerySet",
+    "VersionedRule",
+    "scoped",
+]

@@ -1,0 +1,202 @@
+"""Sellers, their members, their daily figures and their grades."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import constraints, identifiers
+from marketplace.models import TenantKey, TenantModel, VersionedRule, scoped
+
+
+def _seller_id():
+    return identifiers.public_id("slr")
+
+
+class SellerQuerySet(models.QuerySet):
+    def active(self):
+        return self.filter(state=Seller.State.ACTIVE)
+
+
+class Seller(TenantModel):
+    """A business (or person) that sells in this marketplace."""
+
+    class State(models.TextChoices):
+        ONBOARDING = "onboarding", _("Onboarding")
+        ACTIVE = "active", _("Active")
+        RESTRICTED = "restricted", _("Restricted")
+        SUSPENDED = "suspended", _("Suspended")
+        TERMINATING = "terminating", _("Terminating")
+        TERMINATED = "terminated", _("Terminated")
+
+    class Type(models.TextChoices):
+        INDIVIDUAL = "individual", _("Individual")
+        SOLE_PROPRIETOR = "sole_proprietor", _("Sole proprietor")
+        CORPORATION = "corporation", _("Corporation")
+
+    MOVES = {  # every legal change of state; anything else is refused
+        State.ONBOARDING: {State.ACTIVE, State.TERMINATED},
+        State.ACTIVE: {State.RESTRICTED, State.SUSPENDED, State.TERMINATING},
+        State.RESTRICTED: {State.ACTIVE, State.SUSPENDED, State.TERMINATING},
+        State.SUSPENDED: {State.ACTIVE, State.RESTRICTED, State.TERMINATING},
+        State.TERMINATING: {State.ACTIVE, State.TERMINATED},
+        State.TERMINATED: set(),
+    }
+
+    public_id = models.CharField(
+        _("public id"), max_length=40, default=_seller_id, editable=False
+    )
+    code = models.CharField(
+        _("code"), max_length=64, help_text=_("The marketplace's own code for the seller.")
+    )
+    name = models.CharField(_("shop name"), max_length=200)
+    seller_type = models.CharField(
+        _("type"), max_length=20, choices=Type, default=Type.SOLE_PROPRIETOR
+    )
+    business_number = models.CharField(_("business registration number"), max_length=20, blank=True)
+    state = models.CharField(_("state"), max_length=20, choices=State, default=State.ONBOARDING)
+    joined_on = models.DateField(_("joined on"))
+
+    objects = scoped(SellerQuerySet)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("seller")
+        verbose_name_plural = _("sellers")
+        constraints = [
+            *constraints.tenant("seller"),
+            models.UniqueConstraint(fields=["marketplace", "code"], name="seller_code_is_unique"),
+            models.UniqueConstraint(
+                fields=["marketplace", "public_id"], name="seller_public_id_is_unique"
+            ),
+        ]
+
+    def __str__(self):
+        return self.name
+
+
+class SellerMember(models.Model):
+    """A user's place in a seller's shop. Global, since it decides which shop may be entered."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", _("Owner")
+        STAFF = "staff", _("Staff")
+
+    user = models.ForeignKey(
+        "marketplace.User", models.CASCADE, related_name="seller_memberships"
+    )
+    marketplace = models.ForeignKey("marketplace.Marketplace", models.CASCADE, related_name="+")
+    seller = TenantKey(Seller, models.CASCADE, related_name="members")
+    role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.OWNER)
+
+    class Meta:
+        verbose_name = _("seller member")
+        verbose_name_plural = _("seller members")
+        constraints = [
+            constraints.TenantForeignKey(field="seller", name="seller_member_seller_is_own"),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller", "user"], name="seller_member_is_unique"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.user_id} {self.role}"
+
+
+class PerformanceDay(TenantModel):
+    """What a seller did on one business day. Written by sellers.performance.record_days() only.
+
+    Counts are of order lines unless their name says units; sales are minor units of what buyers
+    and funders paid for goods (list amount less the seller's own discount).
+    """
+
+    seller = TenantKey(Seller, related_name="performance_days")
+    on = models.DateField(_("business day"))
+    orders_paid = models.PositiveIntegerField(_("orders paid"), default=0)
+    orders_confirmed = models.PositiveIntegerField(_("orders confirmed"), default=0)
+    units_confirmed = models.PositiveIntegerField(_("units confirmed"), default=0)
+    sales_confirmed = models.BigIntegerField(_("sales confirmed"), default=0)
+    cancelled_by_seller = models.PositiveIntegerField(_("cancelled by the seller"), default=0)
+    cancelled_other = models.PositiveIntegerField(_("cancelled otherwise"), default=0)
+    units_returned = models.PositiveIntegerField(_("units returned"), default=0)
+    sales_returned = models.BigIntegerField(_("sales returned"), default=0)
+    shipped = models.PositiveIntegerField(_("shipped"), default=0)
+    shipped_late = models.PositiveIntegerField(_("shipped late"), default=0)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("day of performance")
+        verbose_name_plural = _("days of performance")
+        constraints = [
+            *constraints.tenant("performance_day", "seller"),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller", "on"], name="performance_day_is_unique"
+            ),
+        ]
+        indexes = [models.Index(fields=["marketplace", "on"], name="performance_by_day")]
+
+    def __str__(self):
+        return f"{self.seller_id} {self.on}"
+
+
+class GradePolicy(VersionedRule):
+    """Grades, what each requires, and what each gives. `body` is read by sellers.grading."""
+
+    body = models.JSONField(_("policy"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("grade policy")
+        verbose_name_plural = _("grade policies")
+        constraints = [
+            *constraints.tenant("grade_policy"),
+            constraints.Frozen(name="grade_policy_frozen"),
+            models.UniqueConstraint(
+                fields=["marketplace", "number"], name="grade_policy_number_is_unique"
+            ),
+        ]
+
+
+class ProjectedGrade(TenantModel):
+    """The grade that a seller is heading for, computed anew each night."""
+
+    seller = TenantKey(Seller, related_name="+")
+    policy = TenantKey(GradePolicy, related_name="+")
+    on = models.DateField(_("computed for"))
+    grade = models.CharField(_("grade"), max_length=40)
+    explanation = models.JSONField(_("explanation"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("projected grade")
+        verbose_name_plural = _("projected grades")
+        constraints = [
+            *constraints.tenant("projected_grade", "seller", "policy"),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller"], name="projected_grade_is_one_per_seller"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.seller_id} {self.grade}"
+
+
+class OfficialGrade(TenantModel):
+    """A grade as it takes effect; never changed, superseded by a later one."""
+
+    seller = TenantKey(Seller, related_name="official_grades")
+    policy = TenantKey(GradePolicy, related_name="+")
+    effective_from = models.DateField(_("effective from"))
+    evaluated_on = models.DateField(_("evaluated for"))
+    grade = models.CharField(_("grade"), max_length=40)
+    explanation = models.JSONField(_("explanation"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("official grade")
+        verbose_name_plural = _("official grades")
+        constraints = [
+            *constraints.tenant(
+                "official_grade", "seller", "policy", grants=constraints.APPEND_ONLY
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller", "effective_from"],
+                name="official_grade_is_one_per_day",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.seller_id} {self.grade} ({self.effective_from})"

@@ -1,0 +1,185 @@
+"""What is charged and when it is paid out, version by version. Read by fees and due_dates."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from listings.models import Category
+from marketplace import constraints
+from marketplace.models import TenantKey, TenantModel, VersionedRule
+from sellers.models import Seller
+
+ROUNDING = [
+    ("floor", _("cut")),
+    ("ceil", _("up")),
+    ("half_up", _("half up")),
+    ("half_even", _("half to even")),
+]
+
+
+class FeeSchedule(TenantModel):
+    """A named price list of the marketplace; what it says stands in its versions."""
+
+    code = models.SlugField(_("code"), max_length=50)
+    name = models.CharField(_("name"), max_length=100)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("fee schedule")
+        verbose_name_plural = _("fee schedules")
+        constraints = [
+            *constraints.tenant("fee_schedule"),
+            models.UniqueConstraint(
+                fields=["marketplace", "code"], name="fee_schedule_code_is_unique"
+            ),
+        ]
+
+    def __str__(self):
+        return self.name
+
+
+class FeeScheduleVersion(VersionedRule):
+    """The fees in force from a day on. `components` is the order in which they are computed."""
+
+    schedule = TenantKey(FeeSchedule, related_name="versions")
+    components = ArrayField(models.CharField(max_length=30), verbose_name=_("components"))
+    vat_rate_ppm = models.PositiveIntegerField(_("VAT rate (ppm)"), default=100_000)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("fee schedule version")
+        verbose_name_plural = _("fee schedule versions")
+        constraints = [
+            *constraints.tenant("fee_schedule_version", "schedule"),
+            constraints.Frozen(name="fee_schedule_version_frozen"),
+            models.UniqueConstraint(
+                fields=["marketplace", "schedule", "number"],
+                name="fee_schedule_version_number_is_unique",
+            ),
+        ]
+
+
+class FeeRule(TenantModel):
+    """One rule of a version: conditions, and the charge where they hold.
+
+    The first rule of a component that matches by rank applies. Empty conditions match anything.
+    Rates in ppm, amounts in minor units, date and price ranges half open.
+    """
+
+    version = TenantKey(FeeScheduleVersion, models.CASCADE, related_name="rules")
+    rank = models.PositiveIntegerField(_("rank"))
+    component = models.CharField(_("component"), max_length=30)
+    stream = models.CharField(_("revenue stream"), max_length=30, blank=True)
+    category = TenantKey(Category, null=True, blank=True, related_name="+")
+    listing_kind = models.CharField(_("kind of listing"), max_length=30, blank=True)
+    channel = models.CharField(_("channel"), max_length=30, blank=True)
+    seller_type = models.CharField(_("type of seller"), max_length=20, blank=True)
+    seller = TenantKey(Seller, null=True, blank=True, related_name="+")
+    grade = models.CharField(_("grade"), max_length=40, blank=True)
+    date_from = models.DateField(_("from day"), null=True, blank=True)
+    date_to = models.DateField(_("to day, exclusive"), null=True, blank=True)
+    price_from = models.BigIntegerField(_("from unit price"), null=True, blank=True)
+    price_to = models.BigIntegerField(_("to unit price, exclusive"), null=True, blank=True)
+    base = models.CharField(_("base"), max_length=40)
+    rate_ppm = models.PositiveIntegerField(_("rate (ppm)"), default=0)
+    fixed_amount = models.BigIntegerField(_("fixed amount"), default=0)
+    per_unit = models.BooleanField(_("fixed amount per unit"), default=False)
+    min_amount = models.BigIntegerField(_("minimum"), null=True, blank=True)
+    max_amount = models.BigIntegerField(_("maximum"), null=True, blank=True)
+    mode = models.CharField(_("rounding"), max_length=10, choices=ROUNDING, default="floor")
+    vat_kind = models.CharField(
+        _("VAT"),
+        max_length=10,
+        choices=[
+            ("exclusive", _("on top")),
+            ("inclusive", _("included")),
+            ("exempt", _("exempt")),
+        ],
+    )
+    vat_mode = models.CharField(
+        _("rounding of VAT"), max_length=10, choices=ROUNDING, default="half_up"
+    )
+    keep_on_refund = models.BooleanField(_("kept on refund"), default=False)
+    bands = models.JSONField(_("tiers"), null=True, blank=True)
+    band_kind = models.CharField(_("kind of tiers"), max_length=10, blank=True)
+    band_basis = models.CharField(_("basis of tiers"), max_length=30, blank=True)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("fee rule")
+        verbose_name_plural = _("fee rules")
+        constraints = [
+            *constraints.tenant("fee_rule", "version", "category", "seller"),
+            constraints.Frozen(
+                name="fee_rule_frozen", parent=("version_id", "settlements_feescheduleversion")
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "version", "component", "rank"],
+                name="fee_rule_rank_is_unique",
+            ),
+            models.CheckConstraint(
+                name="fee_rule_minimum_is_below_the_maximum",
+                condition=Q(min_amount__isnull=True)
+                | Q(max_amount__isnull=True)
+                | Q(min_amount__lte=F("max_amount")),
+            ),
+            models.CheckConstraint(
+                name="fee_rule_price_band_is_not_empty",
+                condition=Q(price_from__isnull=True)
+                | Q(price_to__isnull=True)
+                | Q(price_from__lt=F("price_to")),
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.component} #{self.rank}"
+
+
+class SettlementTerms(VersionedRule):
+    """When lines fall due and what of a statement is kept back. Applies by the rate date."""
+
+    lag_days = models.PositiveSmallIntegerField(_("lag in days"))
+    lag_kind = models.CharField(
+        _("kind of lag"),
+        max_length=10,
+        choices=[("business", _("business days")), ("calendar", _("calendar days"))],
+    )
+    cycle = models.CharField(
+        _("cycle"),
+        max_length=10,
+        choices=[
+            ("daily", _("daily")),
+            ("weekly", _("weekly")),
+            ("monthly", _("monthly")),
+            ("manual", _("listed days")),
+        ],
+    )
+    cycle_arg = models.JSONField(
+        _("days of the cycle"),
+        null=True,
+        blank=True,
+        help_text=_("Weekday (0 = Monday), day of the month, or a list of dates."),
+    )
+    holiday = models.CharField(
+        _("on a closed day"),
+        max_length=10,
+        choices=[
+            ("previous", _("the business day before")),
+            ("next", _("the business day after")),
+            ("none", _("stays")),
+        ],
+    )
+    minimum_payout = models.BigIntegerField(_("minimum payout"), default=0)
+    reserve_ppm = models.PositiveIntegerField(_("reserve (ppm)"), default=0)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("settlement terms")
+        verbose_name_plural = _("settlement terms")
+        constraints = [
+            *constraints.tenant("settlement_terms"),
+            constraints.Frozen(name="settlement_terms_frozen"),
+            models.UniqueConstraint(
+                fields=["marketplace", "number"], name="settlement_terms_number_is_unique"
+            ),
+            models.CheckConstraint(
+                name="settlement_terms_reserve_is_below_all", condition=Q(reserve_ppm__lt=1_000_000)
+            ),
+        ]

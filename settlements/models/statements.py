@@ -1,0 +1,154 @@
+"""What a seller is owed on a day, and the terms that its lines were computed with."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import constraints, identifiers
+from marketplace.models import TenantKey, TenantModel, scoped
+from sellers.models import Seller
+from settlements.models.rates import FeeScheduleVersion
+
+
+def _statement_id():
+    return identifiers.public_id("stm")
+
+
+class LineTerms(TenantModel):
+    """The rules and benefits that a settlement line was computed with, stored once and shared.
+
+    `key` is fees.Terms.key(): schedule version, rule of each component, benefits, VAT rate. The
+    id is derived from it, so that shards which never see each other write the same row.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    version = TenantKey(FeeScheduleVersion, related_name="+")
+    key = models.JSONField(_("terms"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("terms of lines")
+        verbose_name_plural = _("terms of lines")
+        constraints = constraints.tenant("line_terms", "version", grants=constraints.APPEND_ONLY)
+
+    def __str__(self):
+        return str(self.pk)
+
+
+class StatementQuerySet(models.QuerySet):
+    def open(self):
+        return self.filter(state=Statement.State.OPEN)
+
+    def due_on(self, day):
+        """Open statements that must be closed by the night of `day`."""
+        return self.open().filter(due_on__lte=day)
+
+
+class Statement(TenantModel):
+    """What one seller is owed on one due date. Totals are sums of its lines.
+
+    Open statements take further lines; a closed one is never rewritten, and a line that comes
+    after that goes to a later one. Amounts in minor units.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        CLOSED = "closed", _("Closed")
+        PAYABLE = "payable", _("Payable")
+
+    MOVES = {  # every legal change of state; anything else is refused
+        State.OPEN: {State.CLOSED, State.PAYABLE},
+        State.CLOSED: set(),
+        State.PAYABLE: set(),
+    }
+
+    public_id = models.CharField(
+        _("public id"), max_length=40, default=_statement_id, editable=False
+    )
+    seller = TenantKey(Seller, related_name="statements")
+    due_on = models.DateField(_("due on"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
+    lines = models.PositiveBigIntegerField(_("lines"), default=0)
+    first_basis_on = models.DateField(_("first basis date"), null=True, blank=True)
+    last_basis_on = models.DateField(_("last basis date"), null=True, blank=True)
+    list_amount = models.BigIntegerField(_("list amount"), default=0)
+    seller_discount = models.BigIntegerField(_("seller's discount"), default=0)
+    platform_discount = models.BigIntegerField(_("platform's discount"), default=0)
+    partner_discount = models.BigIntegerField(_("partner's discount"), default=0)
+    fee = models.BigIntegerField(_("fees"), default=0)
+    vat = models.BigIntegerField(_("VAT on fees"), default=0)
+    net = models.BigIntegerField(_("net of its lines"), default=0)
+    components = models.JSONField(
+        _("by component"), default=dict, help_text=_("Component: [fee, VAT, VAT on top].")
+    )
+    carry_in = models.BigIntegerField(_("carried in"), default=0)
+    payable = models.BigIntegerField(_("payable"), default=0)
+    reserve = models.BigIntegerField(_("reserve"), default=0)
+    withholding_income = models.BigIntegerField(_("income tax withheld"), default=0)
+    withholding_local = models.BigIntegerField(_("local tax withheld"), default=0)
+    payout = models.BigIntegerField(_("payout"), default=0)
+    carry_out = models.BigIntegerField(_("carried on"), default=0)
+    closed_on = models.DateField(_("closed on"), null=True, blank=True)
+
+    objects = scoped(StatementQuerySet)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("statement")
+        verbose_name_plural = _("statements")
+        constraints = [
+            *constraints.tenant("statement", "seller"),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller", "due_on"], name="statement_is_one_per_due_date"
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "public_id"], name="statement_public_id_is_unique"
+            ),
+            models.CheckConstraint(
+                name="statement_open_has_no_closing_day",
+                condition=Q(state="open", closed_on__isnull=True)
+                | (~Q(state="open") & Q(closed_on__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="statement_payout_is_what_is_left",
+                condition=Q(state="open")
+                | Q(
+                    payable=F("payout")
+                    + F("reserve")
+                    + F("withholding_income")
+                    + F("withholding_local")
+                    + F("carry_out")
+                ),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["marketplace", "due_on", "seller"],
+                name="statement_open_by_due_date",
+                condition=Q(state="open"),
+            ),
+            models.Index(fields=["marketplace", "-due_on"], name="statement_newest_first"),
+        ]
+
+    def __str__(self):
+        return f"{self.seller_id} {self.due_on}"
+
+
+class SellerBalance(TenantModel):
+    """What a seller carries from one statement to the next. Overwritten as statements close."""
+
+    seller = TenantKey(Seller, related_name="+")
+    carry = models.BigIntegerField(_("carried on"), default=0)
+    reserve = models.BigIntegerField(_("reserve"), default=0)
+    withholding_base = models.BigIntegerField(_("withholding base carried"), default=0)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("seller balance")
+        verbose_name_plural = _("seller balances")
+        constraints = [
+            *constraints.tenant("seller_balance", "seller"),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller"], name="seller_balance_is_one_per_seller"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.seller_id}: {self.carry}"
