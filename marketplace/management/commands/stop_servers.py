@@ -1,0 +1,12 @@
+from django.core.management.base import BaseCommand
+
+from marketplace import embedded
+
+
+class Command(BaseCommand):
+    help = "Stop the database and broker that came with the project. Data stays under var/."
+    requires_system_checks = []
+
+    def handle(self, **options):
+        stopped = embedded.stop()
+        self.stdout.write(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")

@@ -1,0 +1,278 @@
+"""All settings, from the environment (and .env beside manage.py, which never overrides it).
+
+Two ways to run. With DATABASE_URL unset this is a trial: database and broker come with the
+project (marketplace/embedded.py), the secret key is made once, mail goes to files, plain HTTP
+works. With DATABASE_URL set this is production, and what must not be guessed has to be given.
+What differs from marketplace to marketplace is a row, never a setting.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from marketplace import embedded, roles
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR = embedded.VAR
+
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(BASE_DIR / ".env")
+
+TRIAL = not env.str("DATABASE_URL", "")
+DEBUG = env.bool("DEBUG", False)
+PROCESS = env.str("JANGTEO_PROCESS", "command")
+if PROCESS not in {"web", "worker", "command"}:
+    raise ImproperlyConfigured("JANGTEO_PROCESS is web, worker or command.")
+
+
+def _needed(name: str, *, in_trial: str) -> str:
+    """A setting that a trial may go without and production must name."""
+    value = env.str(name, "")
+    if not value and not TRIAL:
+        raise ImproperlyConfigured(f"Set {name}: DATABASE_URL is set, so this is production.")
+    return value or in_trial
+
+
+def _trial_secret() -> str:
+    """Made once per checkout, readable by its maker alone; two first starts agree on one."""
+    path = VAR / "secret_key"
+    if TRIAL and not path.exists():
+        VAR.mkdir(exist_ok=True)
+        unfinished = VAR / f"secret_key.{os.getpid()}"
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(secrets.token_urlsafe(50))
+        try:
+            os.link(unfinished, path)
+        except FileExistsError:
+            pass
+        unfinished.unlink()
+    return path.read_text() if TRIAL else ""
+
+
+SECRET_KEY = _needed("SECRET_KEY", in_trial=_trial_secret())
+if len(SECRET_KEY) < 32:
+    raise ImproperlyConfigured("SECRET_KEY is shorter than 32 characters.")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = _needed("ALLOWED_HOSTS", in_trial="localhost,127.0.0.1,[::1]").split(",")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# Apps, in the order of the floors from the bottom up
+
+INSTALLED_APPS = [
+    "marketplace",
+    "sellers",
+    "listings",
+    "orders",
+    "settlements",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    # Last: its transaction must hold the view and the rendering, and nothing else.
+    "marketplace.middleware.TenantMiddleware",
+]
+ROOT_URLCONF = "marketplace.urls"
+WSGI_APPLICATION = "marketplace.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database: one database under three roles (marketplace/roles.py)
+
+_TIMEOUTS = {
+    "web": "-c statement_timeout=10s -c lock_timeout=3s"
+    " -c idle_in_transaction_session_timeout=30s",
+    "worker": "-c statement_timeout=10min -c lock_timeout=30s"
+    " -c idle_in_transaction_session_timeout=15min",
+    "command": "",
+}
+
+
+def _database(variable: str, role: str) -> dict:
+    if TRIAL:
+        database = {
+            "ENGINE": "marketplace.embedded_backend",
+            "HOST": embedded.database_host(),
+            "PORT": embedded.PORT,
+            "NAME": roles.DATABASE,
+            "USER": role,
+        }
+    else:
+        url = env.str(variable, "")
+        if not url and role == roles.OWNER:
+            # Web and workers run without the owner's password; a migration there is refused.
+            url = env.str("DATABASE_URL")
+            database = environ.Env.db_url_config(url) | {"USER": role, "PASSWORD": ""}
+        elif not url:
+            raise ImproperlyConfigured(f"Set {variable}: DATABASE_URL is set.")
+        else:
+            database = environ.Env.db_url_config(url)
+        if database["ENGINE"] != "django.db.backends.postgresql":
+            raise ImproperlyConfigured(f"{variable} does not name a PostgreSQL database.")
+    database["CONN_MAX_AGE"] = 60
+    database["CONN_HEALTH_CHECKS"] = True
+    # PgBouncer in transaction mode refuses start-up options: switch them off, and set the
+    # timeouts on the server instead.
+    if _TIMEOUTS[PROCESS] and env.bool("DATABASE_TIMEOUTS", True) and role != roles.OWNER:
+        database.setdefault("OPTIONS", {}).setdefault("options", _TIMEOUTS[PROCESS])
+    # Tests: the owner makes the database, the other two use it under their own roles.
+    database["TEST"] = {} if role == roles.OWNER else {"MIRROR": "owner"}
+    return database
+
+
+DATABASES = {
+    "default": _database("DATABASE_URL", roles.APP),
+    "owner": _database("DATABASE_OWNER_URL", roles.OWNER),
+    "platform": _database("DATABASE_PLATFORM_URL", roles.PLATFORM),
+}
+DATABASE_ROUTERS = ["marketplace.routers.OwnerMigrates"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Broker and cache
+
+EMBEDDED_BROKER = not env.str("CELERY_BROKER_URL", "")
+CELERY_BROKER_URL = embedded.broker_url() if EMBEDDED_BROKER else env.str("CELERY_BROKER_URL")
+# Rate limits count in the cache: with more than one web process, name one they share.
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+
+# Accounts
+
+AUTH_USER_MODEL = "marketplace.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_UNIQUE_EMAIL = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Jangteo"
+
+# Language and time
+
+LANGUAGE_CODE = "ko"
+LANGUAGES = [("ko", "한국어"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+# For people outside any marketplace only: each marketplace has a zone of its own.
+TIME_ZONE = env.str("TIME_ZONE", "Asia/Seoul")
+
+# Files and mail
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR / "static"
+MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(VAR / "media"))
+# After `manage.py collectstatic` in production: hashed names and compressed files.
+_COLLECTED = env.bool("STATIC_COLLECTED", False)
+WHITENOISE_USE_FINDERS = not _COLLECTED
+_STATIC_STORAGE = (
+    "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    if _COLLECTED
+    else "django.contrib.staticfiles.storage.StaticFilesStorage"
+)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": _STATIC_STORAGE},
+}
+EMAIL_CONFIG = env.email_url(
+    "EMAIL_URL", default=f"filemail://{VAR / 'mail'}" if TRIAL else "smtp://localhost:25"
+)
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "jangteo@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# Browser security
+
+HTTPS = env.bool("HTTPS", not TRIAL)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz/"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+if env.bool("BEHIND_PROXY", False):  # only where the proxy always sets this header itself
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# API
+
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+
+# Logs: one JSON object a line, on standard error
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "marketplace.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {
+        # Django would add a handler of its own and mail tracebacks to administrators.
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+    },
+}

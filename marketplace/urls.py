@@ -1,0 +1,17 @@
+"""The root of every address. Apps above are named by string: this floor imports none of them."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+
+from marketplace import health
+
+# The admin asks for the same log-in as everything else, second factor included.
+admin.site.login = secure_admin_login(admin.site.login)
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("healthz/live/", health.live, name="live"),
+    path("healthz/ready/", health.ready, name="ready"),
+]
