@@ -269,9 +269,11 @@ def _postgres_pid() -> int | None:
     try:
         pid = int((_data() / "postmaster.pid").read_text().split("\n")[0])
         os.kill(pid, 0)
-        command = Path(f"/proc/{pid}/cmdline")
-        # After a restart of the machine the number may be somebody else's.
-        return pid if not Path("/proc/self").exists() or b"postgres" in command.read_bytes() else None
+        if Path("/proc/self").exists():
+            # After a restart of the machine the number may be somebody else's.
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            return pid if b"postgres" in command else None
+        return pid
     except (FileNotFoundError, NotADirectoryError, ProcessLookupError, ValueError):
         return None
 

@@ -77,7 +77,8 @@ def _create_database(admin: psycopg.Connection) -> None:
     # character type must know Hangul, or trigram search drops it: never plain "C".
     locale = "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
     # An administrator who is no superuser (managed servers) must be a member of the future owner.
-    if not _exists(admin, "SELECT 1 FROM pg_roles WHERE rolname = %s AND rolsuper", admin.info.user):
+    superuser = "SELECT 1 FROM pg_roles WHERE rolname = %s AND rolsuper"
+    if not _exists(admin, superuser, admin.info.user):
         admin.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(OWNER)))
     admin.execute(
         f"CREATE DATABASE {DATABASE} OWNER {OWNER} TEMPLATE template0 ENCODING 'UTF8' {locale}"

@@ -6,10 +6,10 @@ works. With DATABASE_URL set this is production, and what must not be guessed ha
 What differs from marketplace to marketplace is a row, never a setting.
 """
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -47,10 +47,8 @@ def _trial_secret() -> str:
         unfinished = VAR / f"secret_key.{os.getpid()}"
         unfinished.touch(mode=0o600)
         unfinished.write_text(secrets.token_urlsafe(50))
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(unfinished, path)
-        except FileExistsError:
-            pass
         unfinished.unlink()
     return path.read_text() if TRIAL else ""
 
@@ -116,8 +114,7 @@ TEMPLATES = [
 # Database: one database under three roles (marketplace/roles.py)
 
 _TIMEOUTS = {
-    "web": "-c statement_timeout=10s -c lock_timeout=3s"
-    " -c idle_in_transaction_session_timeout=30s",
+    "web": "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s",
     "worker": "-c statement_timeout=10min -c lock_timeout=30s"
     " -c idle_in_transaction_session_timeout=15min",
     "command": "",

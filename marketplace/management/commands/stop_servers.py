@@ -9,4 +9,4 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         stopped = embedded.stop()
-        self.stdout.write(f"Stopped {' and '.join(stopped)}." if stopped else "Nothing was running.")
+        self.stdout.write(f"Stopped: {', '.join(stopped) or 'nothing was running'}")

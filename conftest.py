@@ -1,0 +1,66 @@
+"""How every test reaches the database, and where the real data is.
+
+Tests run under the three real roles, on a test database that the owner makes. Every database test
+gets all three aliases, because a test that asked for `default` alone would be connected to the
+real database under it: before the first test runs, each alias is checked to be a test database.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.db import connections
+
+ALIASES = ["default", "owner", "platform"]
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    from django.test import TransactionTestCase
+
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        if marker or DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
+            arguments = dict(marker.kwargs) if marker else {}
+            positional = marker.args if marker else ()
+            arguments["databases"] = ALIASES
+            item.add_marker(pytest.mark.django_db(*positional, **arguments), append=False)
+        elif issubclass(getattr(item, "cls", None) or object, TransactionTestCase):
+            item.cls.databases = set(ALIASES)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        for alias in ALIASES:
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SELECT current_database()")
+                [name] = cursor.fetchone()
+            if not name.startswith("test_"):
+                pytest.exit(f"{alias} is connected to {name}, no test database", returncode=3)
+        with connections["owner"].cursor() as cursor:
+            # Only a crash of the whole machine could tell the difference.
+            cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        connections.close_all()
+    return django_db_setup
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tasks_run_in_place():
+    """A test calls tasks as functions or by delay(); neither needs a broker or a worker."""
+    from marketplace.celery import app
+
+    app.conf.update(task_always_eager=True, task_eager_propagates=True)
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder of real data: JANGTEO_DATA, or ../shared/data beside the checkout."""
+    folder = Path(os.environ.get("JANGTEO_DATA") or Path(__file__).parent.parent / "shared/data")
+    if folder.is_dir():
+        return folder
+    statement = f"There is no real data at {folder}. Name its folder in JANGTEO_DATA."
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(statement)
+    pytest.skip(statement)
