@@ -8,7 +8,6 @@ verification all go through `charge`. Source: the settlement arithmetic, section
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from fractions import Fraction
 from math import gcd
 from typing import Any, Final, TypeAlias
@@ -17,33 +16,26 @@ from marketplace import money
 from marketplace.money import MILLION
 from marketplace.refusals import Refused, gettext_noop
 from settlements import vat
-
-# What a fee is taken from. A shipping or revenue line brings its amount as `list_amount`.
-LIST_AMOUNT: Final = "list_amount"
-AFTER_SELLER_DISCOUNT: Final = "after_seller_discount"
-BUYER_PAID: Final = "buyer_paid"
-SHIPPING: Final = "shipping"
-AMOUNT: Final = "amount"
-FEE_OF: Final = "fee:"  # and the component: the rounded fee of an earlier one
-BASES: Final = (LIST_AMOUNT, AFTER_SELLER_DISCOUNT, BUYER_PAID, SHIPPING, AMOUNT)
-
-WHOLE: Final = "whole"
-MARGINAL: Final = "marginal"
-BAND_ON_BASE: Final = "base"
-BAND_ON_PREVIOUS_SALES: Final = "previous_period_sales"
+from settlements.fee_rules import (
+    AFTER_SELLER_DISCOUNT,
+    AMOUNT,
+    BAND_ON_BASE,
+    BUYER_PAID,
+    FEE_OF,
+    LIST_AMOUNT,
+    MARGINAL,
+    SHIPPING,
+    Band,
+    Benefit,
+    Rule,
+    band_at,
+)
 
 Charged: TypeAlias = tuple[tuple[int, int, int], ...]
 """(base, fee, VAT) of each component, in the schedule's order."""
 
-_Shape: TypeAlias = tuple[
-    tuple[int, ...] | None, tuple[tuple[int, int], ...], int, int, int, int | None
-]
+_Shape: TypeAlias = tuple[tuple[int, ...], tuple[tuple[int, int], ...], int, int, int, int | None]
 _Step: TypeAlias = tuple[int, _Shape, int, money.Rounder, int, int, money.Rounder, bool]
-
-
-class BenefitOutOfRange(Refused):
-    code = "benefit_out_of_range"
-    message = gettext_noop("A benefit takes off from nothing to everything, not %(ppm)s ppm.")
 
 
 class NotChargeable(Refused):
@@ -51,79 +43,6 @@ class NotChargeable(Refused):
     message = gettext_noop(
         "Fees cannot be computed on %(quantity)s units that the buyer pays %(buyer_paid)s for."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A rate for amounts from `start` up to, but not with, `end`; None has no end."""
-
-    start: int
-    end: int | None
-    rate_ppm: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule of a fee schedule: how a component is computed, and on which lines.
-
-    A condition that is None holds for every line. Dates and prices are half open. `bands`, where
-    given, replace `rate_ppm`; on the sales of the previous closed period they are `whole` only.
-    """
-
-    id: int
-    rank: int
-    component: str
-    base: str = LIST_AMOUNT
-    rate_ppm: int = 0
-    fixed_amount: int = 0
-    per_unit: bool = False  # the fixed amount is due for each unit
-    min_amount: int | None = None
-    max_amount: int | None = None
-    mode: str = money.FLOOR
-    vat_kind: str
-    vat_mode: str = money.HALF_UP
-    keep_on_refund: bool = False
-    bands: tuple[Band, ...] = ()
-    band_kind: str = WHOLE
-    band_basis: str = BAND_ON_BASE
-
-    stream: str | None = None
-    category_id: int | None = None  # with its whole subtree
-    listing_kind: str | None = None
-    channel: str | None = None
-    seller_type: str | None = None
-    seller_id: int | None = None
-    grade: str | None = None
-    date_from: date | None = None
-    date_to: date | None = None
-    price_from: int | None = None
-    price_to: int | None = None
-
-    def __hash__(self) -> int:
-        return hash(self.id)  # a rule has thirty fields, and rules are hashed often
-
-    def tier_rate_ppm(self, previous_sales: int) -> int | None:
-        """Return the rate of the band the previous closed period's sales fall in, if there is."""
-        if not self.bands or self.band_basis != BAND_ON_PREVIOUS_SALES:
-            return None
-        return self.bands[_band_at([band.start for band in self.bands], previous_sales)].rate_ppm
-
-
-@dataclass(frozen=True, slots=True)
-class Benefit:
-    """What a grade or a campaign takes off the components it names.
-
-    `points_off_ppm` comes off the rate, `percent_off_ppm` off the fee before its limits.
-    """
-
-    components: frozenset[str]
-    points_off_ppm: int = 0
-    percent_off_ppm: int = 0
-
-    def __post_init__(self) -> None:
-        for ppm in (self.points_off_ppm, self.percent_off_ppm):
-            if not 0 <= ppm <= MILLION:
-                raise BenefitOutOfRange(ppm=ppm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +221,7 @@ def explain(
 def _exact(shape: _Shape, base: int, quantity: int) -> int:
     """Return the exact fee as a numerator over the step's unit."""
     starts, slopes, fixed, per_unit, low, high = shape
-    rate, offset = slopes[bisect_right(starts, base) - 1 if starts else 0]
+    rate, offset = slopes[bisect_right(starts, base) if starts else 0]
     exact = base * rate + offset + fixed + per_unit * quantity
     if exact < low:
         return low
@@ -356,7 +275,7 @@ def _shaped(pinned: Charge) -> tuple[_Shape, int]:
     high = None if rule.max_amount is None else rule.max_amount * unit
     common = gcd(unit, fixed, low, high or 0, *(number for slope in slopes for number in slope))
     shape = (
-        tuple(band.start for band in bands) if len(bands) > 1 else None,
+        tuple(band.start for band in bands[1:]),
         tuple((rate // common, offset // common) for rate, offset in slopes),
         0 if rule.per_unit else fixed // common,
         fixed // common if rule.per_unit else 0,
@@ -405,16 +324,10 @@ def _explained(
 def _slices(pinned: Charge, base: int) -> tuple[tuple[int, int], ...]:
     """Return the parts of the base and the rate on each; only marginal tiers have several."""
     bands = pinned.bands()
-    at = _band_at([band.start for band in bands], base)
     if pinned.rule.band_kind != MARGINAL or len(bands) == 1:
-        return ((base, bands[at].rate_ppm),)
-    ends = [band.end for band in bands[:at]] + [base]
+        return ((base, band_at(bands, base).rate_ppm),)
     return tuple(
-        ((base if end is None else end) - band.start, band.rate_ppm)
-        for band, end in zip(bands, ends, strict=False)
+        (min(base, base if band.end is None else band.end) - band.start, band.rate_ppm)
+        for band in bands
+        if band.start < base or band.start == 0
     )
-
-
-def _band_at(starts: Sequence[int], amount: int) -> int:
-    """Return which of the bands that begin at `starts` holds `amount`."""
-    return max(bisect_right(starts, amount) - 1, 0)
