@@ -96,6 +96,13 @@ class TenantForeignKey(_SqlConstraint):
         super().__init__(name=name)
 
     def create_sql(self, model, schema_editor):
+        # At the end of the migration: the tenant key that it refers to may come after it.
+        schema_editor.deferred_sql.append(self._foreign_key_sql(model, schema_editor))
+
+    def constraint_sql(self, model, schema_editor):
+        return self.create_sql(model, schema_editor)
+
+    def _foreign_key_sql(self, model, schema_editor):
         quote = schema_editor.quote_name
         field = model._meta.get_field(self.field)
         return (
