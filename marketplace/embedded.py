@@ -5,8 +5,8 @@ checkout. They live on when a command ends; `bin/stop` ends them. Everything the
 var/, and only the account that runs them (and root) can reach their sockets.
 
 Neither runs as root: started by root, they run as the system user "jangteo". Where that user
-cannot reach this checkout (a private home, say), data and binaries go to /var/lib/jangteo
-instead of opening somebody's directories to others.
+cannot reach this checkout (a private home, say), data and binaries go to /var/lib/jangteo, and
+var/elsewhere says where, instead of opening somebody's directories to others.
 
 Settings import this module, so it imports no Django and starts nothing by itself.
 """
@@ -15,9 +15,11 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pwd
+import secrets
 import shlex
 import shutil
 import socket
@@ -106,6 +108,16 @@ def stop() -> list[str]:
     return stopped
 
 
+def delete_data() -> None:
+    """Stop, and forget everything that the servers kept for this checkout."""
+    stop()
+    with _lock():
+        for name in ("postgres", "postgres.new", "valkey", "run", "log", "programs"):
+            shutil.rmtree(_home() / name, ignore_errors=True)
+        if _home() != VAR:
+            shutil.rmtree(_home(), ignore_errors=True)
+
+
 # Places and accounts
 
 
@@ -113,7 +125,12 @@ def stop() -> list[str]:
 def _home() -> Path:
     if os.geteuid() != 0 or _open_to_all(VAR.parent):
         return VAR
-    return Path("/var/lib/jangteo") / _digest(VAR)
+    link = VAR / "elsewhere"
+    if not link.is_symlink():
+        VAR.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # two first starts agree on one
+            link.symlink_to(Path("/var/lib/jangteo") / secrets.token_hex(6))
+    return link.readlink()
 
 
 @functools.cache
@@ -226,21 +243,24 @@ def _package(name: str) -> Path:
 @functools.cache
 def _programs(package: str, folder: str) -> Path:
     """The folder of a package with its programs, copied where the servers' account can read it."""
-    source = _package(package) / folder
-    if not _account() or (_open_to_all(source) and _home() == VAR):
-        return source
-    target = _home() / "programs" / f"{package}-{_digest(source)}"
+    source = _package(package)
+    if not _account() or (_open_to_all(source / folder) and _home() == VAR):
+        return source / folder
+    target = _home() / "programs" / f"{package}-{importlib.metadata.version(package)}"
     if not target.exists():
         unfinished = target.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(source, unfinished, symlinks=True)
+        shutil.copytree(source / folder, unfinished / package / folder, symlinks=True)
+        libraries = source.with_name(f"{package}.libs")  # found by their place beside the package
+        if libraries.exists():
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
         for path in [unfinished, *unfinished.rglob("*")]:
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
         unfinished.rename(target)
-    for place in (target.parent, _home(), _home().parent):
-        place.chmod(0o755)
-    return target
+        for place in (target.parent, _home(), _home().parent):
+            place.chmod(0o755)
+    return target / package / folder
 
 
 # PostgreSQL
