@@ -61,7 +61,6 @@ class Order(TenantModel):
     source = models.CharField(_("sender"), max_length=40)
     placed_at = models.DateTimeField(_("placed at"))
     buyer_reference = models.CharField(_("buyer reference"), max_length=100, blank=True)
-    channel = models.CharField(_("channel"), max_length=30, blank=True)
     tender_difference = models.BigIntegerField(
         _("tenders less charges"),
         default=0,
@@ -159,6 +158,7 @@ class OrderLine(TenantModel):
     listing = TenantKey(Listing, null=True, blank=True, related_name="+")
     category = TenantKey(Category, null=True, blank=True, related_name="+")
     listing_kind = models.CharField(_("kind of listing"), max_length=30, blank=True)
+    channel = models.CharField(_("channel"), max_length=30, blank=True)
     seller_type = models.CharField(_("type of seller"), max_length=20)
     sku = models.CharField(_("stock code"), max_length=100, blank=True)
     title = models.CharField(_("title"), max_length=300, blank=True)
