@@ -454,7 +454,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outboxmessage',
-            index=models.Index(condition=models.Q(('sent_at__isnull', True)), fields=['marketplace', 'created_at'], name='outbox_message_unsent'),
+            index=models.Index(condition=models.Q(('sent_at__isnull', True), ('attempts', 0), _connector='OR'), fields=['marketplace', 'created_at'], name='outbox_message_undelivered'),
         ),
         migrations.AddConstraint(
             model_name='outboxmessage',

@@ -50,6 +50,7 @@ class AuditSeal(TenantModel):
 
     number = models.PositiveIntegerField(_("number"))
     entries = models.PositiveIntegerField(_("entries"))
+    sealed_at = models.DateTimeField(_("sealed at"))
     previous_hash = models.CharField(_("hash before"), max_length=64)
     hash = models.CharField(_("hash"), max_length=64)
 
@@ -68,10 +69,11 @@ class AuditSeal(TenantModel):
 
 
 class AuditSealMember(TenantModel):
-    """Which seal an entry is in. An entry is sealed once."""
+    """Which seal an entry is in, and the entry's own hash. An entry is sealed once."""
 
     seal = TenantKey(AuditSeal, related_name="members")
     entry = TenantKey(AuditEntry, related_name="+")
+    hash = models.CharField(_("hash"), max_length=64)
 
     class Meta(TenantModel.Meta):
         constraints = [

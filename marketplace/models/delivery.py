@@ -30,8 +30,8 @@ class OutboxMessage(TenantModel):
         indexes = [
             models.Index(
                 fields=["marketplace", "created_at"],
-                name="outbox_message_unsent",
-                condition=models.Q(sent_at__isnull=True),
+                name="outbox_message_undelivered",
+                condition=models.Q(sent_at__isnull=True) | models.Q(attempts=0),
             )
         ]
 

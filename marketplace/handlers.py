@@ -1,0 +1,8 @@
+"""Who acts on which announcement: topic → handlers, by name.
+
+Handlers are named by string because they live on the floors above, which are not imported here.
+Each is called as `handler(marketplace, at=…, **payload)`, in a transaction of its own, once per
+message. A topic that nobody acts on yet still stands here, so that a misspelt one is found.
+"""
+
+TOPICS: dict[str, tuple[str, ...]] = {}

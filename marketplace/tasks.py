@@ -1,0 +1,62 @@
+"""The floor's own tasks: relaying and delivering messages, sealing the audit trail."""
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from marketplace import audit, handlers, inbox, outbox, tenancy
+from marketplace.models import Marketplace
+
+logger = logging.getLogger(__name__)
+
+BATCH = 100
+LONGEST_WAIT = timedelta(minutes=10)  # stays below the broker's visibility timeout
+
+
+@shared_task
+def relay_outbox() -> None:
+    """Publish what waits, batch by batch, until nothing does or the broker is down."""
+    while outbox.relay(BATCH, at=timezone.now()) == BATCH:
+        pass
+
+
+@shared_task(bind=True, max_retries=None)
+def deliver(self, *, marketplace_id: int, message_id: str, topic: str, payload: dict) -> None:
+    """Hand one message to its handlers. One that fails neither stops nor undoes the others."""
+    if not outbox.begin(message_id):
+        logger.error("message parked: %s", message_id, extra={"topic": topic})
+        return
+    failure = None
+    for handler in handlers.TOPICS.get(topic, ()):
+        try:
+            with tenancy.use(marketplace_id) as marketplace:
+                if inbox.once(handler, message_id):
+                    import_string(handler)(marketplace, at=timezone.now(), **payload)
+        except Exception as error:
+            logger.exception("handler failed: %s", handler, extra={"message_id": message_id})
+            outbox.failed(message_id, error)
+            failure = error
+    if failure is None:
+        return
+    if outbox.is_last_attempt(message_id):
+        outbox.park(message_id)
+        return
+    wait = min(10 * 2**self.request.retries, LONGEST_WAIT.total_seconds())
+    raise self.retry(exc=failure, countdown=wait)
+
+
+@shared_task
+def seal_audit(*, marketplace_id: int) -> None:
+    """Chain the marketplace's audit entries that no block holds yet."""
+    with tenancy.use(marketplace_id):
+        audit.seal(at=timezone.now())
+
+
+@shared_task
+def seal_audit_everywhere() -> None:
+    """One task per marketplace, so that one failing market holds up no other."""
+    for marketplace in Marketplace.objects.open():
+        seal_audit.delay(marketplace_id=marketplace.pk)

@@ -1,0 +1,49 @@
+"""The cast of the floor's tests: marketplaces, users and their places in them.
+
+Rows are written as any process writes them, by the app role inside the marketplace.
+"""
+
+from datetime import UTC, date, datetime
+
+from django.db import connection
+
+from marketplace import tenancy
+from marketplace.models import Marketplace, Membership, User
+
+NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # noon in Seoul, on a Monday
+FIRST_OPEN_ON = date(2026, 1, 1)
+PASSWORD = "correct horse battery staple"
+
+
+def marketplace(
+    slug="jangteo",
+    *,
+    currency="KRW",
+    exponent=0,
+    zone="Asia/Seoul",
+    first_open_on=FIRST_OPEN_ON,
+    **fields,
+) -> Marketplace:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('marketplace_marketplace_id_seq')")
+        [key] = cursor.fetchone()
+    # Within the transaction of a test, where use_new() could not open one of its own.
+    with tenancy._enter(key, durable=False):
+        return Marketplace.objects.create(
+            pk=key,
+            slug=slug,
+            name=fields.pop("name", slug.title()),
+            currency=currency,
+            currency_exponent=exponent,
+            zone=zone,
+            first_open_on=first_open_on,
+            **fields,
+        )
+
+
+def user(email="operator@example.org", **fields) -> User:
+    return User.objects.create_user(email, PASSWORD, **{"is_staff": True, **fields})
+
+
+def membership(marketplace, user, role=Membership.Role.OWNER) -> Membership:
+    return Membership.objects.create(marketplace=marketplace, user=user, role=role)
