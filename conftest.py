@@ -5,10 +5,12 @@ gets all three aliases, because a test that asked for `default` alone would be c
 real database under it: before the first test runs, each alias is checked to be a test database.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
 
 ALIASES = ["default", "owner", "platform"]
@@ -31,7 +33,14 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
+def django_db_modify_db_settings(django_db_modify_db_settings, django_db_blocker):
+    """Migrate once per state of the migrations, into a template that test databases copy."""
+    with django_db_blocker.unblock():
+        connections["owner"].settings_dict["TEST"]["TEMPLATE"] = _template()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_modify_db_settings, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         for alias in ALIASES:
             with connections[alias].cursor() as cursor:
@@ -43,7 +52,49 @@ def django_db_setup(django_db_setup, django_db_blocker):
             # Only a crash of the whole machine could tell the difference.
             cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
         connections.close_all()
-    return django_db_setup
+        yield
+        connections.close_all()  # a database with a visitor cannot be dropped
+
+
+def _template() -> str:
+    """The name of a migrated database, made now unless an earlier run has left it."""
+    prefix = "template_test_jangteo_"
+    name = prefix + _digest_of_tables()
+    owner = connections["owner"]
+    with owner._nodb_cursor() as cursor:
+        # Parallel workers come here at once: one makes it, the others wait.
+        cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [prefix])
+        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
+        existing = {row[0] for row in cursor}
+        if name in existing:
+            return name
+        for outdated in existing:
+            cursor.execute(f"DROP DATABASE {outdated}")
+        unfinished = f"{prefix}unfinished"
+        cursor.execute(f"CREATE DATABASE {unfinished}")
+        real_name = owner.settings_dict["NAME"]
+        owner.settings_dict["NAME"] = unfinished
+        try:
+            call_command("migrate", database="owner", interactive=False, verbosity=0)
+        finally:
+            owner.close()
+            owner.settings_dict["NAME"] = real_name
+        cursor.execute(f"ALTER DATABASE {unfinished} RENAME TO {name}")
+    return name
+
+
+def _digest_of_tables() -> str:
+    """Of everything that a migration may read: when one file changes, tables are made anew."""
+    root = Path(__file__).parent
+    sources = [root / "requirements.txt"]
+    for pattern in ("*/migrations/*.py", "*/models.py", "*/models/*.py"):
+        sources += root.glob(pattern)
+    for name in ("constraints.py", "roles.py", "settings.py", "tenancy.py"):
+        sources.append(root / "marketplace" / name)
+    digest = hashlib.sha256()
+    for source in sorted(sources):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 @pytest.fixture(scope="session", autouse=True)
