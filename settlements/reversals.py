@@ -58,8 +58,9 @@ def reversed_between(
     """
     _refuse_more(original, before)
     _refuse_more(before, after)
-    kept = value(terms, original).charged
-    old, new = value(terms, before, kept), value(terms, after, kept)
+    sold = value(terms, original)
+    old = sold if before == original else value(terms, before, sold.charged)
+    new = value(terms, after, sold.charged)
     charged = tuple(
         (base - base_left, fee - fee_left, vat - vat_left)
         for (base, fee, vat), (base_left, fee_left, vat_left) in zip(
