@@ -5,6 +5,7 @@ line's state in any order of arrival. An Outcome is what settlement reads: a lin
 with n units, and later kept fewer.
 """
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -181,6 +182,13 @@ class OrderLine(TenantModel):
     delivered_on = models.DateField(_("delivered on"), null=True, blank=True)
     confirm_due_on = models.DateField(_("confirmed by itself on"), null=True, blank=True)
     confirmed_on = models.DateField(_("confirmed on"), null=True, blank=True)
+    cancelled_on = models.DateField(
+        _("cancelled on"),
+        null=True,
+        blank=True,
+        help_text=_("When its last unit was cancelled; empty where it was confirmed before."),
+    )
+    cancelled_by_seller = models.BooleanField(_("cancelled by the seller"), default=False)
 
     objects = scoped(OrderLineQuerySet)
 
@@ -226,6 +234,11 @@ class OrderLine(TenantModel):
             ),
             models.Index(fields=["marketplace", "seller", "-id"], name="order_line_by_seller"),
             models.Index(fields=["marketplace", "sku", "seller"], name="order_line_by_sku"),
+            # Lines lie in the table about as they were paid: a few pages a day, and no upkeep.
+            BrinIndex(
+                fields=["marketplace", "paid_on", "shipped_on", "cancelled_on"],
+                name="order_line_by_day",
+            ),
         ]
 
     def __str__(self):
@@ -283,6 +296,7 @@ class OrderEvent(TenantModel):
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     order_number = models.CharField(_("order number"), max_length=100)
     line_number = models.PositiveIntegerField(_("line"), null=True, blank=True)
+    seller_code = models.CharField(_("seller"), max_length=64, blank=True)
     quantity = models.PositiveIntegerField(_("units"), null=True, blank=True)
     by_seller = models.BooleanField(_("caused by the seller"), default=False)
     occurred_at = models.DateTimeField(_("occurred at"))
@@ -342,6 +356,7 @@ class Outcome(TenantModel):
                 condition=Q(sequence=0, kind="sale") | Q(sequence__gt=0, kind="reversal"),
             ),
         ]
+        indexes = [BrinIndex(fields=["marketplace", "basis_on"], name="outcome_by_day")]
 
     def __str__(self):
         return f"{self.line_id}#{self.sequence}"
@@ -413,6 +428,7 @@ class Claim(TenantModel):
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.REQUESTED)
     requested_at = models.DateTimeField(_("requested at"))
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    completed_on = models.DateField(_("completed on"), null=True, blank=True)
     source = models.CharField(_("sender"), max_length=40, blank=True)
     source_id = models.CharField(_("sender's id"), max_length=120, null=True, blank=True)
 
@@ -436,10 +452,32 @@ class Claim(TenantModel):
                 name="claim_waiting",
                 condition=Q(state__in=["requested", "approved"]),
             ),
+            models.Index(fields=["marketplace", "completed_on"], name="claim_by_completion"),
         ]
 
     def __str__(self):
         return self.public_id
+
+
+class PerformanceTouch(TenantModel):
+    """A seller's day whose figures something has changed; waits to be computed again.
+
+    A queue that only grows until orders.performance takes from it. Rows repeat: a unique one
+    would be lost between a writer who finds it there and a night that is just taking it.
+    """
+
+    seller = TenantKey(Seller, related_name="+")
+    on = models.DateField(_("business day"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("day to compute again")
+        verbose_name_plural = _("days to compute again")
+        constraints = constraints.tenant(
+            "performance_touch", "seller", grants="SELECT, INSERT, DELETE"
+        )
+
+    def __str__(self):
+        return f"{self.seller_id} {self.on}"
 
 
 class ImportProfile(TenantModel):
