@@ -1,0 +1,73 @@
+"""Settings are read once per process, so each case here is a process."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+PRODUCTION = {
+    "DATABASE_URL": "postgresql://jangteo_app:x@db.example:5432/jangteo",
+    "DATABASE_PLATFORM_URL": "postgresql://jangteo_platform:x@db.example:5432/jangteo",
+    "SECRET_KEY": "k" * 40,
+    "ALLOWED_HOSTS": "back.example.com,api.example.com",
+}
+
+
+def value(name, environment):
+    """Print a setting from a process that has nothing but this environment."""
+    program = f"from marketplace import settings; print(settings.{name})"
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=settings.BASE_DIR,
+        env={"PATH": os.defpath, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+class TestProduction:
+    def test_starts_with_what_it_needs(self):
+        assert value("ALLOWED_HOSTS", PRODUCTION).stdout == (
+            "['back.example.com', 'api.example.com']\n"
+        )
+
+    @pytest.mark.parametrize("missing", ["DATABASE_PLATFORM_URL", "SECRET_KEY", "ALLOWED_HOSTS"])
+    def test_refuses_to_start_without(self, missing):
+        given = {name: text for name, text in PRODUCTION.items() if name != missing}
+        assert f"Set {missing}" in value("DEBUG", given).stderr
+
+    @pytest.mark.parametrize(
+        ("name", "text", "complaint"),
+        [
+            ("SECRET_KEY", "short", "SECRET_KEY is shorter"),
+            ("DATABASE_URL", "sqlite:///x.db", "does not name a PostgreSQL database"),
+            ("JANGTEO_PROCESS", "webb", "JANGTEO_PROCESS is web, worker or command"),
+        ],
+    )
+    def test_refuses_what_is_wrong(self, name, text, complaint):
+        assert complaint in value("DEBUG", PRODUCTION | {name: text}).stderr
+
+    def test_has_no_password_of_the_owner_unless_given(self):
+        shown = value("DATABASES['owner']['PASSWORD']", PRODUCTION)
+        assert (shown.stdout, shown.returncode) == ("\n", 0)
+
+    def test_limits_how_long_a_page_may_ask(self):
+        options = "DATABASES['default']['OPTIONS']['options']"
+        web = value(options, PRODUCTION | {"JANGTEO_PROCESS": "web"}).stdout
+        assert "statement_timeout=10s" in web
+
+    def test_is_served_over_https(self):
+        assert value("SESSION_COOKIE_SECURE", PRODUCTION).stdout == "True\n"
+
+
+class TestTrial:
+    def test_needs_no_environment(self):
+        shown = value("DEBUG, settings.TRIAL", {})
+        assert shown.stdout == "False True\n"
+
+    def test_keeps_its_secret_to_itself(self):
+        secret = settings.VAR / "secret_key"
+        value("DEBUG", {})
+        assert secret.stat().st_mode & 0o777 == 0o600
