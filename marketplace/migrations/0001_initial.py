@@ -210,7 +210,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('on', models.DateField(verbose_name='day')),
                 ('name', models.CharField(blank=True, max_length=100, verbose_name='name')),
-                ('source', models.CharField(choices=[('proposed', 'Public holiday'), ('operator', 'Set by the operator')], default='proposed', max_length=10, verbose_name='source')),
+                ('source', models.CharField(choices=[('proposed', 'Public holiday'), ('operator', 'Set by the operator'), ('kept_open', 'Kept open by the operator')], default='proposed', max_length=10, verbose_name='source')),
                 ('version', marketplace.models.base.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='closed_days', to='marketplace.calendarversion')),
                 ('marketplace', models.ForeignKey(db_index=False, default=marketplace.tenancy.current_id, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.marketplace', verbose_name='marketplace')),
             ],

@@ -31,11 +31,16 @@ class CalendarVersion(VersionedRule):
 
 
 class ClosedDay(TenantModel):
-    """A day on which the marketplace is closed, beside Saturdays and Sundays."""
+    """A day on which the marketplace is closed, beside Saturdays and Sundays.
+
+    A holiday that the operator keeps open stands here as well, so that its word is not forgotten
+    when the next version is proposed.
+    """
 
     class Source(models.TextChoices):
         PROPOSED = "proposed", _("Public holiday")
         OPERATOR = "operator", _("Set by the operator")
+        KEPT_OPEN = "kept_open", _("Kept open by the operator")
 
     version = TenantKey(CalendarVersion, models.CASCADE, related_name="closed_days")
     on = models.DateField(_("day"))

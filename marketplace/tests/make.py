@@ -27,8 +27,7 @@ def marketplace(
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval('marketplace_marketplace_id_seq')")
         [key] = cursor.fetchone()
-    # Within the transaction of a test, where use_new() could not open one of its own.
-    with tenancy._enter(key, durable=False):
+    with tenancy.use_new(key):
         return Marketplace.objects.create(
             pk=key,
             slug=slug,

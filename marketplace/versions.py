@@ -1,0 +1,102 @@
+"""The life of every versioned rule: drafted, published, and from then on never edited.
+
+A version holds from its `valid_from` until a later one begins. Days that are closed keep the
+rules that they were closed under, so a new version begins after the last of them. What a version
+says is its own app's business; here it only gets a number and comes into force.
+"""
+
+from django.db import transaction
+from django.db.models import Max, UniqueConstraint
+
+from marketplace import audit, tenancy
+from marketplace.models import Marketplace, VersionedRule
+from marketplace.refusals import Refused, gettext_noop
+
+
+class NotADraft(Refused):
+    code = "not_a_draft"
+    message = gettext_noop("Version %(number)s is published and is never edited. Draft a new one.")
+
+
+class BeginsInClosedDays(Refused):
+    code = "begins_in_closed_days"
+    message = gettext_noop(
+        "This version begins on %(valid_from)s, but days are closed up to %(closed_on)s. "
+        "Let it begin later."
+    )
+
+
+class BeginsWithAnother(Refused):
+    code = "begins_with_another"
+    message = gettext_noop("Version %(number)s already begins on %(valid_from)s.")
+
+
+@transaction.atomic
+def draft(model, *, valid_from, by, at=None, **fields):
+    """Make the next version of a rule as a draft.
+
+    The audit entry is left out where no `at` is told: a draft that is published by the same
+    process, such as the opening of a marketplace, is one deed.
+    """
+    _lock()
+    scope = {name: fields[name] for name in _scope(model)}
+    last = model.objects.filter(**scope).aggregate(last=Max("number"))["last"] or 0
+    version = model.objects.create(number=last + 1, valid_from=valid_from, **fields)
+    if at is not None:
+        _record("drafted", version, by, at)
+    return version
+
+
+@transaction.atomic
+def publish(version, *, by, at):
+    """Bring a draft into force from its `valid_from`.
+
+    Raises BeginsInClosedDays, unless it is the first version of its rule and begins before or
+    with the marketplace; BeginsWithAnother when two versions would begin on one day; NotADraft.
+    """
+    marketplace = _lock()
+    model = type(version)
+    stored = model.objects.select_for_update().get(pk=version.pk)
+    if stored.state != VersionedRule.State.DRAFT:
+        raise NotADraft(number=stored.number)
+    scope = {name: getattr(stored, name) for name in _scope(model)}
+    published = model.objects.published().filter(**scope)
+    _refuse_closed_days(stored, marketplace, is_first=not published.exists())
+    if same := published.filter(valid_from=stored.valid_from).first():
+        raise BeginsWithAnother(number=same.number, valid_from=stored.valid_from)
+    values = {"state": VersionedRule.State.PUBLISHED, "published_at": at, "published_by": by}
+    model.objects.filter(pk=stored.pk).update(**values)
+    version.refresh_from_db()
+    _record("published", version, by, at)
+    return version
+
+
+def _refuse_closed_days(version, marketplace, *, is_first):
+    closed_on = marketplace.last_closed_on
+    if closed_on is None or version.valid_from > closed_on:
+        return
+    if not (is_first and version.valid_from <= marketplace.first_open_on):
+        raise BeginsInClosedDays(valid_from=version.valid_from, closed_on=closed_on)
+
+
+def _lock() -> Marketplace:
+    """One at a time per marketplace, and none while a day is being marked as closed."""
+    return Marketplace.objects.select_for_update(no_key=True).get(pk=tenancy.current_id())
+
+
+def _scope(model) -> list[str]:
+    """What a number is counted within, from the model's own constraint: [] or ["schedule"]."""
+    for constraint in model._meta.constraints:
+        if isinstance(constraint, UniqueConstraint) and constraint.fields[-1:] == ("number",):
+            return [name for name in constraint.fields if name not in ("marketplace", "number")]
+    raise TypeError(f"{model.__name__} has no unique version number")
+
+
+def _record(deed, version, by, at):
+    audit.record(
+        f"{version._meta.model_name}.{deed}",
+        by=by,
+        at=at,
+        obj=version,
+        data={"number": version.number, "valid_from": version.valid_from.isoformat()},
+    )
