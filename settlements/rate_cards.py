@@ -62,10 +62,10 @@ def schedules(code: str = STANDARD) -> Versions[Schedule]:
     return Versions(code, [(start, _schedule(tenant, pk)) for tenant, start, pk in rows])
 
 
-def schedule(version_id: int) -> Schedule:
-    """One published version, by id, as lines name it."""
+def rules(version_id: int) -> dict[int, Rule]:
+    """The rules of a published version by id, as the stored terms of lines name them."""
     tenant = FeeScheduleVersion.objects.values_list("marketplace_id", flat=True).get(pk=version_id)
-    return _schedule(tenant, version_id)
+    return _rules(tenant, version_id)
 
 
 def payout_terms() -> Versions[PayoutTerms]:
@@ -88,6 +88,11 @@ def read_schedule(version: FeeScheduleVersion) -> Schedule:
 def _schedule(tenant: int, version_id: int) -> Schedule:
     # The tenant is part of the key: what was loaded for one marketplace answers no other.
     return read_schedule(FeeScheduleVersion.objects.published().get(pk=version_id))
+
+
+@lru_cache(maxsize=64)
+def _rules(tenant: int, version_id: int) -> dict[int, Rule]:
+    return {rule.id: rule for rule in _schedule(tenant, version_id).rules}
 
 
 def _rule(row: FeeRule) -> Rule:

@@ -1,0 +1,137 @@
+"""Long work and its parts: begun once, repeated safely, visible while it runs.
+
+A job is known by kind and key, so whoever begins it again finds the first one. A part of it (a
+shard) is claimed by locking its row and marked done in the transaction of its effect: after a
+crash it is either done or untouched. A part that keeps failing is parked, so that it cannot hold
+up the others for ever.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from django.db.models import F, Sum
+
+from marketplace import states
+from marketplace.models import JobRow, JobRun, JobShard
+
+MAX_ATTEMPTS = 5
+
+
+def begin(
+    kind: str, key: str, *, at: datetime, by=None, on: date | None = None, total: int = 0
+) -> JobRun:
+    """The job of this kind and key, made if it is new. A failed one is taken up again."""
+    job, _ = JobRun.objects.get_or_create(
+        kind=kind, key=key, defaults={"on": on, "total": total}
+    )
+    startable = (JobRun.State.QUEUED, JobRun.State.FAILED)
+    if job.state in startable:  # of two that begin it at once, the second finds it running
+        job = JobRun.objects.select_for_update(no_key=True).get(pk=job.pk)
+    if job.state in startable:
+        started = {"started_at": job.started_at or at, "finished_at": None, "error": ""}
+        states.move(job, JobRun.State.RUNNING, by=by, at=at, changes=started)
+    return job
+
+
+def claim(job_id: int) -> JobRun | None:
+    """Lock a job for the rest of the transaction; None while somebody else holds it."""
+    return JobRun.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=job_id).first()
+
+
+def progress(job: JobRun, done: int, *, counts: dict | None = None) -> None:
+    """Tell how far a job has come. Visible to others when the transaction ends."""
+    job.done = done
+    if counts is not None:
+        job.counts = counts
+    JobRun.objects.filter(pk=job.pk).update(done=done, counts=job.counts)
+
+
+def finish(job: JobRun, *, at: datetime, by=None, counts: dict | None = None) -> None:
+    """End a job well. Its `done` becomes its total."""
+    changes = {"finished_at": at, "done": F("total"), "counts": job.counts | (counts or {})}
+    states.move(job, JobRun.State.DONE, by=by, at=at, changes=changes)
+
+
+def fail(job: JobRun, error: str, *, at: datetime, by=None) -> None:
+    """End a job badly; it can be begun again."""
+    states.move(
+        job, JobRun.State.FAILED, by=by, at=at, changes={"finished_at": at, "error": error}
+    )
+
+
+def report(job: JobRun, rows: Iterable[JobRow]) -> None:
+    """Add rows that a person should look at."""
+    JobRow.objects.bulk_create(rows, batch_size=2000)
+
+
+def cut(job: JobRun, parts: Iterable[tuple[int, int, int]]) -> int:
+    """Give a job its shards, from (first key, end key, weight); returns how many."""
+    shards = [
+        JobShard(job=job, number=number, first_key=first, end_key=end, weight=weight)
+        for number, (first, end, weight) in enumerate(parts)
+    ]
+    JobShard.objects.bulk_create(shards, batch_size=2000)
+    JobRun.objects.filter(pk=job.pk).update(total=sum(shard.weight for shard in shards))
+    return len(shards)
+
+
+def attempt(shard_id: int) -> bool:
+    """Count an attempt at a shard, in a transaction of its own; False once it is parked."""
+    return bool(
+        JobShard.objects.filter(pk=shard_id, is_done=False, attempts__lt=MAX_ATTEMPTS).update(
+            attempts=F("attempts") + 1
+        )
+    )
+
+
+def claim_shard(shard_id: int) -> JobShard | None:
+    """Lock an undone shard for the rest of the transaction; None when done or held by another."""
+    return (
+        JobShard.objects.select_for_update(skip_locked=True)
+        .filter(pk=shard_id, is_done=False)
+        .first()
+    )
+
+
+def finish_shard(shard: JobShard, *, counts: dict) -> None:
+    """Mark a shard done, in the transaction of its effect."""
+    shard.is_done = True
+    shard.counts = counts
+    shard.error = ""
+    shard.save(update_fields=["is_done", "counts", "error"])
+
+
+def undone(job: JobRun) -> list[int]:
+    """The ids of shards that still have to be done and are not parked, heaviest first."""
+    return list(
+        JobShard.objects.filter(job=job, is_done=False, attempts__lt=MAX_ATTEMPTS)
+        .order_by("-weight", "number")
+        .values_list("pk", flat=True)
+    )
+
+
+def is_parked(job: JobRun) -> bool:
+    """Whether a shard of the job has failed too often and waits for a person."""
+    return JobShard.objects.filter(job=job, is_done=False, attempts__gte=MAX_ATTEMPTS).exists()
+
+
+def release_parked(job: JobRun) -> int:
+    """Let parked shards be tried again; returns how many there were."""
+    return JobShard.objects.filter(
+        job=job, is_done=False, attempts__gte=MAX_ATTEMPTS
+    ).update(attempts=0)
+
+
+def totals(job: JobRun) -> dict[str, int]:
+    """The counts of all shards of a job, added up."""
+    sums: dict[str, int] = {}
+    for counts in JobShard.objects.filter(job=job, is_done=True).values_list("counts", flat=True):
+        for name, count in counts.items():
+            sums[name] = sums.get(name, 0) + count
+    return sums
+
+
+def refresh(job: JobRun) -> None:
+    """Take a job's progress from its shards."""
+    done = JobShard.objects.filter(job=job, is_done=True).aggregate(Sum("weight"))["weight__sum"]
+    progress(job, done or 0)

@@ -1,0 +1,368 @@
+"""The night: one business date of one marketplace, closed step by step, each step once.
+
+What has been done stands in job rows, written in the transaction of the work itself. Whoever
+calls `advance()`, as often and as many at once as may be, takes the night on from there: steps
+that are one transaction are done in place, and of a step that is cut into shards the shards
+still to do are returned, for workers to serve with `serve_shard()`. A night that was missed is
+closed before the one after it. One seller who cannot be served is reported and left waiting; the
+others are served.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import Count
+
+from marketplace import audit, jobs, outbox, tenancy
+from marketplace.models import JobRow, JobRun, Marketplace
+from marketplace.refusals import Refused, gettext_noop
+from orders import confirming, performance
+from orders.models import OutcomeToSettle
+from sellers import grades
+from sellers.models import Seller
+from settlements import runs, sentinels, statements
+from settlements.models import Statement
+
+LINES_A_SHARD = 50_000
+STATEMENTS_A_SHARD = 2_000
+FAILED = "failed"  # head of the reported sellers that could not be served
+
+Counts = dict[str, int]
+
+
+class NotTheNextNight(Refused):
+    code = "not_the_next_night"
+    message = gettext_noop("%(on)s cannot be closed now: the next day to close is %(next)s.")
+
+
+class NightBusy(Refused):
+    code = "night_busy"
+    message = gettext_noop("Somebody else is closing %(on)s right now.")
+
+
+class NightFailed(Refused):
+    code = "night_failed"
+    message = gettext_noop("The night of %(on)s stopped at the step “%(step)s”: %(error)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A part of the night. `cut` names sellers and their weights where it is done in shards."""
+
+    name: str
+    whole: Callable[[date, datetime], Counts] | None = None
+    shard: Callable[[date, datetime, int, int], Counts] | None = None
+    cut: Callable[[date], list[tuple[int, int]]] | None = None  # (seller id, weight), ascending
+    shard_weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a night stands: closed, or at a step whose shards are still to be served."""
+
+    is_closed: bool
+    step: str = ""
+    shards: tuple[int, ...] = ()
+
+
+def next_on(marketplace: Marketplace) -> date:
+    """The business date that has to be closed next."""
+    if marketplace.last_closed_on is None:
+        return marketplace.first_open_on
+    return marketplace.last_closed_on + timedelta(days=1)
+
+
+def due_on(marketplace: Marketplace, *, at: datetime) -> date | None:
+    """The next date to close, once its closing hour has passed in the marketplace's zone."""
+    on = next_on(marketplace)
+    closes_at = datetime.combine(
+        on + timedelta(days=1), time(marketplace.closing_hour), marketplace.tz
+    )
+    return on if closes_at <= at else None
+
+
+def advance(marketplace_id: int, on: date, *, at: datetime) -> Progress:
+    """Take the night of `on` as far as one process can alone.
+
+    Raises NotTheNextNight out of order, NightBusy while another process does the same step, and
+    NightFailed when a step cannot be done; it can then be tried again.
+    """
+    with tenancy.use(marketplace_id, durable=True) as marketplace:
+        if marketplace.last_closed_on is not None and on <= marketplace.last_closed_on:
+            return Progress(is_closed=True)
+        if on != next_on(marketplace):
+            raise NotTheNextNight(on=on, next=next_on(marketplace))
+        night = jobs.begin("night", on.isoformat(), at=at, on=on, total=len(STEPS))
+    for number, step in enumerate(STEPS, 1):
+        shards = _advance_step(marketplace_id, night, step, on, at)
+        if shards:
+            return Progress(is_closed=False, step=step.name, shards=shards)
+        with tenancy.use(marketplace_id, durable=True):
+            JobRun.objects.filter(pk=night.pk, done__lt=number).update(done=number)
+    _close(marketplace_id, night.pk, on, at)
+    return Progress(is_closed=True)
+
+
+def serve_shard(marketplace_id: int, shard_id: int, *, at: datetime) -> bool:
+    """Do one shard whole, or nothing of it. False when it is done, parked or in other hands."""
+    with tenancy.use(marketplace_id, durable=True):
+        if not jobs.attempt(shard_id):
+            return False
+    with tenancy.use(marketplace_id, durable=True):
+        shard = jobs.claim_shard(shard_id)
+        if shard is None:
+            return False
+        job = shard.job
+        step = _BY_KIND[job.kind]
+        counts = _serve(step, job, at, shard.first_key, shard.end_key)
+        jobs.finish_shard(shard, counts=counts)
+    return True
+
+
+def close_day(
+    marketplace_id: int,
+    on: date,
+    *,
+    at: datetime,
+    tell: Callable[[date, str], None] = lambda on, step: None,
+) -> None:
+    """Close every night up to and with `on`, in order, in this process alone."""
+    while True:
+        marketplace = Marketplace.objects.get(pk=marketplace_id)
+        night = next_on(marketplace)
+        if night > on:
+            return
+        tell(night, "")
+        while not (progress := advance(marketplace_id, night, at=at)).is_closed:
+            tell(night, progress.step)
+            for shard_id in progress.shards:
+                serve_shard(marketplace_id, shard_id, at=at)
+
+
+def can_advance(marketplace_id: int, on: date) -> bool:
+    """Whether no shard is left to serve of the step that the night is at."""
+    with tenancy.use(marketplace_id):
+        kinds = [f"night.{step.name}" for step in STEPS]
+        job = JobRun.objects.filter(
+            kind__in=kinds, key=on.isoformat(), state=JobRun.State.RUNNING
+        ).first()
+        return job is None or not jobs.undone(job)
+
+
+def rehearse(marketplace_id: int, on: date, *, at: datetime, only: str = "") -> dict[str, Counts]:
+    """Do the next night and undo it all: what each step would do. Nothing is kept."""
+    results: dict[str, Counts] = {}
+    with tenancy.use(marketplace_id) as marketplace:
+        if on != next_on(marketplace):
+            raise NotTheNextNight(on=on, next=next_on(marketplace))
+        for step in STEPS:
+            results[step.name] = _done_at_once(step, on, at)
+            if step.name == only:
+                break
+        transaction.set_rollback(True)
+    return results
+
+
+def _done_at_once(step: Step, on: date, at: datetime) -> Counts:
+    if step.whole:
+        return step.whole(on, at)
+    _open_months(on)
+    sums: Counts = {}
+    for first, end, _ in _ranges(step.cut(on), step.shard_weight):
+        for name, count in step.shard(on, at, first, end).items():
+            sums[name] = sums.get(name, 0) + count
+    return sums
+
+
+def _advance_step(
+    marketplace_id: int, night: JobRun, step: Step, on: date, at: datetime
+) -> tuple[int, ...]:
+    """Do a step, or cut it and return the shards that are left of it; empty when it is done."""
+    with tenancy.use(marketplace_id, durable=True):
+        kind, key = f"night.{step.name}", on.isoformat()
+        if JobRun.objects.filter(kind=kind, key=key, state=JobRun.State.DONE).exists():
+            return ()
+        job = jobs.begin(kind, key, at=at, on=on)
+    try:
+        with tenancy.use(marketplace_id, durable=True):
+            job = jobs.claim(job.pk)
+            if job is None:
+                raise NightBusy(on=on)
+            if job.state == JobRun.State.DONE:
+                return ()
+            if step.whole:
+                jobs.finish(job, at=at, counts=step.whole(on, at))
+                return ()
+            return _advance_shards(job, step, on, at)
+    except NightBusy:
+        raise
+    except Exception as error:
+        # The step is undone; why must outlive that. A lost database records nothing.
+        if isinstance(error, OperationalError):
+            raise
+        _record_failure(marketplace_id, job.pk, night.pk, str(error), at)
+        raise NightFailed(on=on, step=step.name, error=error) from error
+
+
+def _advance_shards(job: JobRun, step: Step, on: date, at: datetime) -> tuple[int, ...]:
+    if "shards" not in job.counts:
+        _open_months(on)
+        count = jobs.cut(job, _ranges(step.cut(on), step.shard_weight))
+        jobs.progress(job, 0, counts={"shards": count})
+        job.refresh_from_db()
+    if shards := jobs.undone(job):
+        jobs.refresh(job)
+        return tuple(shards)
+    if jobs.is_parked(job):
+        raise Parked()
+    jobs.finish(job, at=at, counts=jobs.totals(job))
+    return ()
+
+
+class Parked(Refused):
+    code = "shard_parked"
+    message = gettext_noop(
+        "A part of the work has failed too often. See the job's shards, mend the cause, and "
+        "release them."
+    )
+
+
+def _record_failure(marketplace_id: int, job_id: int, night_id: int, error: str, at: datetime):
+    with tenancy.use(marketplace_id, durable=True):
+        for job in JobRun.objects.filter(pk__in=[job_id, night_id], state=JobRun.State.RUNNING):
+            jobs.fail(job, error, at=at)
+
+
+def _close(marketplace_id: int, night_id: int, on: date, at: datetime) -> None:
+    """Write down that the day is closed, once."""
+    with tenancy.use(marketplace_id, durable=True):
+        marketplace = Marketplace.objects.select_for_update(no_key=True).get(pk=marketplace_id)
+        if marketplace.last_closed_on is not None and on <= marketplace.last_closed_on:
+            return
+        Marketplace.objects.filter(pk=marketplace_id).update(last_closed_on=on)
+        jobs.finish(JobRun.objects.get(pk=night_id), at=at)
+        audit.record("marketplace.day_closed", by=None, at=at, data={"on": on.isoformat()})
+
+
+def _serve(step: Step, job: JobRun, at: datetime, first: int, end: int) -> Counts:
+    """Serve a range of sellers; where that fails, its halves, down to the one who cannot be."""
+    try:
+        with transaction.atomic():
+            return step.shard(job.on, at, first, end)
+    except OperationalError:
+        raise  # the database is gone or busy: nobody's fault
+    except Exception as error:  # whatever it is must not stop the other sellers
+        failure = error
+    sellers = [seller for seller, _ in step.cut(job.on) if first <= seller < end]
+    if len(sellers) <= 1:
+        _report_failed(job, sellers, failure)
+        return {FAILED: len(sellers)}
+    middle = sellers[len(sellers) // 2]
+    counts = _serve(step, job, at, first, middle)
+    for name, count in _serve(step, job, at, middle, end).items():
+        counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+def _report_failed(job: JobRun, sellers: list[int], error: Exception) -> None:
+    code = getattr(error, "code", type(error).__name__)
+    names = dict(Seller.objects.filter(pk__in=sellers).values_list("pk", "code"))
+    jobs.report(
+        job,
+        [
+            JobRow(
+                job=job,
+                head=FAILED,
+                key=names.get(seller, str(seller)),
+                code=str(code)[:60],
+                reason=str(error)[:500],
+            )
+            for seller in sellers
+        ],
+    )
+
+
+def _ranges(weights: Iterable[tuple[int, int]], limit: int) -> list[tuple[int, int, int]]:
+    """Cut sellers in ascending order into half-open ranges of ids that weigh about `limit`."""
+    ranges: list[tuple[int, int, int]] = []
+    first, last, weight = 0, 0, 0
+    for seller_id, more in weights:
+        if weight and weight + more > limit:
+            ranges.append((first, seller_id, weight))
+            weight = 0
+        if not weight:
+            first = seller_id
+        weight += more
+        last = seller_id
+    if weight:
+        ranges.append((first, last + 1, weight))
+    return ranges
+
+
+def _open_months(on: date) -> None:
+    """Make sure that the bulk tables have the months that this night writes to."""
+    months = set(
+        OutcomeToSettle.objects.filter(basis_on__lte=on).dates("basis_on", "month")
+    )
+    with connection.cursor() as cursor:
+        for month in sorted(months):
+            cursor.execute("SELECT open_settlement_month('settlement_line', %s)", [month])
+        cursor.execute("SELECT open_settlement_month('ledger_entry', %s)", [on])
+
+
+def _confirm(on: date, at: datetime) -> Counts:
+    return {"lines": confirming.confirm_due(on, at=at)}
+
+
+def _perform(on: date, at: datetime) -> Counts:
+    return {"seller_days": performance.record(on)}
+
+
+def _grade(on: date, at: datetime) -> Counts:
+    return {
+        "projected": grades.project(on, at=at),
+        "official": grades.make_official(on, at=at),
+    }
+
+
+def _waiting(on: date) -> list[tuple[int, int]]:
+    rows = OutcomeToSettle.objects.filter(basis_on__lte=on).values_list("seller_id")
+    return list(rows.annotate(Count("pk")).order_by("seller_id"))
+
+
+def _settle(on: date, at: datetime, first: int, end: int) -> Counts:
+    settled = runs.settle(on=on, first_seller=first, end_seller=end)
+    return {"lines": settled.lines, "reversals": settled.reversals}
+
+
+def _due(on: date) -> list[tuple[int, int]]:
+    rows = Statement.objects.due_on(on).values_list("seller_id")
+    return list(rows.annotate(Count("pk")).order_by("seller_id"))
+
+
+def _close_due(on: date, at: datetime, first: int, end: int) -> Counts:
+    closed = statements.close_due(on=on, first_seller=first, end_seller=end, at=at)
+    return {"statements": closed.statements, "payout": closed.payout}
+
+
+def _check(on: date, at: datetime) -> Counts:
+    return sentinels.watch(on)
+
+
+def _notify(on: date, at: datetime) -> Counts:
+    outbox.add("night.closed", on=on.isoformat())
+    return {}
+
+
+STEPS = (
+    Step("confirm", whole=_confirm),
+    Step("performance", whole=_perform),
+    Step("grades", whole=_grade),
+    Step("settle", shard=_settle, cut=_waiting, shard_weight=LINES_A_SHARD),
+    Step("statements", shard=_close_due, cut=_due, shard_weight=STATEMENTS_A_SHARD),
+    Step("check", whole=_check),
+    Step("notify", whole=_notify),
+)
+_BY_KIND = {f"night.{step.name}": step for step in STEPS}

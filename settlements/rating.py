@@ -1,0 +1,129 @@
+"""Which terms apply to which outcome of a night: schedule, grade, benefits, due terms.
+
+Built once per shard from published versions and official grades; then asked for every line, so
+it answers from dictionaries. It decides nothing about money: fees.charge() does.
+"""
+
+from bisect import bisect_right
+from datetime import date, timedelta
+
+from django.db.models import Sum
+
+from marketplace import calendar_days
+from listings.models import Category
+from sellers import grades
+from sellers.models import PerformanceDay
+from settlements import due_dates, rate_cards
+from settlements.fee_rules import BAND_ON_PREVIOUS_SALES, Benefit
+from settlements.fees import Terms
+from settlements.rate_cards import PayoutTerms
+from settlements.schedules import Plan, Schedule
+
+
+class SellerDay:
+    """What a seller's lines of one rate date share."""
+
+    __slots__ = ("_book", "benefits", "grade", "plans", "previous_sales", "schedule", "seller_id")
+
+    def __init__(self, book, seller_id, schedule, grade, benefits, previous_sales):
+        self._book = book
+        self.seller_id = seller_id
+        self.schedule = schedule
+        self.grade = grade
+        self.benefits = benefits
+        self.previous_sales = previous_sales
+        self.plans: dict[tuple, Plan] = {}
+
+    def plan(self, kind: tuple, rate_on: date) -> Plan:
+        """The plan for (stream, category, listing kind, channel, seller type)."""
+        stream, category_id, listing_kind, channel, seller_type = kind
+        plan = self.plans[kind] = self.schedule.plan(
+            stream=stream,
+            rate_on=rate_on,
+            category_path=self._book.categories.get(category_id, ()),
+            listing_kind=listing_kind or None,
+            channel=channel or None,
+            seller_type=seller_type or None,
+            seller_id=self.seller_id,
+            grade=self.grade,
+            previous_sales=self.previous_sales,
+            benefits=self.benefits,
+        )
+        return plan
+
+
+class RateBook:
+    """The terms of a range of sellers, as of the night of `on`. Reads the database when made."""
+
+    def __init__(self, *, on: date, first_seller: int, end_seller: int):
+        self.on = on
+        self.calendar = calendar_days.load(on)
+        self.categories: dict[int, tuple[int, ...]] = {
+            pk: tuple(path) for pk, path in Category.objects.values_list("pk", "path")
+        }
+        self._sellers = (first_seller, end_seller)
+        self._schedules = rate_cards.schedules()
+        self._payout_terms = rate_cards.payout_terms()
+        self._grades = grades.history(first_seller=first_seller, end_seller=end_seller)
+        self._benefits: dict[tuple[int, str], tuple[Benefit, ...]] = {}
+        self._previous_sales: dict[date, dict[int, int]] = {}
+        self._terms: dict[tuple, Terms] = {}
+
+    def seller_day(self, seller_id: int, rate_on: date) -> SellerDay:
+        """Schedule, grade and benefits of a seller on a rate date."""
+        schedule = self._schedules.on(rate_on)
+        grade, benefits = self._grade(seller_id, rate_on)
+        previous = self._sales_before(seller_id, rate_on) if _asks_for_sales(schedule) else 0
+        return SellerDay(self, seller_id, schedule, grade, benefits, previous)
+
+    def payout_terms(self, rate_on: date) -> PayoutTerms:
+        return self._payout_terms.on(rate_on)
+
+    def due_on(self, basis_on: date, rate_on: date, is_closed) -> date:
+        """The due date of a line that this night sees; `is_closed` knows its seller's days."""
+        terms = self._payout_terms.on(rate_on).due
+        return due_dates.due_for_run(basis_on, self.on, terms, self.calendar, is_closed)
+
+    def stored(self, key) -> Terms:
+        """The terms that a stored key stands for, with the rules of its own version."""
+        version_id, vat_rate_ppm, charges = key
+        known = (version_id, vat_rate_ppm, tuple((*c[:2], tuple(c[2]), c[3]) for c in charges))
+        terms = self._terms.get(known)
+        if terms is None:
+            rules = rate_cards.rules(version_id)
+            terms = self._terms[known] = Terms.from_key(known, rules)
+        return terms
+
+    def _grade(self, seller_id: int, day: date) -> tuple[str | None, tuple[Benefit, ...]]:
+        history = self._grades.get(seller_id, ())
+        at = bisect_right(history, day, key=lambda official: official.effective_from)
+        if not at:
+            return None, ()
+        official = history[at - 1]
+        key = (official.policy_id, official.grade)
+        if key not in self._benefits:
+            self._benefits[key] = tuple(
+                Benefit(frozenset(b.components), b.points_off_ppm, b.percent_off_ppm)
+                for b in grades.benefits(*key)
+            )
+        return official.grade, self._benefits[key]
+
+    def _sales_before(self, seller_id: int, rate_on: date) -> int:
+        """Sales of the calendar month before a rate date, less what was returned in it."""
+        month = rate_on.replace(day=1)
+        if month not in self._previous_sales:
+            first = (month - timedelta(days=1)).replace(day=1)
+            rows = (
+                PerformanceDay.objects.filter(on__gte=first, on__lt=month)
+                .filter(seller_id__gte=self._sellers[0], seller_id__lt=self._sellers[1])
+                .values_list("seller_id")
+                .annotate(Sum("sales_confirmed"), Sum("sales_returned"))
+            )
+            self._previous_sales[month] = {
+                seller: max(sold - returned, 0) for seller, sold, returned in rows
+            }
+        return self._previous_sales[month].get(seller_id, 0)
+
+
+def _asks_for_sales(schedule: Schedule) -> bool:
+    return any(rule.band_basis == BAND_ON_PREVIOUS_SALES for rule in schedule.rules if rule.bands)

@@ -1,0 +1,261 @@
+"""Settle what waits: one settlement line for each outcome, put on the statement it falls due with.
+
+`settle()` serves a range of sellers in the transaction of its caller and streams: memory does not
+grow with the number of lines. Sales come first, then reversals, which read the sale's own line
+for the terms they go by. Repeating it finds an empty queue. Lines are written by COPY into a
+temporary table and one INSERT, since COPY into a table under row-level security is refused.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain
+
+from django.db import connection
+
+from marketplace import tenancy
+from orders.remainders import Remainder
+from settlements import fees, reversals
+from settlements.fees import Charged, Terms
+from settlements.models import LineTerms, SettlementLine
+from settlements.rating import RateBook
+from settlements.statement_book import StatementBook
+
+FETCH = 10_000
+
+_TAKE = """
+CREATE TEMPORARY TABLE taken ON COMMIT DROP AS
+WITH gone AS (
+    DELETE FROM orders_outcometosettle
+    WHERE marketplace_id = %(marketplace)s AND basis_on <= %(on)s
+      AND seller_id >= %(first)s AND seller_id < %(end)s
+    RETURNING outcome_id
+)
+SELECT outcome_id FROM gone
+"""
+
+_SALES = """
+SELECT o.seller_id, o.line_id, o.rate_on, o.basis_on, o.quantity, o.list_amount,
+       o.seller_discount, o.platform_discount, o.partner_discount, l.unit_price,
+       l.stream, l.category_id, l.listing_kind, l.channel, l.seller_type
+FROM taken t
+JOIN orders_outcome o ON o.marketplace_id = %(marketplace)s AND o.id = t.outcome_id
+JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_id
+WHERE o.sequence = 0
+"""
+
+# What was sold, what remained before, and what remains now.
+_REVERSALS = """
+SELECT o.seller_id, o.line_id, o.sequence, o.rate_on, o.basis_on,
+       o.quantity, o.list_amount, o.seller_discount, o.platform_discount, o.partner_discount,
+       b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
+       f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
+       s.terms_id
+FROM taken t
+JOIN orders_outcome o ON o.marketplace_id = %(marketplace)s AND o.id = t.outcome_id
+JOIN orders_outcome b ON b.marketplace_id = %(marketplace)s AND b.line_id = o.line_id
+     AND b.sequence = o.sequence - 1
+JOIN orders_outcome f ON f.marketplace_id = %(marketplace)s AND f.line_id = o.line_id
+     AND f.sequence = 0
+JOIN settlement_line s ON s.marketplace_id = %(marketplace)s AND s.order_line_id = o.line_id
+     AND s.sequence = 0 AND s.basis_on = f.basis_on
+WHERE o.sequence > 0
+"""
+
+_COLUMNS = (
+    "seller_id, order_line_id, sequence, kind, rate_on, basis_on, statement_id, terms_id, "
+    "quantity, list_amount, seller_discount, platform_discount, partner_discount, charges, "
+    "fee, vat, net"
+)
+_NEW_LINES = f"""
+CREATE TEMPORARY TABLE new_line ON COMMIT DROP AS
+SELECT {_COLUMNS} FROM settlement_line WITH NO DATA
+"""
+_INSERT = f"""
+INSERT INTO settlement_line (marketplace_id, run_on, {_COLUMNS})
+SELECT %(marketplace)s, %(on)s, {_COLUMNS} FROM new_line
+"""  # noqa: S608 (the column list is a constant)
+
+
+class LinesMissing(RuntimeError):
+    """An outcome was taken from the queue but no line came of it: an orphan, so a bug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a call of settle() did."""
+
+    lines: int
+    reversals: int
+    statements: int
+
+
+def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
+    """Make the lines of every waiting outcome with a basis date up to `on`, for some sellers.
+
+    The caller holds the transaction and has entered the marketplace. Months are opened before.
+    """
+    parameters = {
+        "marketplace": tenancy.current_id(),
+        "on": on,
+        "first": first_seller,
+        "end": end_seller,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS taken, new_line")
+        cursor.execute(_TAKE, parameters)
+        taken = cursor.rowcount
+        if not taken:
+            return Settled(0, 0, 0)
+        cursor.execute("ANALYZE taken")
+        cursor.execute(_NEW_LINES)
+    book = RateBook(on=on, first_seller=first_seller, end_seller=end_seller)
+    statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
+    used: dict[int, Terms] = {}
+    sales = _copy_and_insert(_sale_lines(book, statements, used, parameters), parameters)
+    reversed_ = _copy_and_insert(_reversal_lines(book, statements, parameters), parameters)
+    if sales + reversed_ != taken:
+        raise LinesMissing(f"{taken} outcomes were taken, {sales + reversed_} lines written")
+    touched = statements.save()
+    _store_terms(used)
+    return Settled(taken, reversed_, len(touched))
+
+
+def _sale_lines(
+    book: RateBook, statements: StatementBook, used: dict[int, Terms], parameters: dict
+) -> Iterator[str]:
+    """A line of COPY text for each sale. The loop that a million lines go through."""
+    charge, net_of = fees.charge, fees.net
+    days, tallies, terms_ids = {}, statements.known, {}
+    marketplace = parameters["marketplace"]
+    for (
+        seller_id,
+        line_id,
+        rate_on,
+        basis_on,
+        quantity,
+        list_amount,
+        by_seller,
+        by_platform,
+        by_partner,
+        unit_price,
+        *kind,
+    ) in _stream("sales", _SALES, parameters):
+        day = days.get((seller_id, rate_on))
+        if day is None:
+            day = days[seller_id, rate_on] = book.seller_day(seller_id, rate_on)
+        kind = tuple(kind)
+        plan = day.plans.get(kind) or day.plan(kind, rate_on)
+        terms = plan.terms(unit_price)
+        terms_id = terms_ids.get(id(terms))
+        if terms_id is None:
+            terms_id = terms_ids[id(terms)] = _terms_id(marketplace, terms)
+            used[terms_id] = terms
+        charged = charge(terms, quantity, list_amount, by_seller, by_platform, by_partner)
+        net = net_of(terms, list_amount, by_seller, charged)
+        tally = tallies.get((seller_id, basis_on, rate_on))
+        if tally is None:
+            tally = statements.tally(seller_id, basis_on, rate_on)
+        fee, vat = tally.add(
+            terms, charged, list_amount, by_seller, by_platform, by_partner, net
+        )
+        charges = ",".join(map(str, chain.from_iterable(charged)))
+        yield (
+            f"{seller_id}\t{line_id}\t0\t1\t{rate_on}\t{basis_on}\t{tally.statement_id}\t{terms_id}\t"
+            f"{quantity}\t{list_amount}\t{by_seller}\t{by_platform}\t{by_partner}\t{{{charges}}}\t"
+            f"{fee}\t{vat}\t{net}\n"
+        )
+
+
+def _reversal_lines(book: RateBook, statements: StatementBook, parameters: dict) -> Iterator[str]:
+    """A line of COPY text for each reversal, by the terms of its sale, with figures below zero."""
+    stored = _StoredTerms(book)
+    for row in _stream("reversals", _REVERSALS, parameters):
+        seller_id, line_id, sequence, rate_on, basis_on = row[:5]
+        after, before, sold = Remainder(*row[5:10]), Remainder(*row[10:15]), Remainder(*row[15:20])
+        terms_id = row[20]
+        terms = stored[terms_id]
+        back = reversals.reversed_between(terms, sold, before, after)
+        charged: Charged = tuple((-base, -fee, -vat) for base, fee, vat in back.charged)
+        tally = statements.tally(seller_id, basis_on, rate_on)
+        fee, vat = tally.add(
+            terms,
+            charged,
+            -back.list_amount,
+            -back.seller_discount,
+            -back.platform_discount,
+            -back.partner_discount,
+            -back.net,
+        )
+        charges = ",".join(map(str, chain.from_iterable(charged)))
+        yield (
+            f"{seller_id}\t{line_id}\t{sequence}\t{SettlementLine.Kind.REVERSAL.value}\t"
+            f"{rate_on}\t{basis_on}\t{tally.statement_id}\t{terms_id}\t{-back.quantity}\t"
+            f"{-back.list_amount}\t{-back.seller_discount}\t{-back.platform_discount}\t"
+            f"{-back.partner_discount}\t{{{charges}}}\t{fee}\t{vat}\t{-back.net}\n"
+        )
+
+
+def _stream(name: str, query: str, parameters: dict) -> Iterator[tuple]:
+    """The rows of a query by a server-side cursor, a few thousand at a time."""
+    with connection.connection.cursor(name=name) as cursor:
+        cursor.execute(query, parameters)
+        while rows := cursor.fetchmany(FETCH):
+            yield from rows
+
+
+def _copy_and_insert(lines: Iterator[str], parameters: dict) -> int:
+    """Write lines of COPY text; returns how many settlement lines came of them."""
+    written = 0
+    with connection.cursor() as cursor:
+        block: list[str] = []
+        for line in lines:
+            block.append(line)
+            if len(block) >= FETCH:
+                written += _copy(cursor, block)
+                block = []
+        written += _copy(cursor, block)
+        if written:
+            cursor.execute(_INSERT, parameters)
+            cursor.execute("TRUNCATE new_line")
+    return written
+
+
+def _copy(cursor, block: list[str]) -> int:
+    if block:
+        with cursor.copy(f"COPY new_line ({_COLUMNS}) FROM STDIN") as copy:
+            copy.write("".join(block))
+    return len(block)
+
+
+class _StoredTerms(dict):
+    """Terms of sales by the id that their lines name, read when first asked for."""
+
+    def __init__(self, book: RateBook):
+        super().__init__()
+        self._book = book
+
+    def __missing__(self, terms_id: int) -> Terms:
+        key = LineTerms.objects.values_list("key", flat=True).get(pk=terms_id)
+        terms = self[terms_id] = self._book.stored(key)
+        return terms
+
+
+def _terms_id(marketplace: int, terms: Terms) -> int:
+    """A number that follows from what the terms say, so that every shard arrives at the same."""
+    text = json.dumps([marketplace, terms.key()], separators=(",", ":"))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+
+def _store_terms(used: dict[int, Terms]) -> None:
+    """Keep the terms that lines name. Last, as another shard may be writing the same ones."""
+    LineTerms.objects.bulk_create(
+        [
+            LineTerms(pk=pk, version_id=terms.version_id, key=terms.key())
+            for pk, terms in sorted(used.items())
+        ],
+        ignore_conflicts=True,
+    )
+

@@ -1,0 +1,45 @@
+"""The night in Celery: a tick, one orchestrator per marketplace, and shards of sellers.
+
+A task that is lost or runs twice does no harm: what has been done stands in the database, and
+the tick takes up every night that is not finished.
+"""
+
+from datetime import date
+
+from celery import shared_task
+from django.utils import timezone
+
+from marketplace.models import Marketplace
+from settlements import nights
+
+
+@shared_task
+def tick() -> None:
+    """Start or take up the night of every marketplace that has one due."""
+    now = timezone.now()
+    for marketplace in Marketplace.objects.open():
+        if (on := nights.due_on(marketplace, at=now)) is not None:
+            close_day.delay(marketplace_id=marketplace.pk, on=on.isoformat())
+
+
+@shared_task
+def close_day(*, marketplace_id: int, on: str) -> None:
+    """Take a night on: do what one process can, hand out the shards of the step it is at."""
+    try:
+        progress = nights.advance(marketplace_id, date.fromisoformat(on), at=timezone.now())
+    except (nights.NightBusy, nights.NotTheNextNight):
+        return  # another orchestrator is at it, or has long been done with it
+    for shard_id in progress.shards:
+        serve_shard.delay(marketplace_id=marketplace_id, on=on, shard_id=shard_id)
+    if progress.is_closed:
+        marketplace = Marketplace.objects.get(pk=marketplace_id)
+        if (missed := nights.due_on(marketplace, at=timezone.now())) is not None:
+            close_day.delay(marketplace_id=marketplace_id, on=missed.isoformat())
+
+
+@shared_task
+def serve_shard(*, marketplace_id: int, on: str, shard_id: int) -> None:
+    """Serve one shard; whoever finds that it was the last one takes the night on."""
+    nights.serve_shard(marketplace_id, shard_id, at=timezone.now())
+    if nights.can_advance(marketplace_id, date.fromisoformat(on)):
+        close_day.delay(marketplace_id=marketplace_id, on=on)
