@@ -1,0 +1,106 @@
+from datetime import date
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from marketplace import tenancy, versions
+from marketplace.models import AuditEntry, LegalIdentity
+from marketplace.tests import make
+
+pytestmark = pytest.mark.django_db
+FIRST = make.FIRST_OPEN_ON
+
+
+@pytest.fixture
+def market(db):
+    with tenancy.use(make.marketplace().pk) as marketplace:
+        yield marketplace
+
+
+def draft(valid_from=FIRST, **fields):
+    return versions.draft(
+        LegalIdentity, valid_from=valid_from, by=None, **{"company": "장터 주식회사", **fields}
+    )
+
+
+def publish(version):
+    return versions.publish(version, by=None, at=make.NOON)
+
+
+def close(marketplace, day):
+    marketplace.last_closed_on = day
+    marketplace.save(update_fields=["last_closed_on"])
+
+
+class TestDraft:
+    def test_counts_versions_from_one(self, market):
+        assert [draft().number, draft().number] == [1, 2]
+
+    def test_is_in_force_for_nobody(self, market):
+        draft()
+        assert LegalIdentity.objects.all().on(FIRST) is None
+
+    def test_is_recorded_where_the_time_is_told(self, market):
+        operator = make.user()
+        draft()
+        assert not AuditEntry.objects.exists()
+        version = versions.draft(
+            LegalIdentity, valid_from=FIRST, by=operator, at=make.NOON, company="장터"
+        )
+        [entry] = AuditEntry.objects.all()
+        assert (entry.action, entry.actor) == ("legalidentity.drafted", operator)
+        assert entry.object_key == str(version.pk)
+
+
+class TestPublish:
+    def test_brings_into_force_from_its_day(self, market):
+        operator = make.user()
+        version = versions.publish(draft(), by=operator, at=make.NOON)
+        assert (version.state, version.published_by) == ("published", operator)
+        assert version.published_at == make.NOON
+        assert LegalIdentity.objects.all().on(FIRST) == version
+        assert LegalIdentity.objects.all().on(date(2025, 12, 31)) is None
+        [entry] = AuditEntry.objects.all()
+        assert entry.action == "legalidentity.published"
+        assert entry.data == {"number": 1, "valid_from": "2026-01-01"}
+
+    def test_leaves_earlier_days_to_the_earlier_version(self, market):
+        first, second = publish(draft()), publish(draft(date(2026, 2, 1)))
+        assert LegalIdentity.objects.all().on(date(2026, 1, 31)) == first
+        assert LegalIdentity.objects.all().on(date(2026, 2, 1)) == second
+
+    def test_happens_once(self, market):
+        version = publish(draft())
+        with pytest.raises(versions.NotADraft):
+            publish(version)
+
+    def test_is_refused_on_a_closed_day(self, market):
+        publish(draft())
+        close(market, date(2026, 2, 1))
+        late = draft(date(2026, 2, 1))
+        with pytest.raises(versions.BeginsInClosedDays, match="2026-02-01"):
+            publish(late)
+        late.refresh_from_db()
+        assert late.state == "draft"
+        assert publish(draft(date(2026, 2, 2))).state == "published"
+
+    def test_lets_the_first_version_begin_with_the_marketplace(self, market):
+        close(market, date(2026, 2, 1))
+        assert publish(draft(FIRST)).state == "published"
+
+    def test_refuses_a_first_version_from_the_middle_of_closed_days(self, market):
+        close(market, date(2026, 2, 1))
+        with pytest.raises(versions.BeginsInClosedDays):
+            publish(draft(date(2026, 1, 2)))
+
+    def test_refuses_two_that_begin_together(self, market):
+        publish(draft())
+        with pytest.raises(versions.BeginsWithAnother, match="Version 1"):
+            publish(draft())
+
+    def test_freezes_the_row(self, market):
+        version = publish(draft())
+        with pytest.raises(DatabaseError, match="never edited"), transaction.atomic():
+            LegalIdentity.objects.filter(pk=version.pk).update(company="Another")
+        with pytest.raises(DatabaseError, match="never edited"), transaction.atomic():
+            version.delete()
