@@ -35,7 +35,7 @@ _PARTICLES: Final = frozenset(
     """
     은 는 이 가 을 를 의 도 만 들
     에 에서 에게 로 으로 와 과 나 랑 이나 이랑 까지 부터
-    처럼 보다 하고 하는 된 용
+    처럼 보다 하고 하는
     입니다 이다 이며 야 요
     """.split()  # noqa: SIM905 (readable by kind)
 )
