@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import unquote
 
 import environ
 from csp.constants import NONE, SELF
@@ -142,6 +143,7 @@ def _database(variable: str, role: str) -> dict:
             database = environ.Env.db_url_config(url)
         if database["ENGINE"] != "django.db.backends.postgresql":
             raise ImproperlyConfigured(f"{variable} does not name a PostgreSQL database.")
+        database["HOST"] = unquote(database["HOST"])  # a socket's directory comes as %2Frun%2F…
     database["CONN_MAX_AGE"] = 60
     database["CONN_HEALTH_CHECKS"] = True
     # PgBouncer in transaction mode refuses start-up options: switch them off, and set the

@@ -1,6 +1,8 @@
 import pytest
 from django.db import ProgrammingError, connections, transaction
 
+from marketplace import roles
+
 pytestmark = pytest.mark.django_db
 
 
@@ -55,6 +57,7 @@ class TestRoles:
     def test_app_may_make_temporary_tables(self):
         run("default", "CREATE TEMPORARY TABLE bulk (id int) ON COMMIT DROP")
 
-    def test_database_knows_hangul(self):
-        [(trigrams,)] = run("default", "SELECT show_trgm('망고')")
+    def test_owner_may_create_the_extensions_and_trigrams_know_hangul(self):
+        run("owner", roles.EXTENSIONS_SQL)
+        [(trigrams,)] = run("owner", "SELECT show_trgm('망고')")
         assert len(trigrams) == 3
