@@ -24,7 +24,7 @@ def main() -> None:
     if "--dev" not in sys.argv[1:]:
         wanted = wanted[:1]
     var = ROOT / "var"
-    var.mkdir(exist_ok=True)
+    (var / "static").mkdir(parents=True, exist_ok=True)
     with (var / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _install(wanted)
