@@ -34,7 +34,7 @@ class TenantModel(models.Model):
         "marketplace.Marketplace",
         models.PROTECT,
         editable=False,
-        default=tenancy.current_id,
+        default=tenancy.current_id_or_none,  # None only while a migration adds the column
         related_name="+",
         db_index=False,
         verbose_name=_("marketplace"),

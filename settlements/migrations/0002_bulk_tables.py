@@ -118,7 +118,7 @@ def _marketplace():
         "marketplace",
         models.ForeignKey(
             db_index=False,
-            default=marketplace.tenancy.current_id,
+            default=marketplace.tenancy.current_id_or_none,
             editable=False,
             on_delete=django.db.models.deletion.PROTECT,
             related_name="+",
