@@ -5,14 +5,17 @@ gets all three aliases, because a test that asked for `default` alone would be c
 real database under it: before the first test runs, each alias is checked to be a test database.
 """
 
+import contextlib
 import hashlib
 import os
+import uuid
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 from django.db import connections
 
+PREFIX = "test_jangteo_run_"
 ALIASES = ["default", "owner", "platform"]
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
 
@@ -34,9 +37,23 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings, django_db_blocker):
-    """Migrate once per state of the migrations, into a template that test databases copy."""
-    with django_db_blocker.unblock():
-        connections["owner"].settings_dict["TEST"]["TEMPLATE"] = _template()
+    """Name a database that no other run uses, copied from one that is migrated already.
+
+    Each process holds a lock on its name as long as it lives, so that runs at the same time keep
+    out of each other's way and what a killed run has left is recognised and dropped.
+    """
+    owner = connections["owner"]
+    name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    with contextlib.ExitStack() as stack:
+        with django_db_blocker.unblock():
+            cursor = stack.enter_context(owner._nodb_cursor())
+            cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [PREFIX])
+            cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+            _drop_orphans(cursor)
+            test = {"NAME": name, "TEMPLATE": _template(cursor), "DEPENDENCIES": []}
+            owner.settings_dict["TEST"] |= test
+            cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [PREFIX])
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -56,30 +73,36 @@ def django_db_setup(django_db_modify_db_settings, django_db_setup, django_db_blo
         connections.close_all()  # a database with a visitor cannot be dropped
 
 
-def _template() -> str:
+def _drop_orphans(cursor) -> None:
+    cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [PREFIX])
+    for (name,) in cursor.fetchall():
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [name])
+        if cursor.fetchone()[0]:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [name])
+
+
+def _template(cursor) -> str:
     """The name of a migrated database, made now unless an earlier run has left it."""
-    prefix = "template_test_jangteo_"
+    prefix = f"template_{PREFIX}"
     name = prefix + _digest_of_tables()
+    cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
+    existing = {row[0] for row in cursor}
+    if name in existing:
+        return name
+    for outdated in existing:
+        cursor.execute(f"DROP DATABASE {outdated} WITH (FORCE)")
+    unfinished = f"{prefix}unfinished"
+    cursor.execute(f"CREATE DATABASE {unfinished}")
     owner = connections["owner"]
-    with owner._nodb_cursor() as cursor:
-        # Parallel workers come here at once: one makes it, the others wait.
-        cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [prefix])
-        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
-        existing = {row[0] for row in cursor}
-        if name in existing:
-            return name
-        for outdated in existing:
-            cursor.execute(f"DROP DATABASE {outdated}")
-        unfinished = f"{prefix}unfinished"
-        cursor.execute(f"CREATE DATABASE {unfinished}")
-        real_name = owner.settings_dict["NAME"]
-        owner.settings_dict["NAME"] = unfinished
-        try:
-            call_command("migrate", database="owner", interactive=False, verbosity=0)
-        finally:
-            owner.close()
-            owner.settings_dict["NAME"] = real_name
-        cursor.execute(f"ALTER DATABASE {unfinished} RENAME TO {name}")
+    real_name = owner.settings_dict["NAME"]
+    owner.settings_dict["NAME"] = unfinished
+    try:
+        call_command("migrate", database="owner", interactive=False, verbosity=0)
+    finally:
+        owner.close()
+        owner.settings_dict["NAME"] = real_name
+    cursor.execute(f"ALTER DATABASE {unfinished} RENAME TO {name}")
     return name
 
 
