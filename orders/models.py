@@ -7,7 +7,7 @@ with n units, and later kept fewer.
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from listings.models import Category, Listing
@@ -88,9 +88,13 @@ class Order(TenantModel):
 
 class OrderLineQuerySet(models.QuerySet):
     def due_for_confirmation(self, on):
-        """Delivered lines whose waiting time has ended by `on`, and that no claim holds back."""
-        return self.filter(status=OrderLine.Status.DELIVERED, confirm_due_on__lte=on).exclude(
-            claims__state__in=Claim.OPEN_STATES
+        """Paid, delivered lines whose waiting time has ended by `on`, held back by no claim."""
+        open_claims = Claim.objects.filter(line=OuterRef("pk"), state__in=Claim.OPEN_STATES)
+        return self.filter(
+            ~Exists(open_claims),
+            status=OrderLine.Status.DELIVERED,
+            confirm_due_on__lte=on,
+            paid_on__isnull=False,
         )
 
 

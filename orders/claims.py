@@ -1,0 +1,200 @@
+"""Claims: somebody wants units of a line undone, before or after it was confirmed.
+
+A claim is asked for, decided, and completed when goods or money are where they belong. Only its
+completion takes units back. An open claim keeps its units from other claims, and its line from
+being confirmed by itself. The status of the line is another axis: a claim that is rejected or
+withdrawn leaves the line as it was.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Sum
+
+from marketplace import outbox, states, tenancy
+from marketplace.models import Marketplace
+from marketplace.refusals import Refused, gettext_noop
+from orders import applying, confirmation_days, folding, verdicts, withdrawal
+from orders.models import Claim, OrderLine
+
+Type, Fault, State = Claim.Type, Claim.Fault, Claim.State
+Status = OrderLine.Status
+
+CLAIMABLE = {  # in which statuses of its line a claim may be made
+    Type.CANCEL: {
+        Status.PENDING_PAYMENT,
+        Status.PAID,
+        Status.PREPARING,
+        Status.SHIPPED,
+        Status.DELIVERED,
+        Status.CONFIRMED,
+    },
+    Type.RETURN: {Status.SHIPPED, Status.DELIVERED, Status.CONFIRMED},
+}
+
+
+class NotClaimable(Refused):
+    code = "not_claimable"
+    message = gettext_noop(
+        "A claim of type “%(type)s” cannot be made on a line that is %(status)s."
+    )
+
+
+class MoreThanClaimable(Refused):
+    code = "more_than_claimable"
+    message = gettext_noop("%(asked)s units were asked for, but only %(claimable)s can be claimed.")
+
+
+class ClaimDiffers(Refused):
+    code = "claim_differs"
+    message = gettext_noop("Claim %(source_id)s was made before and said something else.")
+
+
+@transaction.atomic
+def request(
+    line: OrderLine,
+    *,
+    type: str,  # noqa: A002 (the operators' word)
+    quantity: int,
+    fault: str,
+    by,
+    at: datetime,
+    reason: str = "",
+    source: str = "",
+    source_id: str | None = None,
+) -> Claim:
+    """Make a claim on units of a line. Repeated under one sender's id, it is the same claim.
+
+    Raises NotClaimable, MoreThanClaimable (open claims keep their units), or ClaimDiffers.
+    """
+    kind, fault = Type(type), Fault(fault)
+    verdicts.check_between("quantity", quantity, 1, verdicts.LARGEST_QUANTITY)
+    verdicts.check_text("reason", reason, 500)
+    line = _locked(line)
+    if source_id is not None:
+        made = Claim.objects.filter(source=source, source_id=source_id).first()
+        if made is not None:
+            if (made.line_id, made.type, made.quantity) != (line.pk, kind, quantity):
+                raise ClaimDiffers(source_id=source_id)
+            return made
+    if line.status not in CLAIMABLE[kind]:
+        raise NotClaimable(type=kind, status=line.status)
+    left = claimable(line)
+    if quantity > left:
+        raise MoreThanClaimable(asked=quantity, claimable=left)
+    claim = Claim.objects.create(
+        line=line,
+        seller_id=line.seller_id,
+        type=kind,
+        fault=fault,
+        quantity=quantity,
+        reason=reason,
+        requested_at=at,
+        source=source,
+        source_id=source_id,
+    )
+    _announce(claim)
+    return claim
+
+
+def claimable(line: OrderLine) -> int:
+    """How many units of a line no open claim keeps."""
+    kept = Claim.objects.filter(line=line, state__in=Claim.OPEN_STATES)
+    return max(line.units_left - (kept.aggregate(units=Sum("quantity"))["units"] or 0), 0)
+
+
+@transaction.atomic
+def approve(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
+    """Agree to a claim; goods or money may now go back. Raises states.IllegalMove."""
+    claim, _ = _open(claim)
+    return _move(claim, State.APPROVED, by, at, reason, decided_at=at)
+
+
+@transaction.atomic
+def reject(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
+    """Turn a claim down. The line stays as it was and its clock runs on."""
+    return _close(claim, State.REJECTED, by, at, reason)
+
+
+@transaction.atomic
+def withdraw(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
+    """The buyer takes the claim back, before it was decided. The line's clock runs on."""
+    return _close(claim, State.WITHDRAWN, by, at, reason)
+
+
+@transaction.atomic
+def complete(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
+    """Take the units back: before confirmation they make no sale, afterwards a reversal.
+
+    Raises folding's MoreThanRemains when the line has fewer units left by now, and
+    states.IllegalMove when the claim is not approved.
+    """
+    claim, line = _open(claim)
+    on = verdicts.business_date(at, _zone())
+    _move(claim, State.COMPLETED, by, at, reason, completed_on=on)
+    if claim.quantity > line.units_left:
+        raise MoreThanClaimable(asked=claim.quantity, claimable=line.units_left)
+    event = folding.Event(
+        kind=folding.RETURNED if claim.type == Type.RETURN else folding.CANCELLED,
+        at=at,
+        on=on,
+        line=line.number,
+        quantity=claim.quantity,
+        by_seller=claim.fault == Fault.SELLER,
+        cause=claim.type,
+    )
+    applying.apply({line.order_id: [event]}, by=by, at=at, reason=reason)
+    applying.touch([(line.seller_id, on)])
+    _let_clock_run(line.pk)
+    return claim
+
+
+def _close(claim: Claim, to: str, by, at: datetime, reason: str) -> Claim:
+    claim, line = _open(claim)
+    _move(claim, to, by, at, reason, decided_at=at)
+    _let_clock_run(line.pk)
+    return claim
+
+
+def _move(claim: Claim, to: str, by, at: datetime, reason: str, **changes) -> Claim:
+    states.move(claim, to, by=by, at=at, reason=reason, changes=changes)
+    _announce(claim)
+    return claim
+
+
+def _announce(claim: Claim) -> None:
+    outbox.add(f"claim.{claim.state}", claim_id=claim.pk, seller_id=claim.seller_id)
+
+
+def _open(claim: Claim) -> tuple[Claim, OrderLine]:
+    """The claim and its line as they are now, the line locked first, as everywhere."""
+    line = _locked(OrderLine.objects.get(pk=claim.line_id))
+    return Claim.objects.select_for_update(no_key=True).get(pk=claim.pk), line
+
+
+def _locked(line: OrderLine) -> OrderLine:
+    """The line as it is now, locked with its whole order."""
+    lines = {found.pk: found for found in applying.lock([line.order_id])}
+    if line.pk not in lines:  # of another marketplace
+        raise OrderLine.DoesNotExist
+    return lines[line.pk]
+
+
+def _let_clock_run(line_id: int) -> None:
+    """Move the day of automatic confirmation by the days on which a claim was open."""
+    line = OrderLine.objects.get(pk=line_id)
+    if line.status != Status.DELIVERED or line.delivered_on is None:
+        return
+    zone = _zone()
+    spans = []
+    for claim in Claim.objects.filter(line=line).exclude(state__in=Claim.OPEN_STATES):
+        made_on = verdicts.business_date(claim.requested_at, zone)
+        closed_on = claim.completed_on or verdicts.business_date(claim.decided_at, zone)
+        spans.append((made_on, closed_on))
+    paused = withdrawal.paused_days(spans, line.delivered_on)
+    due_on = confirmation_days.DueDays().due_on(line.delivered_on, paused)
+    OrderLine.objects.filter(pk=line_id).update(confirm_due_on=due_on)
+
+
+def _zone():
+    return Marketplace.objects.get(pk=tenancy.current_id()).tz

@@ -1,0 +1,67 @@
+"""The night's automatic purchase confirmation of delivered lines.
+
+A line is confirmed in the night in which its waiting time ends, with that night's date; one that
+a claim held back, in the first night after. Nights that were missed are caught up in order, so
+that each line gets the date of its own night.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime
+from itertools import islice
+
+from django.db import transaction
+
+from orders import applying, confirmation_days, folding
+from orders.models import OrderLine
+
+BATCH = 5_000  # lines
+CAUSE = "confirmed_by_itself"
+
+
+@transaction.atomic
+def confirm_due(
+    on: date, *, at: datetime, first_seller: int | None = None, end_seller: int | None = None
+) -> int:
+    """Confirm every line that is due by the night of `on`; returns how many.
+
+    For a half-open range of sellers where one is given. Repeating a night confirms nothing.
+    """
+    lines = OrderLine.objects.all()
+    if first_seller is not None:
+        lines = lines.filter(seller_id__gte=first_seller)
+    if end_seller is not None:
+        lines = lines.filter(seller_id__lt=end_seller)
+    _find_due_days(lines)
+    due = lines.due_for_confirmation(on).order_by("order_id", "pk")
+    rows = due.values_list("order_id", "number", "pk").iterator(BATCH)
+    confirmed = 0
+    while batch := list(islice(rows, BATCH)):
+        confirmed += _confirm(batch, on, at)
+    return confirmed
+
+
+def _confirm(batch: Sequence[tuple[int, int, int]], on: date, at: datetime) -> int:
+    orders = {order_id for order_id, _, _ in batch}
+    # Locked first and then asked again: whoever was making a claim meanwhile has made it by now.
+    list(applying.lock(orders).values_list("pk"))
+    due = OrderLine.objects.due_for_confirmation(on).filter(pk__in=[key for _, _, key in batch])
+    still_due = set(due.values_list("pk", flat=True))
+    acting = defaultdict(list)
+    for order_id, number, key in batch:
+        if key in still_due:
+            event = folding.Event(folding.CONFIRMED, at, on, line=number, cause=CAUSE)
+            acting[order_id].append(event)
+    applying.apply(acting, by=None, at=at, reason=CAUSE)
+    return len(still_due)
+
+
+def _find_due_days(lines) -> None:
+    """Give a day to delivered lines that have none yet, because no rule was published then."""
+    waiting = lines.filter(status=OrderLine.Status.DELIVERED, confirm_due_on__isnull=True)
+    days = confirmation_days.DueDays()
+    delivered = waiting.order_by("delivered_on").values_list("delivered_on", flat=True).distinct()
+    for delivered_on in list(delivered):
+        due_on = days.due_on(delivered_on)
+        if due_on is not None:
+            waiting.filter(delivered_on=delivered_on).update(confirm_due_on=due_on)

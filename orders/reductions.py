@@ -1,0 +1,34 @@
+"""Reduce the price of what remains of a confirmed line: the units stay, somebody gives money."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from marketplace import audit, outbox, tenancy
+from marketplace.models import Marketplace
+from orders import applying, outcomes, verdicts
+from orders.models import OrderLine
+from orders.remainders import FUNDERS
+
+CAUSE = "price_reduced"
+
+
+@transaction.atomic
+def reduce_price(
+    line: OrderLine, amount: int, funder: str, *, by, at: datetime, reason: str = ""
+) -> None:
+    """Add `amount` to what `funder` (seller, platform, partner) gives for the units left.
+
+    Raises outcomes.NothingSold before the line is confirmed, and remainders.ReductionExceedsPaid
+    above what the buyer still pays for it.
+    """
+    if funder not in FUNDERS:
+        raise ValueError(f"funder is {funder!r}")
+    verdicts.check_between("amount", amount, 1, verdicts.LARGEST_AMOUNT)
+    locked = {found.pk: found for found in applying.lock([line.order_id])}[line.pk]
+    on = verdicts.business_date(at, Marketplace.objects.get(pk=tenancy.current_id()).tz)
+    outcomes.record([], [outcomes.Reduced(locked.pk, amount, funder, on, CAUSE)])
+    applying.touch([(locked.seller_id, on)])
+    data = {"amount": amount, "funder": funder}
+    audit.record("orderline.price_reduced", by=by, at=at, obj=locked, reason=reason, data=data)
+    outbox.add("orderline.price_reduced", line_id=locked.pk, seller_id=locked.seller_id)
