@@ -317,7 +317,7 @@ def _confirm(on: date, at: datetime) -> Counts:
 
 
 def _perform(on: date, at: datetime) -> Counts:
-    return {"seller_days": performance.record(on)}
+    return {"days": len(performance.record_days(on))}
 
 
 def _grade(on: date, at: datetime) -> Counts:

@@ -115,7 +115,7 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
     statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
     used: dict[int, Terms] = {}
     sales = _copy_and_insert(_sale_lines(book, statements, used, parameters), parameters)
-    reversed_ = _copy_and_insert(_reversal_lines(book, statements, parameters), parameters)
+    reversed_ = _copy_and_insert(_reversal_lines(book, statements, used, parameters), parameters)
     if sales + reversed_ != taken:
         raise LinesMissing(f"{taken} outcomes were taken, {sales + reversed_} lines written")
     touched = statements.save()
@@ -142,7 +142,7 @@ def _sale_lines(
         by_partner,
         unit_price,
         *kind,
-    ) in _stream("sales", _SALES, parameters):
+    ) in stream("sales", _SALES, parameters):
         day = days.get((seller_id, rate_on))
         if day is None:
             day = days[seller_id, rate_on] = book.seller_day(seller_id, rate_on)
@@ -169,10 +169,13 @@ def _sale_lines(
         )
 
 
-def _reversal_lines(book: RateBook, statements: StatementBook, parameters: dict) -> Iterator[str]:
+def _reversal_lines(
+    book: RateBook, statements: StatementBook, used: dict[int, Terms], parameters: dict
+) -> Iterator[str]:
     """A line of COPY text for each reversal, by the terms of its sale, with figures below zero."""
-    stored = _StoredTerms(book)
-    for row in _stream("reversals", _REVERSALS, parameters):
+    stored = StoredTerms(book)
+    stored.update(used)  # of sales of this very night; they are not written yet
+    for row in stream("reversals", _REVERSALS, parameters):
         seller_id, line_id, sequence, rate_on, basis_on = row[:5]
         after, before, sold = Remainder(*row[5:10]), Remainder(*row[10:15]), Remainder(*row[15:20])
         terms_id = row[20]
@@ -198,7 +201,7 @@ def _reversal_lines(book: RateBook, statements: StatementBook, parameters: dict)
         )
 
 
-def _stream(name: str, query: str, parameters: dict) -> Iterator[tuple]:
+def stream(name: str, query: str, parameters: dict) -> Iterator[tuple]:
     """The rows of a query by a server-side cursor, a few thousand at a time."""
     with connection.connection.cursor(name=name) as cursor:
         cursor.execute(query, parameters)
@@ -230,7 +233,7 @@ def _copy(cursor, block: list[str]) -> int:
     return len(block)
 
 
-class _StoredTerms(dict):
+class StoredTerms(dict):
     """Terms of sales by the id that their lines name, read when first asked for."""
 
     def __init__(self, book: RateBook):

@@ -1,0 +1,175 @@
+"""Settlement lines, statements and journal as CSV, by business keys alone.
+
+Rows are ordered by their keys and hold no row ids, random ids or times of day, so two runs of the
+same nights give the same bytes. Amounts are whole minor units. Columns are documented in
+docs/exports.md.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+from django.db import connection
+
+from marketplace import tenancy
+from settlements import runs
+from settlements.models import FeeRule, FeeScheduleVersion, LineTerms
+
+LINE_COLUMNS = (
+    "order",
+    "line",
+    "sequence",
+    "kind",
+    "seller",
+    "stream",
+    "rate_on",
+    "basis_on",
+    "run_on",
+    "due_on",
+    "quantity",
+    "list_amount",
+    "seller_discount",
+    "platform_discount",
+    "partner_discount",
+    "fee",
+    "vat",
+    "net",
+    "schedule",
+    "version",
+    "charges",
+)
+_LINES = """
+SELECT n.number, l.number, s.sequence, CASE s.kind WHEN 1 THEN 'sale' ELSE 'reversal' END, r.code,
+       l.stream, s.rate_on, s.basis_on, s.run_on, t.due_on, s.quantity, s.list_amount,
+       s.seller_discount, s.platform_discount, s.partner_discount, s.fee, s.vat, s.net,
+       s.terms_id, s.charges
+FROM settlement_line s
+JOIN orders_orderline l ON l.marketplace_id = s.marketplace_id AND l.id = s.order_line_id
+JOIN orders_order n ON n.marketplace_id = s.marketplace_id AND n.id = l.order_id
+JOIN sellers_seller r ON r.marketplace_id = s.marketplace_id AND r.id = s.seller_id
+JOIN settlements_statement t ON t.marketplace_id = s.marketplace_id AND t.id = s.statement_id
+WHERE s.marketplace_id = %(marketplace)s
+ORDER BY n.number COLLATE "C", l.number, s.sequence
+"""
+
+STATEMENT_COLUMNS = (
+    "seller",
+    "due_on",
+    "state",
+    "closed_on",
+    "lines",
+    "list_amount",
+    "seller_discount",
+    "platform_discount",
+    "partner_discount",
+    "fee",
+    "vat",
+    "net",
+    "components",
+    "carry_in",
+    "payable",
+    "reserve",
+    "withholding_income",
+    "withholding_local",
+    "payout",
+    "carry_out",
+)
+_STATEMENTS = """
+SELECT r.code, t.due_on, t.state, t.closed_on, t.lines, t.list_amount, t.seller_discount,
+       t.platform_discount, t.partner_discount, t.fee, t.vat, t.net, t.components, t.carry_in,
+       t.payable, t.reserve, t.withholding_income, t.withholding_local, t.payout, t.carry_out
+FROM settlements_statement t
+JOIN sellers_seller r ON r.marketplace_id = t.marketplace_id AND r.id = t.seller_id
+WHERE t.marketplace_id = %(marketplace)s
+ORDER BY r.code COLLATE "C", t.due_on
+"""
+
+JOURNAL_COLUMNS = (
+    "template",
+    "seller",
+    "due_on",
+    "effective_on",
+    "account",
+    "debit",
+    "credit",
+)
+_JOURNAL = """
+SELECT j.template, r.code, t.due_on, e.basis_on, a.code, e.debit, e.credit
+FROM ledger_entry e
+JOIN settlements_journal j ON j.marketplace_id = e.marketplace_id AND j.id = e.journal_id
+JOIN settlements_account a ON a.marketplace_id = e.marketplace_id AND a.id = e.account_id
+LEFT JOIN settlements_statement t ON t.marketplace_id = e.marketplace_id
+     AND t.public_id = j.reference
+LEFT JOIN sellers_seller r ON r.marketplace_id = e.marketplace_id AND r.id = t.seller_id
+WHERE e.marketplace_id = %(marketplace)s
+ORDER BY j.template, r.code COLLATE "C", t.due_on, a.code COLLATE "C", e.debit, e.credit
+"""
+
+
+def write(kind: str, out: TextIO) -> int:
+    """Write an export of the marketplace in use; returns the number of rows."""
+    columns, rows = KINDS[kind]
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    count = 0
+    for count, row in enumerate(rows(), 1):
+        writer.writerow([_cell(value) for value in row])
+    return count
+
+
+def _cell(value: object) -> object:
+    """A text that a spreadsheet would run as a formula is marked as text; numbers are not."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value
+
+
+def _lines() -> Iterator[tuple]:
+    terms: dict[int, tuple] = {}
+    for *row, terms_id, charges in _rows("exported_lines", _LINES):
+        if terms_id not in terms:
+            terms[terms_id] = _named_terms(terms_id)
+        schedule, version, rules = terms[terms_id]
+        told = (
+            f"{component}#{rank} base={charges[at]} fee={charges[at + 1]} vat={charges[at + 2]}"
+            for (component, rank), at in zip(rules, range(0, len(charges), 3), strict=True)
+        )
+        yield *row, schedule, version, "; ".join(told)
+
+
+def _named_terms(terms_id: int) -> tuple:
+    """Schedule, version number, and (component, rank) of each rule."""
+    version_id, _, charges = LineTerms.objects.values_list("key", flat=True).get(pk=terms_id)
+    version = FeeScheduleVersion.objects.select_related("schedule").get(pk=version_id)
+    names = FeeRule.objects.in_bulk([rule_id for rule_id, *_ in charges])
+    rules = [(names[rule_id].component, names[rule_id].rank) for rule_id, *_ in charges]
+    return version.schedule.code, version.number, rules
+
+
+def _statements() -> Iterator[tuple]:
+    for *row, components, carry_in, payable, reserve, income, local, payout, carry_out in _rows(
+        "exported_statements", _STATEMENTS
+    ):
+        told = (
+            f"{component} fee={fee} vat={vat}"
+            for component, (fee, vat, _) in sorted(json.loads(components).items())
+        )
+        amounts = (carry_in, payable, reserve, income, local, payout, carry_out)
+        yield *row, "; ".join(told), *amounts
+
+
+def _journal() -> Iterator[tuple]:
+    yield from _rows("exported_journal", _JOURNAL)
+
+
+def _rows(name: str, query: str) -> Iterator[tuple]:
+    with connection.cursor():  # opens the connection, should this be its first use
+        return runs.stream(name, query, {"marketplace": tenancy.current_id()})
+
+
+KINDS: dict[str, tuple[tuple[str, ...], Callable[[], Iterator[tuple]]]] = {
+    "settlement_lines": (LINE_COLUMNS, _lines),
+    "statements": (STATEMENT_COLUMNS, _statements),
+    "journal": (JOURNAL_COLUMNS, _journal),
+}

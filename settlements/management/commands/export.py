@@ -1,0 +1,29 @@
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from marketplace import tenancy
+from marketplace.models import Marketplace
+from settlements import exports
+
+
+class Command(BaseCommand):
+    help = "Write settlement lines, statements or the journal as CSV (columns: docs/exports.md)."
+
+    def add_arguments(self, parser):
+        parser.add_argument("kind", choices=sorted(exports.KINDS))
+        parser.add_argument("marketplace", help="the marketplace's code")
+        parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+    def handle(self, *, kind, marketplace, out, **options):
+        try:
+            with (
+                tenancy.use(code=marketplace),
+                out.open("w", encoding="utf-8", newline="") as file,
+            ):
+                count = exports.write(kind, file)
+        except Marketplace.DoesNotExist as error:
+            raise CommandError(f"There is no marketplace “{marketplace}”.") from error
+        except OSError as error:
+            raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
+        self.stdout.write(f"{out}: {count} rows")

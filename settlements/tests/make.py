@@ -1,0 +1,70 @@
+"""The cast of the settlement tests: an open marketplace, its sellers, and lines that were sold."""
+
+from datetime import UTC, date, datetime
+
+from listings.models import Category
+from orders import outcomes
+from orders.models import Order, OrderLine
+from sellers.models import Seller
+from settlements import opening
+
+AT = datetime(2026, 9, 1, 3, tzinfo=UTC)
+FIRST_OPEN_ON = date(2026, 9, 1)
+
+
+def market(slug="jangteo", preset="open-market", **given):
+    """A marketplace opened from a preset."""
+    given.setdefault("first_open_on", FIRST_OPEN_ON)
+    return opening.open_marketplace(preset, slug, at=AT, **given)
+
+
+def seller(code="A", **fields):
+    fields.setdefault("joined_on", date(2026, 1, 1))
+    return Seller.objects.create(
+        code=code, name=f"상점 {code}", state=Seller.State.ACTIVE, **fields
+    )
+
+
+def sold(
+    seller,
+    *,
+    number="O1",
+    line=1,
+    unit_price=10_000,
+    quantity=1,
+    category="beauty",
+    stream="goods",
+    paid_on=date(2026, 9, 1),
+    confirmed_on=date(2026, 9, 8),
+    **discounts,
+):
+    """A line that was paid and confirmed, with the outcome that settlement waits for."""
+    order, _ = Order.objects.get_or_create(
+        number=number, defaults={"source": "test", "placed_at": AT}
+    )
+    row = OrderLine.objects.create(
+        order=order,
+        number=line,
+        seller=seller,
+        stream=stream,
+        category=Category.objects.get(code=category) if category else None,
+        listing_kind="goods",
+        seller_type=seller.seller_type,
+        unit_price=unit_price,
+        quantity=quantity,
+        list_amount=unit_price * quantity,
+        status=OrderLine.Status.CONFIRMED,
+        units_left=quantity,
+        paid_on=paid_on,
+        confirmed_on=confirmed_on,
+        **discounts,
+    )
+    outcomes.record([outcomes.Sold(row.pk, quantity, paid_on, confirmed_on, "confirmed")], [])
+    return row
+
+
+def returned(line, *, left, on=date(2026, 9, 20)):
+    """Units of a sold line are taken back; `left` of them remain."""
+    outcomes.record([], [outcomes.TakenBack(line.pk, left, on, "returned")])
+
+

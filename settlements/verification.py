@@ -1,0 +1,237 @@
+"""Recompute what was settled from its inputs, and compare: lines, statements, ledger, audit.
+
+Lines go through the same functions that settled them, with the terms that they name and with the
+terms that would be chosen today for their dates; published versions and official grades never
+change, so both must agree. Reads everything and writes nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain
+
+from django.db import connection
+
+from marketplace import audit, tenancy
+from orders.remainders import Remainder
+from settlements import fees, reversals, runs
+from settlements.fees import Terms
+from settlements.models import Statement
+from settlements.rating import RateBook
+
+_LAST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure that does not follow from its inputs. `key` names it as people do."""
+
+    subject: str
+    key: str
+    field: str
+    expected: object
+    found: object
+
+    def __str__(self) -> str:
+        return (
+            f"{self.subject} {self.key}: {self.field} should be {self.expected}, is {self.found}"
+        )
+
+
+_LINES = """
+SELECT n.number || '/' || l.number || '#' || s.sequence, s.seller_id, s.sequence, s.rate_on,
+       s.terms_id, l.unit_price, l.stream, l.category_id, l.listing_kind, l.channel, l.seller_type,
+       o.rate_on, o.basis_on, o.quantity, o.list_amount, o.seller_discount, o.platform_discount,
+       o.partner_discount,
+       b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
+       f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
+       s.basis_on, s.quantity, s.list_amount, s.seller_discount, s.platform_discount,
+       s.partner_discount, s.charges, s.fee, s.vat, s.net
+FROM settlement_line s
+JOIN orders_outcome o ON o.marketplace_id = s.marketplace_id AND o.line_id = s.order_line_id
+     AND o.sequence = s.sequence
+LEFT JOIN orders_outcome b ON b.marketplace_id = s.marketplace_id AND b.line_id = s.order_line_id
+     AND b.sequence = s.sequence - 1 AND s.sequence > 0
+LEFT JOIN orders_outcome f ON f.marketplace_id = s.marketplace_id AND f.line_id = s.order_line_id
+     AND f.sequence = 0 AND s.sequence > 0
+JOIN orders_orderline l ON l.marketplace_id = s.marketplace_id AND l.id = s.order_line_id
+JOIN orders_order n ON n.marketplace_id = s.marketplace_id AND n.id = l.order_id
+WHERE s.marketplace_id = %(marketplace)s
+  AND (%(statement)s::bigint IS NULL OR s.statement_id = %(statement)s)
+"""
+_FIGURES = (
+    "basis_on",
+    "quantity",
+    "list_amount",
+    "seller_discount",
+    "platform_discount",
+    "partner_discount",
+    "charges",
+    "fee",
+    "vat",
+    "net",
+)
+
+# Each finds what must not exist: (what, which, field, expected, found).
+_CHECKS = {
+    "line without its order line, statement or terms": """
+        SELECT 'settlement line', s.order_line_id || '#' || s.sequence, 'references', 'all', 'missing'
+        FROM settlement_line s
+        LEFT JOIN orders_outcome o ON o.marketplace_id = s.marketplace_id
+             AND o.line_id = s.order_line_id AND o.sequence = s.sequence
+             AND o.seller_id = s.seller_id
+        LEFT JOIN settlements_statement t ON t.marketplace_id = s.marketplace_id
+             AND t.id = s.statement_id AND t.seller_id = s.seller_id
+        LEFT JOIN settlements_lineterms k ON k.marketplace_id = s.marketplace_id
+             AND k.id = s.terms_id
+        WHERE s.marketplace_id = %(marketplace)s
+          AND (o.id IS NULL OR t.id IS NULL OR k.id IS NULL)""",
+    "outcome neither waiting nor settled, or both": """
+        SELECT 'outcome', o.line_id || '#' || o.sequence, 'settled or waiting', '1',
+               ((q.id IS NOT NULL)::int + (s.id IS NOT NULL)::int)::text
+        FROM orders_outcome o
+        LEFT JOIN orders_outcometosettle q ON q.marketplace_id = o.marketplace_id
+             AND q.outcome_id = o.id AND q.seller_id = o.seller_id
+        LEFT JOIN settlement_line s ON s.marketplace_id = o.marketplace_id
+             AND s.order_line_id = o.line_id AND s.sequence = o.sequence
+        WHERE o.marketplace_id = %(marketplace)s AND (q.id IS NULL) = (s.id IS NULL)""",
+    "statement that is not the sum of its lines": """
+        SELECT 'statement', t.public_id, 'lines, fee, vat, net',
+               concat_ws(', ', coalesce(s.lines, 0), s.fee, s.vat, s.net),
+               concat_ws(', ', t.lines, t.fee, t.vat, t.net)
+        FROM settlements_statement t
+        LEFT JOIN (
+            SELECT statement_id, count(*) AS lines, sum(fee) AS fee, sum(vat) AS vat,
+                   sum(net) AS net, sum(list_amount) AS listed, sum(seller_discount) AS by_seller,
+                   sum(platform_discount) AS by_platform, sum(partner_discount) AS by_partner
+            FROM settlement_line WHERE marketplace_id = %(marketplace)s GROUP BY statement_id
+        ) s ON s.statement_id = t.id
+        WHERE t.marketplace_id = %(marketplace)s AND
+              (t.lines, t.fee, t.vat, t.net, t.list_amount, t.seller_discount,
+               t.platform_discount, t.partner_discount) IS DISTINCT FROM
+              (s.lines, s.fee, s.vat, s.net, s.listed, s.by_seller, s.by_platform, s.by_partner)""",
+    "statement that does not carry on from the one before": """
+        SELECT 'statement', public_id, 'carry_in', expected::text, carry_in::text
+        FROM (SELECT public_id, carry_in, coalesce(lag(carry_out) OVER (
+                  PARTITION BY seller_id ORDER BY closed_on, due_on), 0) AS expected
+              FROM settlements_statement
+              WHERE marketplace_id = %(marketplace)s AND state <> 'open') t
+        WHERE carry_in <> expected""",
+    "seller balance that is not the last carry": """
+        SELECT 'seller', r.code, 'carry', coalesce(t.carry_out, 0)::text, b.carry::text
+        FROM settlements_sellerbalance b
+        JOIN sellers_seller r ON r.marketplace_id = b.marketplace_id AND r.id = b.seller_id
+        LEFT JOIN (
+            SELECT DISTINCT ON (seller_id) seller_id, carry_out FROM settlements_statement
+            WHERE marketplace_id = %(marketplace)s AND state <> 'open'
+            ORDER BY seller_id, closed_on DESC, due_on DESC
+        ) t ON t.seller_id = b.seller_id
+        WHERE b.marketplace_id = %(marketplace)s AND b.carry <> coalesce(t.carry_out, 0)""",
+    "ledger that does not balance": """
+        SELECT 'ledger', 'all', 'debit - credit', '0', (sum(debit) - sum(credit))::text
+        FROM ledger_entry WHERE marketplace_id = %(marketplace)s
+        HAVING sum(debit) <> sum(credit)""",
+    "closed statement without one journal that says the same": """
+        SELECT 'statement', t.public_id, 'net, payout in its journal',
+               concat_ws(', ', t.net, t.payout),
+               concat_ws(', ', coalesce(e.net, 0), coalesce(e.payout, 0))
+        FROM settlements_statement t
+        LEFT JOIN settlements_journal j ON j.marketplace_id = t.marketplace_id
+             AND j.template = 'statement' AND j.reference = t.public_id
+        LEFT JOIN (
+            SELECT e.journal_id,
+                   sum(CASE WHEN a.code IN ('seller_payable', 'payout_payable', 'seller_reserve',
+                       'withholding_income', 'withholding_local')
+                       THEN e.credit - e.debit ELSE 0 END) AS net,
+                   sum(CASE WHEN a.code = 'payout_payable' THEN e.credit - e.debit ELSE 0 END)
+                       AS payout
+            FROM ledger_entry e
+            JOIN settlements_account a ON a.marketplace_id = e.marketplace_id AND a.id = e.account_id
+            WHERE e.marketplace_id = %(marketplace)s GROUP BY e.journal_id
+        ) e ON e.journal_id = j.id
+        WHERE t.marketplace_id = %(marketplace)s AND t.state <> 'open'
+          AND (j.id IS NULL OR (coalesce(e.net, 0), coalesce(e.payout, 0)) <> (t.net, t.payout))""",
+    "ledger entry without its journal or account": """
+        SELECT 'ledger entry', e.id::text, 'references', 'all', 'missing' FROM ledger_entry e
+        LEFT JOIN settlements_journal j ON j.marketplace_id = e.marketplace_id
+             AND j.id = e.journal_id
+        LEFT JOIN settlements_account a ON a.marketplace_id = e.marketplace_id
+             AND a.id = e.account_id
+        WHERE e.marketplace_id = %(marketplace)s AND (j.id IS NULL OR a.id IS NULL)""",
+    "seller whose account does not say what is carried": """
+        SELECT 'seller', r.code, 'seller_payable', b.carry::text, coalesce(e.owed, 0)::text
+        FROM settlements_sellerbalance b
+        JOIN sellers_seller r ON r.marketplace_id = b.marketplace_id AND r.id = b.seller_id
+        LEFT JOIN (
+            SELECT e.seller_id, sum(e.credit - e.debit) AS owed FROM ledger_entry e
+            JOIN settlements_account a ON a.marketplace_id = e.marketplace_id AND a.id = e.account_id
+            WHERE e.marketplace_id = %(marketplace)s AND a.code = 'seller_payable'
+            GROUP BY e.seller_id
+        ) e ON e.seller_id = b.seller_id
+        WHERE b.marketplace_id = %(marketplace)s AND b.carry <> coalesce(e.owed, 0)""",
+}
+
+
+def verify(*, on: date, statement: Statement | None = None) -> Iterator[Difference]:
+    """Every difference found in the marketplace in use, or in the lines of one statement.
+
+    `on` is the day as of which calendars are read. The caller has entered the marketplace.
+    """
+    yield from _lines(on, statement)
+    if statement is not None:
+        return
+    with connection.cursor() as cursor:
+        for query in _CHECKS.values():
+            cursor.execute(query, {"marketplace": tenancy.current_id()})
+            yield from (Difference(*row) for row in cursor.fetchall())
+    for finding in audit.verify():
+        yield Difference("audit trail", "", "chain", "unbroken", finding)
+
+
+def _lines(on: date, statement: Statement | None) -> Iterator[Difference]:
+    first, end = (statement.seller_id, statement.seller_id + 1) if statement else (0, _LAST_ID)
+    book = RateBook(on=on, first_seller=first, end_seller=end)
+    stored = runs.StoredTerms(book)
+    parameters = {
+        "marketplace": tenancy.current_id(),
+        "statement": statement.pk if statement else None,
+    }
+    days: dict = {}
+    for row in runs.stream("verified_lines", _LINES, parameters):
+        key, seller_id, sequence, rate_on, terms_id, unit_price, *kind = row[:11]
+        terms = stored[terms_id]
+        if not sequence:
+            day = days.get((seller_id, rate_on))
+            if day is None:
+                day = days[seller_id, rate_on] = book.seller_day(seller_id, rate_on)
+            chosen = (day.plans.get(tuple(kind)) or day.plan(tuple(kind), rate_on)).terms(unit_price)
+            if chosen.key() != terms.key():
+                yield Difference("settlement line", key, "terms", chosen.key(), terms.key())
+        if row[11] != rate_on:
+            yield Difference("settlement line", key, "rate_on", row[11], rate_on)
+        expected = _expected(terms, row)
+        for field, right, found in zip(_FIGURES, expected, row[28:], strict=True):
+            if right != found:
+                yield Difference("settlement line", key, field, right, found)
+
+
+def _expected(terms: Terms, row: tuple) -> tuple:
+    """The figures that a line must show, in the order of _FIGURES."""
+    after = Remainder(*row[13:18])
+    if row[2]:
+        back = reversals.reversed_between(terms, Remainder(*row[23:28]), Remainder(*row[18:23]), after)
+        figures = tuple(-amount for amount in back[:5])
+        charged = tuple((-base, -fee, -vat) for base, fee, vat in back.charged)
+        net = -back.net
+    else:
+        figures = row[13:18]
+        charged = fees.charge(terms, *figures)
+        net = fees.net(terms, after.list_amount, after.seller_discount, charged)
+    return (
+        row[12],
+        *figures,
+        list(chain.from_iterable(charged)),
+        sum(fee for _, fee, _ in charged),
+        sum(vat for _, _, vat in charged),
+        net,
+    )
