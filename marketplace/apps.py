@@ -1,7 +1,8 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from marketplace import celery  # noqa: F401 (makes it the app that every @shared_task uses)
+# The app that every @shared_task uses, and the system check: both count once imported.
+from marketplace import celery, checks  # noqa: F401
 
 
 class MarketplaceConfig(AppConfig):

@@ -5,11 +5,17 @@ from django.contrib import admin
 from django.urls import include, path
 
 from marketplace import health
+from marketplace.admin import choose_marketplace
 
 # The admin asks for the same log-in as everything else, second factor included.
 admin.site.login = secure_admin_login(admin.site.login)
 
 urlpatterns = [
+    path(
+        "admin/choose-marketplace/",
+        admin.site.admin_view(choose_marketplace),
+        name="choose_marketplace",
+    ),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("healthz/live/", health.live, name="live"),

@@ -1,0 +1,328 @@
+"""The admin's manners, in one place: whose rows, who may, and what is only looked at.
+
+Rows of a marketplace appear once one is chosen. Most of them are written by processes, so most
+pages only show; what can be done is an action that calls one process.
+"""
+
+from functools import partial
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.core.paginator import Paginator
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
+
+from marketplace import audit, models, outbox, permissions, tenancy, versions
+from marketplace.middleware import SESSION_KEY
+from marketplace.refusals import Refused
+
+
+COUNTED = 10_000  # rows of a list; beyond them a page is found by filters, not by leafing
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than anybody leafs, so that a list does not slow as history grows."""
+
+    @cached_property
+    def count(self):
+        return self.object_list.order_by()[:COUNTED].count()
+
+
+class TenantAdmin(admin.ModelAdmin):
+    """A model whose rows a marketplace owns. Without a chosen marketplace it is not there."""
+
+    paginator = CappedPaginator
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_module_permission(self, request):
+        return _has_chosen() and super().has_module_permission(request)
+
+    def has_view_permission(self, request, obj=None):
+        return _has_chosen() and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request):
+        return _has_chosen() and super().has_add_permission(request)
+
+    def has_change_permission(self, request, obj=None):
+        return _has_chosen() and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request, obj=None):
+        return _has_chosen() and super().has_delete_permission(request, obj)
+
+    def ask_for_each(self, request, queryset, process):
+        """Call `process(row)` for each selected row; tell which were refused, and why."""
+        done = 0
+        for row in queryset:
+            try:
+                process(row)
+            except Refused as refused:
+                self.message_user(request, f"{row}: {refused.text(gettext)}", messages.WARNING)
+            else:
+                done += 1
+        if done:
+            self.message_user(request, gettext("%(count)s done.") % {"count": done})
+
+    # Django's own log keeps names of rows beside no marketplace. Ours is the audit trail.
+
+    def log_addition(self, request, obj, message):
+        _record("added", request, obj, {})
+
+    def log_change(self, request, obj, message):
+        changed = [field for part in message for field in part.get("changed", {}).get("fields", [])]
+        _record("changed", request, obj, {"fields": changed})
+
+    def log_deletions(self, request, queryset):
+        for obj in queryset:
+            _record("deleted", request, obj, {})
+
+    def history_view(self, request, object_id, extra_context=None):
+        trail = reverse("admin:marketplace_auditentry_changelist")
+        kind = self.opts.label_lower
+        return redirect(f"{trail}?object_type={kind}&object_key={object_id}")
+
+
+class ReadOnlyAdmin(TenantAdmin):
+    """Rows that processes write and people look at."""
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+class ProcessAdmin(TenantAdmin):
+    """Rows that a process makes and ends; in between, some of their fields are edited."""
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+class VersionedRuleAdmin(ProcessAdmin):
+    """Versions of a rule: a draft is edited and published, a published one only read."""
+
+    list_display = ["number", "valid_from", "state", "published_at", "note"]
+    readonly_fields = ["number", "state", "published_at", "published_by"]
+    ordering = ["-valid_from", "-number"]
+    actions = ["publish"]
+
+    def has_change_permission(self, request, obj=None):
+        is_published = obj is not None and obj.state == obj.State.PUBLISHED
+        return not is_published and super().has_change_permission(request, obj)
+
+    @admin.action(description=_("Publish selected drafts"), permissions=["change"])
+    def publish(self, request, queryset):
+        self.ask_for_each(
+            request,
+            queryset.order_by("valid_from"),
+            partial(versions.publish, by=request.user, at=timezone.now()),
+        )
+
+
+class RowsInline(admin.TabularInline):
+    """The parts of a row, to look at."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
+@require_http_methods(["GET", "POST"])
+def choose_marketplace(request):
+    """Choose which marketplace the admin shows from now on. Served under admin_view()."""
+    choices = permissions.may_enter(request.user)
+    if request.method == "POST":
+        marketplace = get_object_or_404(choices, slug=request.POST.get("marketplace", ""))
+        with tenancy.use(marketplace.pk):
+            audit.record("marketplace.entered", by=request.user, at=timezone.now(), obj=marketplace)
+        request.session[SESSION_KEY] = marketplace.pk
+        return redirect("admin:index")
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Choose a marketplace"),
+        "marketplaces": choices,
+        "chosen": request.session.get(SESSION_KEY),
+    }
+    return render(request, "marketplace/choose_marketplace.html", context)
+
+
+def _has_chosen() -> bool:
+    return tenancy.current_id_or_none() is not None
+
+
+def _record(deed, request, obj, data):
+    audit.record(
+        f"{obj._meta.model_name}.{deed}", by=request.user, at=timezone.now(), obj=obj, data=data
+    )
+
+
+# Shared by the installation: superusers only, and shown without a marketplace.
+
+
+class UserCreationForm(AdminUserCreationForm):
+    class Meta(AdminUserCreationForm.Meta):
+        model = models.User
+        fields = ("email",)
+
+
+@admin.register(models.User)
+class UserAdmin(DjangoUserAdmin):
+    """People. What they may do follows from memberships, so neither groups nor permissions."""
+
+    add_form = UserCreationForm
+    list_display = ["email", "name", "is_staff", "is_active"]
+    list_filter = ["is_staff", "is_active"]
+    list_per_page = 50
+    show_full_result_count = False
+    ordering = ["email"]
+    search_fields = ["email", "name"]
+    filter_horizontal = []
+    readonly_fields = ["last_login", "date_joined"]
+    fieldsets = [
+        (None, {"fields": ["email", "password", "name"]}),
+        (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser"]}),
+        (_("Dates"), {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["email", "usable_password", "password1", "password2"]}),
+    ]
+
+
+@admin.register(models.Membership)
+class MembershipAdmin(admin.ModelAdmin):
+    list_display = ["user", "marketplace", "role"]
+    list_filter = ["role"]
+    list_per_page = 50
+    list_select_related = ["user", "marketplace"]
+    show_full_result_count = False
+    search_fields = ["user__email"]
+    autocomplete_fields = ["user"]
+
+    def has_module_permission(self, request):
+        return request.user.is_superuser
+
+    def has_view_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+    has_change_permission = has_delete_permission = has_view_permission
+
+    def has_add_permission(self, request):
+        return request.user.is_superuser
+
+
+# Rows of the chosen marketplace
+
+
+@admin.register(models.Marketplace)
+class MarketplaceAdmin(ProcessAdmin):
+    """The chosen marketplace itself; opened by the command open_marketplace."""
+
+    list_display = ["name", "slug", "state", "currency", "zone", "last_closed_on"]
+    readonly_fields = [
+        "slug",
+        "currency",
+        "currency_exponent",
+        "zone",
+        "state",
+        "preset",
+        "first_open_on",
+        "last_closed_on",
+    ]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).filter(pk=tenancy.current_id())
+
+
+@admin.register(models.LegalIdentity)
+class LegalIdentityAdmin(VersionedRuleAdmin):
+    list_display = ["company", *VersionedRuleAdmin.list_display]
+
+
+class ClosedDayInline(RowsInline):
+    model = models.ClosedDay
+    ordering = ["on"]
+
+
+@admin.register(models.CalendarVersion)
+class CalendarVersionAdmin(VersionedRuleAdmin):
+    list_display = ["country", "first_on", "last_on", *VersionedRuleAdmin.list_display]
+    # The days were proposed for these.
+    readonly_fields = ["country", "first_on", "last_on", *VersionedRuleAdmin.readonly_fields]
+    inlines = [ClosedDayInline]
+
+
+@admin.register(models.JobRun)
+class JobRunAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "key", "on", "state", "done", "total", "started_at", "finished_at"]
+    list_filter = ["state"]
+    ordering = ["-id"]
+
+
+@admin.register(models.JobShard)
+class JobShardAdmin(ReadOnlyAdmin):
+    list_display = ["job", "number", "is_done", "attempts", "weight"]
+    list_filter = ["is_done"]
+    list_select_related = ["job"]
+    ordering = ["-id"]
+
+
+@admin.register(models.JobRow)
+class JobRowAdmin(ReadOnlyAdmin):
+    list_display = ["job", "head", "source", "row_number", "key", "code", "reason", "amount"]
+    list_select_related = ["job"]
+    ordering = ["-id"]
+
+
+@admin.register(models.AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ["at", "actor", "action", "object_type", "object_key", "reason"]
+    list_select_related = ["actor"]
+    ordering = ["-at", "-id"]
+    search_fields = ["=action", "=object_key"]
+
+
+@admin.register(models.AuditSeal)
+class AuditSealAdmin(ReadOnlyAdmin):
+    list_display = ["number", "sealed_at", "entries", "hash"]
+    ordering = ["-number"]
+
+
+@admin.register(models.OutboxMessage)
+class OutboxMessageAdmin(ReadOnlyAdmin):
+    list_display = ["topic", "created_at", "sent_at", "attempts", "last_error"]
+    ordering = ["-created_at"]
+    actions = ["replay"]
+
+    @admin.action(description=_("Deliver selected messages once more"), permissions=["replay"])
+    def replay(self, request, queryset):
+        self.ask_for_each(
+            request, queryset, partial(outbox.replay, by=request.user, at=timezone.now())
+        )
+
+    def has_replay_permission(self, request):
+        return _has_chosen() and request.user.has_perm("marketplace.change_outboxmessage")
+
+
+@admin.register(models.InboxMessage)
+class InboxMessageAdmin(ReadOnlyAdmin):
+    list_display = ["consumer", "message", "received_at"]
+    ordering = ["-id"]

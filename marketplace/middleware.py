@@ -1,0 +1,71 @@
+"""Which marketplace a request is for, and one transaction around the whole of it.
+
+Seller pages name the marketplace in their address; the admin serves the one chosen in the
+session, which is checked against the user's memberships at every request. The transaction holds
+the rendering as well: a query evaluated after it would find nothing, silently. An answer of 500
+and above, and any exception that left the view, roll everything back.
+"""
+
+import re
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import FileResponse, Http404
+
+from marketplace import permissions, tenancy
+from marketplace.models import Marketplace
+
+SESSION_KEY = "marketplace_id"
+_SELLER_PAGE = re.compile(r"^/s/(?P<slug>[-\w]+)/")
+_ADMIN = "/admin/"
+# Reached without a marketplace, so that a stale choice locks nobody out.
+_CHOOSING = ("/admin/choose-marketplace/", "/admin/login/", "/admin/logout/", "/admin/jsi18n/")
+
+
+class StreamedTenantRows(RuntimeError):
+    """A streaming answer would be read after its transaction, and find no rows."""
+
+
+class TenantMiddleware:
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        request.marketplace = None
+        marketplace_id = _resolve(request)
+        if marketplace_id is None:
+            return self.get_response(request)
+        with tenancy.use(marketplace_id) as request.marketplace:
+            response = self.get_response(request)
+            if response.streaming and not isinstance(response, FileResponse):
+                response.close()
+                raise StreamedTenantRows(request.path)
+            if response.status_code >= 500 or getattr(request, "left_by_exception", False):
+                transaction.set_rollback(True)
+            return response
+
+    def process_exception(self, request, exception):
+        request.left_by_exception = True
+
+
+def _resolve(request) -> int | None:
+    path = request.path_info
+    if page := _SELLER_PAGE.match(path):
+        key = Marketplace.objects.filter(slug=page["slug"]).values_list("pk", flat=True).first()
+        if key is None:
+            raise Http404
+        return key
+    if path.startswith(_ADMIN) and not path.startswith(_CHOOSING):
+        return _chosen(request)
+    return None
+
+
+def _chosen(request) -> int | None:
+    if not (request.user.is_authenticated and request.user.is_staff):
+        return None
+    marketplace_id = request.session.get(SESSION_KEY)
+    if marketplace_id is None:
+        return None
+    if not permissions.may_enter(request.user).filter(pk=marketplace_id).exists():
+        raise PermissionDenied
+    return marketplace_id

@@ -1,0 +1,108 @@
+from django.contrib import admin
+
+from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, RowsInline, VersionedRuleAdmin
+from settlements import models
+
+
+@admin.register(models.FeeSchedule)
+class FeeScheduleAdmin(ProcessAdmin):
+    list_display = ["code", "name"]
+    ordering = ["code"]
+    readonly_fields = ["code"]
+
+
+class FeeRuleInline(RowsInline):
+    model = models.FeeRule
+    fields = ["component", "rank", "category", "seller", "grade", "rate_ppm", "fixed_amount"]
+    ordering = ["component", "rank"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("category", "seller")
+
+
+@admin.register(models.FeeScheduleVersion)
+class FeeScheduleVersionAdmin(VersionedRuleAdmin):
+    list_display = ["schedule", *VersionedRuleAdmin.list_display]
+    list_select_related = ["schedule"]
+    readonly_fields = ["schedule", "components", *VersionedRuleAdmin.readonly_fields]
+    inlines = [FeeRuleInline]
+
+
+@admin.register(models.FeeRule)
+class FeeRuleAdmin(ReadOnlyAdmin):
+    list_display = ["version", "component", "rank", "category", "seller", "grade", "rate_ppm"]
+    list_select_related = ["version", "category", "seller"]
+    ordering = ["-version", "component", "rank"]
+
+
+@admin.register(models.SettlementTerms)
+class SettlementTermsAdmin(VersionedRuleAdmin):
+    pass
+
+
+@admin.register(models.LineTerms)
+class LineTermsAdmin(ReadOnlyAdmin):
+    list_display = ["id", "version"]
+    list_select_related = ["version"]
+    ordering = ["id"]
+
+
+@admin.register(models.Statement)
+class StatementAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "seller", "due_on", "state", "lines", "net", "payout"]
+    list_filter = ["state"]
+    list_select_related = ["seller"]
+    ordering = ["-due_on", "-id"]
+    search_fields = ["public_id__exact"]
+
+
+@admin.register(models.SellerBalance)
+class SellerBalanceAdmin(ReadOnlyAdmin):
+    list_display = ["seller", "carry", "reserve", "withholding_base"]
+    list_select_related = ["seller"]
+    ordering = ["-id"]
+
+
+@admin.register(models.Account)
+class AccountAdmin(ReadOnlyAdmin):
+    list_display = ["code", "name", "is_per_seller"]
+    ordering = ["code"]
+
+
+@admin.register(models.Journal)
+class JournalAdmin(ReadOnlyAdmin):
+    list_display = ["template", "reference", "basis_on"]
+    ordering = ["-basis_on", "-id"]
+    search_fields = ["reference__exact"]
+
+
+class BulkAdmin(ReadOnlyAdmin):
+    """A bulk table. Its key begins with the day, so neither a page per row nor another order."""
+
+    list_display_links = None
+    ordering = ["-basis_on", "-id"]
+    sortable_by = []
+
+
+@admin.register(models.SettlementLine)
+class SettlementLineAdmin(BulkAdmin):
+    list_display = [
+        "basis_on",
+        "kind",
+        "seller_id",
+        "order_line_id",
+        "sequence",
+        "statement_id",
+        "quantity",
+        "list_amount",
+        "fee",
+        "vat",
+        "net",
+    ]
+    search_fields = ["statement_id__exact", "order_line_id__exact"]
+
+
+@admin.register(models.LedgerEntry)
+class LedgerEntryAdmin(BulkAdmin):
+    list_display = ["basis_on", "journal_id", "account_id", "seller_id", "debit", "credit"]
+    search_fields = ["journal_id__exact"]
