@@ -1,0 +1,154 @@
+"""From the first words to being on sale."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from listings import reviewing
+from listings.models import Finding, Listing, Revision
+from listings.tests import make
+from marketplace import states, tenancy
+from marketplace.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+BY_AT = {"by": None, "at": make.AT}
+
+
+@pytest.fixture
+def own():
+    marketplace = make.marketplace()
+    with tenancy.use(marketplace.pk):
+        yield marketplace
+
+
+class TestCreate:
+    def test_makes_a_listing_that_nobody_sees_yet(self, own):
+        revision = make.draft()
+        assert (revision.number, revision.state) == (1, "draft")
+        assert revision.listing.state == "unpublished"
+        assert not Listing.objects.visible().exists()
+
+    def test_refuses_a_code_of_the_same_seller_twice(self, own):
+        make.draft(owner=make.seller())
+        with pytest.raises(reviewing.CodeTaken):
+            make.draft(owner=make.seller())
+        make.draft(owner=make.seller("pear"))
+
+
+class TestCheck:
+    def test_writes_findings_and_blocks(self, own):
+        pack = make.pack()
+        revision = make.draft("담 배 1보루", description="전자담배 포함")
+        findings = reviewing.check(revision, **BY_AT)
+        assert [(f.rule, f.field, f.start, f.end, f.evidence) for f in findings] == [
+            ("tobacco", "title", 0, 3, "담 배"),
+            ("tobacco", "description", 0, 4, "전자담배"),
+        ]
+        assert {f.pack_id for f in Finding.objects.all()} == {pack.pk}
+        revision.refresh_from_db()
+        assert revision.state == "blocked"
+
+    def test_replaces_earlier_findings_and_lets_a_mended_draft_go(self, own):
+        make.pack()
+        revision = make.draft("담배")
+        reviewing.check(revision, **BY_AT)
+        revision = reviewing.edit(revision, title="금연 패치", **BY_AT)
+        assert (revision.state, revision.findings.count()) == ("draft", 0)
+        assert reviewing.check(revision, **BY_AT) == []
+
+    def test_knows_the_exceptions_of_a_category(self, own):
+        make.pack()
+        categories = make.categories()
+        assert (
+            reviewing.check(make.draft("소주", code="a", category=categories["liquor"]), **BY_AT)
+            == []
+        )
+        assert (
+            len(reviewing.check(make.draft("소주", code="b", category=categories["food"]), **BY_AT))
+            == 1
+        )
+
+    def test_finds_nothing_without_a_pack(self, own):
+        assert reviewing.check(make.draft("담배"), **BY_AT) == []
+
+    def test_takes_the_pack_in_force_on_the_day_in_the_marketplaces_zone(self, own):
+        make.pack()
+        make.pack({"rules": []}, valid_from=datetime(2026, 3, 3, tzinfo=UTC).date())
+        revision = make.draft("담배")
+        late = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)  # the third of March in Seoul
+        assert reviewing.check(revision, by=None, at=late) == []
+
+
+class TestPublish:
+    def test_puts_a_clean_listing_on_sale(self, own):
+        make.pack()
+        revision = make.draft()
+        reviewing.publish(revision, **BY_AT)
+        [listing] = Listing.objects.visible()
+        assert listing.live_revision == revision
+        assert Revision.objects.get().state == "approved"
+        actions = AuditEntry.objects.order_by("pk").values_list("action", flat=True)
+        assert list(actions)[-3:] == ["listing.created", "revision.approved", "listing.on_sale"]
+
+    def test_refuses_a_blocked_one_and_keeps_its_findings(self, own):
+        make.pack()
+        revision = make.draft("담배")
+        with pytest.raises(reviewing.BlockedByPolicy) as refused:
+            reviewing.publish(revision, **BY_AT)
+        assert str(refused.value) == "The listing cannot be published: 1 findings block it."
+        assert Finding.objects.count() == 1
+        assert Listing.objects.get().state == "unpublished"
+
+    def test_lets_a_warning_pass(self, own):
+        make.pack()
+        food = make.categories()["food"]
+        reviewing.publish(make.draft("면역력 주스", category=food), **BY_AT)
+        assert Finding.objects.get().severity == "warn"
+        assert Listing.objects.get().state == "on_sale"
+
+    def test_keeps_the_live_revision_until_the_next_is_published(self, own):
+        make.pack()
+        first = reviewing.publish(make.draft(), **BY_AT)
+        second = reviewing.revise(first.listing, title="담배", **BY_AT)
+        with pytest.raises(reviewing.BlockedByPolicy):
+            reviewing.publish(second, **BY_AT)
+        assert Listing.objects.get().live_revision == first
+        second = reviewing.edit(second, title="무선 이어폰 2", **BY_AT)
+        reviewing.publish(second, **BY_AT)
+        assert Listing.objects.get().live_revision == second
+
+    def test_lifts_no_suspension(self, own):
+        first = reviewing.publish(make.draft(), **BY_AT)
+        listing = Listing.objects.get()
+        states.move(listing, Listing.State.SUSPENDED_BY_PLATFORM, **BY_AT)
+        reviewing.publish(reviewing.revise(first.listing, unit_price=9_900, **BY_AT), **BY_AT)
+        assert Listing.objects.get().state == "suspended_by_platform"
+
+    def test_refuses_what_is_published_already(self, own):
+        revision = reviewing.publish(make.draft(), **BY_AT)
+        with pytest.raises(reviewing.NotADraft):
+            reviewing.publish(revision, **BY_AT)
+        with pytest.raises(reviewing.NotADraft):
+            reviewing.edit(revision, title="x", **BY_AT)
+
+    def test_finds_nothing_of_another_marketplace(self):
+        with tenancy.use(make.marketplace("shop").pk):
+            revision = make.draft()
+        with (
+            tenancy.use(make.marketplace("stranger").pk),
+            pytest.raises(Listing.DoesNotExist),
+        ):
+            reviewing.publish(revision, **BY_AT)
+
+
+class TestRevise:
+    def test_refuses_a_second_draft(self, own):
+        revision = make.draft()
+        with pytest.raises(reviewing.DraftExists):
+            reviewing.revise(revision.listing, title="x", **BY_AT)
+
+    def test_refuses_a_closed_listing(self, own):
+        listing = reviewing.publish(make.draft(), **BY_AT).listing
+        states.move(Listing.objects.get(), Listing.State.CLOSED, **BY_AT)
+        with pytest.raises(reviewing.ListingClosed):
+            reviewing.revise(listing, title="x", **BY_AT)
