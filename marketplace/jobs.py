@@ -20,10 +20,12 @@ MAX_ATTEMPTS = 5
 def begin(
     kind: str, key: str, *, at: datetime, by=None, on: date | None = None, total: int = 0
 ) -> JobRun:
-    """The job of this kind and key, made if it is new. A failed one is taken up again."""
-    job, _ = JobRun.objects.get_or_create(
-        kind=kind, key=key, defaults={"on": on, "total": total}
+    """The job of this kind and key, made and running if it is new. A failed one is taken up."""
+    new = JobRun(
+        kind=kind, key=key, on=on, total=total, state=JobRun.State.RUNNING, started_at=at
     )
+    JobRun.objects.bulk_create([new], ignore_conflicts=True)
+    job = JobRun.objects.get(kind=kind, key=key)
     startable = (JobRun.State.QUEUED, JobRun.State.FAILED)
     if job.state in startable:  # of two that begin it at once, the second finds it running
         job = JobRun.objects.select_for_update(no_key=True).get(pk=job.pk)
@@ -33,9 +35,10 @@ def begin(
     return job
 
 
-def claim(job_id: int) -> JobRun | None:
+def claim(kind: str, key: str) -> JobRun | None:
     """Lock a job for the rest of the transaction; None while somebody else holds it."""
-    return JobRun.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=job_id).first()
+    rows = JobRun.objects.select_for_update(skip_locked=True, no_key=True)
+    return rows.filter(kind=kind, key=key).first()
 
 
 def progress(job: JobRun, done: int, *, counts: dict | None = None) -> None:

@@ -27,6 +27,7 @@ from settlements.models import Statement
 
 LINES_A_SHARD = 50_000
 STATEMENTS_A_SHARD = 2_000
+NIGHT = "night"
 FAILED = "failed"  # head of the reported sellers that could not be served
 
 Counts = dict[str, int]
@@ -56,6 +57,11 @@ class Step:
     shard: Callable[[date, datetime, int, int], Counts] | None = None
     cut: Callable[[date], list[tuple[int, int]]] | None = None  # (seller id, weight), ascending
     shard_weight: int = 1
+
+    @property
+    def kind(self) -> str:
+        """The kind of the step's job."""
+        return f"night.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +95,22 @@ def advance(marketplace_id: int, on: date, *, at: datetime) -> Progress:
     Raises NotTheNextNight out of order, NightBusy while another process does the same step, and
     NightFailed when a step cannot be done; it can then be tried again.
     """
+    key = on.isoformat()
     with tenancy.use(marketplace_id, durable=True) as marketplace:
         if marketplace.last_closed_on is not None and on <= marketplace.last_closed_on:
             return Progress(is_closed=True)
         if on != next_on(marketplace):
             raise NotTheNextNight(on=on, next=next_on(marketplace))
-        night = jobs.begin("night", on.isoformat(), at=at, on=on, total=len(STEPS))
-    for number, step in enumerate(STEPS, 1):
-        shards = _advance_step(marketplace_id, night, step, on, at)
-        if shards:
-            return Progress(is_closed=False, step=step.name, shards=shards)
-        with tenancy.use(marketplace_id, durable=True):
-            JobRun.objects.filter(pk=night.pk, done__lt=number).update(done=number)
-    _close(marketplace_id, night.pk, on, at)
+        jobs.begin(NIGHT, key, at=at, on=on, total=len(STEPS))
+        done = set(
+            JobRun.objects.filter(key=key, state=JobRun.State.DONE).values_list("kind", flat=True)
+        )
+        remaining = [number for number, step in enumerate(STEPS) if step.kind not in done]
+        if remaining:
+            jobs.begin(STEPS[remaining[0]].kind, key, at=at, on=on)
+    for number in remaining:
+        if shards := _advance_step(marketplace_id, number, on, at):
+            return Progress(is_closed=False, step=STEPS[number].name, shards=shards)
     return Progress(is_closed=True)
 
 
@@ -144,10 +153,8 @@ def close_day(
 def can_advance(marketplace_id: int, on: date) -> bool:
     """Whether no shard is left to serve of the step that the night is at."""
     with tenancy.use(marketplace_id):
-        kinds = [f"night.{step.name}" for step in STEPS]
-        job = JobRun.objects.filter(
-            kind__in=kinds, key=on.isoformat(), state=JobRun.State.RUNNING
-        ).first()
+        running = JobRun.objects.filter(key=on.isoformat(), state=JobRun.State.RUNNING)
+        job = running.filter(kind__in=_BY_KIND).first()
         return job is None or not jobs.undone(job)
 
 
@@ -176,37 +183,50 @@ def _done_at_once(step: Step, on: date, at: datetime) -> Counts:
     return sums
 
 
-def _advance_step(
-    marketplace_id: int, night: JobRun, step: Step, on: date, at: datetime
-) -> tuple[int, ...]:
-    """Do a step, or cut it and return the shards that are left of it; empty when it is done."""
-    with tenancy.use(marketplace_id, durable=True):
-        kind, key = f"night.{step.name}", on.isoformat()
-        if JobRun.objects.filter(kind=kind, key=key, state=JobRun.State.DONE).exists():
-            return ()
-        job = jobs.begin(kind, key, at=at, on=on)
+def _advance_step(marketplace_id: int, number: int, on: date, at: datetime) -> tuple[int, ...]:
+    """Do a step, or cut it and return the shards that are left of it; empty when it is done.
+
+    The end of a step and the beginning of the next are one transaction, so the step at hand can
+    always be seen running.
+    """
+    step = STEPS[number]
     try:
         with tenancy.use(marketplace_id, durable=True):
-            job = jobs.claim(job.pk)
+            job = jobs.claim(step.kind, on.isoformat())
             if job is None:
                 raise NightBusy(on=on)
             if job.state == JobRun.State.DONE:
                 return ()
             if step.whole:
                 jobs.finish(job, at=at, counts=step.whole(on, at))
-                return ()
-            return _advance_shards(job, step, on, at)
+            elif shards := _shards_left(job, step, on, at):
+                return shards
+            _begin_next(marketplace_id, number + 1, on, at)
+            return ()
     except NightBusy:
         raise
     except Exception as error:
         # The step is undone; why must outlive that. A lost database records nothing.
         if isinstance(error, OperationalError):
             raise
-        _record_failure(marketplace_id, job.pk, night.pk, str(error), at)
+        _record_failure(marketplace_id, step, str(error), on, at)
         raise NightFailed(on=on, step=step.name, error=error) from error
 
 
-def _advance_shards(job: JobRun, step: Step, on: date, at: datetime) -> tuple[int, ...]:
+def _begin_next(marketplace_id: int, number: int, on: date, at: datetime) -> None:
+    """Begin the next step; after the last one the day is closed."""
+    night = JobRun.objects.get(kind=NIGHT, key=on.isoformat())
+    jobs.progress(night, number)
+    if number < len(STEPS):
+        jobs.begin(STEPS[number].kind, on.isoformat(), at=at, on=on)
+        return
+    Marketplace.objects.filter(pk=marketplace_id).update(last_closed_on=on)
+    jobs.finish(night, at=at)
+    audit.record("marketplace.day_closed", by=None, at=at, data={"on": on.isoformat()})
+
+
+def _shards_left(job: JobRun, step: Step, on: date, at: datetime) -> tuple[int, ...]:
+    """Cut a step into shards the first time; finish it when none of them is left."""
     if "shards" not in job.counts:
         _open_months(on)
         count = jobs.cut(job, _ranges(step.cut(on), step.shard_weight))
@@ -229,21 +249,11 @@ class Parked(Refused):
     )
 
 
-def _record_failure(marketplace_id: int, job_id: int, night_id: int, error: str, at: datetime):
+def _record_failure(marketplace_id: int, step: Step, error: str, on: date, at: datetime) -> None:
     with tenancy.use(marketplace_id, durable=True):
-        for job in JobRun.objects.filter(pk__in=[job_id, night_id], state=JobRun.State.RUNNING):
+        jobs_of_night = JobRun.objects.filter(key=on.isoformat(), kind__in=[step.kind, NIGHT])
+        for job in jobs_of_night.filter(state=JobRun.State.RUNNING):
             jobs.fail(job, error, at=at)
-
-
-def _close(marketplace_id: int, night_id: int, on: date, at: datetime) -> None:
-    """Write down that the day is closed, once."""
-    with tenancy.use(marketplace_id, durable=True):
-        marketplace = Marketplace.objects.select_for_update(no_key=True).get(pk=marketplace_id)
-        if marketplace.last_closed_on is not None and on <= marketplace.last_closed_on:
-            return
-        Marketplace.objects.filter(pk=marketplace_id).update(last_closed_on=on)
-        jobs.finish(JobRun.objects.get(pk=night_id), at=at)
-        audit.record("marketplace.day_closed", by=None, at=at, data={"on": on.isoformat()})
 
 
 def _serve(step: Step, job: JobRun, at: datetime, first: int, end: int) -> Counts:
@@ -365,4 +375,4 @@ STEPS = (
     Step("check", whole=_check),
     Step("notify", whole=_notify),
 )
-_BY_KIND = {f"night.{step.name}": step for step in STEPS}
+_BY_KIND = {step.kind: step for step in STEPS}
