@@ -8,10 +8,13 @@ limit, visibility timeout (after which a Redis or Valkey broker takes a worker f
 import os
 
 from celery import Celery
-from celery.signals import beat_init, before_task_publish, celeryd_init
+from celery.schedules import crontab
+from celery.exceptions import WorkerShutdown
+from celery.signals import beat_init, before_task_publish, celeryd_init, worker_init
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
-from marketplace import embedded
+from marketplace import checks, embedded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings")
 
@@ -40,7 +43,19 @@ app.conf.update(
     enable_utc=True,
     # Tasks by name, because the floors above are not imported here. A tick asks every marketplace
     # what is due in its own zone; nothing about one marketplace is written here.
-    beat_schedule={},
+    beat_schedule={
+        # A tick that no worker took before the next one is worth nothing.
+        "relay-outbox": {
+            "task": "marketplace.tasks.relay_outbox",
+            "schedule": 5,
+            "options": {"expires": 5},
+        },
+        "seal-audit": {
+            "task": "marketplace.tasks.seal_audit_everywhere",
+            "schedule": 10 * 60,
+            "options": {"expires": 10 * 60},
+        },
+    },
 )
 if settings.CELERY_BROKER_URL.startswith(("redis", "valkey")):
     app.conf.broker_transport_options = {
@@ -50,6 +65,15 @@ if settings.CELERY_BROKER_URL.startswith(("redis", "valkey")):
         "socket_connect_timeout": 5,
     }
 app.autodiscover_tasks()
+
+
+@worker_init.connect(weak=False)
+def refuse_strong_role(**_):
+    try:
+        checks.require_weak_role()
+    except ImproperlyConfigured as error:
+        # Celery only logs what a signal's receiver raises, unless it is this.
+        raise WorkerShutdown(str(error)) from error
 
 
 if settings.EMBEDDED_BROKER:

@@ -150,6 +150,14 @@ def close_day(
                 serve_shard(marketplace_id, shard_id, at=at)
 
 
+def is_running(marketplace_id: int, on: date) -> bool:
+    """Whether the night of `on` has begun and neither ended nor failed."""
+    with tenancy.use(marketplace_id):
+        return JobRun.objects.filter(
+            kind=NIGHT, key=on.isoformat(), state=JobRun.State.RUNNING
+        ).exists()
+
+
 def can_advance(marketplace_id: int, on: date) -> bool:
     """Whether no shard is left to serve of the step that the night is at."""
     with tenancy.use(marketplace_id):

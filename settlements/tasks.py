@@ -23,6 +23,16 @@ def tick() -> None:
 
 
 @shared_task
+def resume() -> None:
+    """Take up the nights that are under way: a worker may have died with what it had in hand."""
+    now = timezone.now()
+    for marketplace in Marketplace.objects.open():
+        on = nights.next_on(marketplace)
+        if nights.due_on(marketplace, at=now) and nights.is_running(marketplace.pk, on):
+            close_day.delay(marketplace_id=marketplace.pk, on=on.isoformat())
+
+
+@shared_task
 def close_day(*, marketplace_id: int, on: str) -> None:
     """Take a night on: do what one process can, hand out the shards of the step it is at."""
     try:
