@@ -22,7 +22,6 @@ from marketplace import audit, models, outbox, permissions, tenancy, versions
 from marketplace.middleware import SESSION_KEY
 from marketplace.refusals import Refused
 
-
 COUNTED = 10_000  # rows of a list; beyond them a page is found by filters, not by leafing
 
 
@@ -74,9 +73,11 @@ class TenantAdmin(admin.ModelAdmin):
     def log_addition(self, request, obj, message):
         _record("added", request, obj, {})
 
+    def construct_change_message(self, request, form, formsets, add=False):
+        return form.changed_data
+
     def log_change(self, request, obj, message):
-        changed = [field for part in message for field in part.get("changed", {}).get("fields", [])]
-        _record("changed", request, obj, {"fields": changed})
+        _record("changed", request, obj, {"fields": message})
 
     def log_deletions(self, request, queryset):
         for obj in queryset:

@@ -9,9 +9,9 @@ person) is for the processes.
 from fnmatch import fnmatchcase
 from functools import cache
 
+from allauth.account.auth_backends import AuthenticationBackend
 from django.apps import apps
 from django.contrib.auth import get_permission_codename
-from django.contrib.auth.backends import BaseBackend
 from django.core.exceptions import FieldDoesNotExist
 
 from marketplace import tenancy
@@ -29,20 +29,30 @@ GIVEN = {  # patterns over permission names
 }
 
 
-class RoleBackend(BaseBackend):
-    """Permissions from the user's roles in the marketplace in use. Logs nobody in."""
+class RoleBackend(AuthenticationBackend):
+    """Logs in as allauth does; permissions come from roles in the marketplace in use alone.
 
-    def get_user_permissions(self, user_obj, obj=None):
+    Permissions given to a user or a group directly would hold in every marketplace, so they do
+    not count.
+    """
+
+    def get_all_permissions(self, user_obj, obj=None):
         marketplace_id = tenancy.current_id_or_none()
         if marketplace_id is None or not user_obj.is_active or user_obj.is_anonymous:
             return set()
-        # Per request, as the user is: a role taken away is gone with the next one.
+        # Kept as long as the user object, so for one request: a role taken away is then gone.
         known = user_obj.__dict__.setdefault("_permissions_by_marketplace", {})
         if marketplace_id not in known:
             known[marketplace_id] = {
                 permission for role in _roles(user_obj, marketplace_id) for permission in of(role)
             }
         return known[marketplace_id]
+
+    def get_user_permissions(self, user_obj, obj=None):
+        return self.get_all_permissions(user_obj, obj)
+
+    def get_group_permissions(self, user_obj, obj=None):
+        return set()
 
     def has_module_perms(self, user_obj, app_label):
         return any(

@@ -173,11 +173,7 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 # Accounts
 
 AUTH_USER_MODEL = "marketplace.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-    "marketplace.permissions.RoleBackend",
-]
+AUTHENTICATION_BACKENDS = ["marketplace.permissions.RoleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

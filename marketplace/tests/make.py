@@ -40,8 +40,9 @@ def marketplace(
         )
 
 
-def user(email="operator@example.org", **fields) -> User:
-    return User.objects.create_user(email, PASSWORD, **{"is_staff": True, **fields})
+def user(email="operator@example.org", password=None, **fields) -> User:
+    """Without a password, whose hashing takes its time: tests log in with force_login()."""
+    return User.objects.create_user(email, password, **{"is_staff": True, **fields})
 
 
 def membership(marketplace, user, role=Membership.Role.OWNER) -> Membership:

@@ -1,0 +1,262 @@
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from marketplace import outbox, tenancy, versions
+from marketplace.admin import TenantAdmin
+from marketplace.middleware import SESSION_KEY
+from marketplace.models import AuditEntry, JobRun, LegalIdentity, Marketplace, OutboxMessage
+from marketplace.tests import make
+
+pytestmark = pytest.mark.django_db
+
+CHOOSE = "/admin/choose-marketplace/"
+JOBS = "/admin/marketplace/jobrun/"
+USERS = "/admin/marketplace/user/"
+IDENTITIES = "/admin/marketplace/legalidentity/"
+TENANT_ADMINS = [a for a in admin.site._registry.values() if isinstance(a, TenantAdmin)]
+
+
+@pytest.fixture
+def markets(db):
+    ours, theirs = make.marketplace("ours"), make.marketplace("theirs")
+    for market in (ours, theirs):
+        with tenancy.use(market.pk):
+            JobRun.objects.create(kind="import", key=f"{market.slug}-job")
+    return ours, theirs
+
+
+@pytest.fixture
+def operator(markets):
+    user = make.user()
+    make.membership(markets[0], user)
+    return user
+
+
+@pytest.fixture
+def at_work(client, operator, markets):
+    client.force_login(operator)
+    client.post(CHOOSE, {"marketplace": "ours"})
+    return client
+
+
+@pytest.fixture
+def root(client, markets):
+    client.force_login(make.user("root@example.org", is_superuser=True))
+    return client
+
+
+class TestChoosing:
+    def test_offers_only_what_one_works_for(self, client, operator, markets):
+        client.force_login(operator)
+        answer = client.get(CHOOSE)
+        assert list(answer.context["marketplaces"]) == [markets[0]]
+
+    def test_is_recorded_in_the_marketplace(self, at_work, operator, markets):
+        with tenancy.use(markets[0].pk):
+            [entry] = AuditEntry.objects.all()
+        assert (entry.action, entry.actor) == ("marketplace.entered", operator)
+
+    def test_refuses_another_marketplace(self, client, operator, markets):
+        client.force_login(operator)
+        assert client.post(CHOOSE, {"marketplace": "theirs"}).status_code == 404
+        assert SESSION_KEY not in client.session
+
+    def test_needs_staff(self, client, markets):
+        client.force_login(make.user("seller@example.org", is_staff=False))
+        assert client.get(CHOOSE).status_code == 302
+
+
+class TestWithoutAMarketplace:
+    def test_a_superuser_sees_no_tenant_model(self, root):
+        assert root.get(JOBS).status_code == 403
+        assert b"jobrun" not in root.get("/admin/").content
+
+    def test_a_superuser_sees_what_is_global(self, root):
+        assert root.get(USERS).status_code == 200
+
+    @pytest.mark.parametrize("page", TENANT_ADMINS, ids=lambda a: a.opts.label_lower)
+    def test_every_tenant_page_is_refused(self, root, page):
+        assert root.get(_list(page)).status_code == 403
+
+
+class TestWithAMarketplace:
+    def test_only_its_rows_are_listed(self, at_work):
+        content = at_work.get(JOBS).content.decode()
+        assert "ours-job" in content
+        assert "theirs-job" not in content
+
+    def test_a_row_of_another_one_does_not_exist(self, at_work, markets):
+        with tenancy.use(markets[1].pk):
+            theirs = JobRun.objects.get()
+        answer = at_work.get(f"{JOBS}{theirs.pk}/change/", follow=True)
+        assert answer.redirect_chain == [("/admin/", 302)]
+        assert "theirs-job" not in answer.content.decode()
+
+    def test_the_superuser_sees_only_the_chosen_one(self, root):
+        root.post(CHOOSE, {"marketplace": "theirs"})
+        content = root.get(JOBS).content.decode()
+        assert "theirs-job" in content
+        assert "ours-job" not in content
+
+    def test_the_registry_shows_itself_alone(self, at_work, markets):
+        answer = at_work.get("/admin/marketplace/marketplace/")
+        assert list(answer.context["cl"].queryset) == [markets[0]]
+
+    @pytest.mark.parametrize("page", TENANT_ADMINS, ids=lambda a: a.opts.label_lower)
+    def test_every_list_opens_in_few_queries(self, root, page, django_assert_max_num_queries):
+        root.post(CHOOSE, {"marketplace": "ours"})
+        with django_assert_max_num_queries(12):
+            assert root.get(_list(page)).status_code == 200
+
+    def test_a_list_asks_the_same_for_many_rows(self, at_work, markets, django_assert_num_queries):
+        with django_assert_num_queries(11):
+            at_work.get(JOBS)
+        with tenancy.use(markets[0].pk):
+            JobRun.objects.bulk_create(JobRun(kind="many", key=str(n)) for n in range(200))
+        with django_assert_num_queries(11):
+            at_work.get(JOBS)
+
+
+class TestMembership:
+    def test_is_asked_at_every_request(self, at_work, operator):
+        assert at_work.get(JOBS).status_code == 200
+        operator.memberships.all().delete()
+        assert at_work.get(JOBS).status_code == 403
+        assert at_work.get(CHOOSE).status_code == 200
+
+    def test_makes_a_tampered_session_useless(self, at_work, markets):
+        session = at_work.session
+        session[SESSION_KEY] = markets[1].pk
+        session.save()
+        assert at_work.get(JOBS).status_code == 403
+
+    def test_must_be_of_a_marketplace_that_exists(self, root):
+        session = root.session
+        session[SESSION_KEY] = 10**9
+        session.save()
+        assert root.get(JOBS).status_code == 403
+
+
+class TestRights:
+    @pytest.mark.parametrize(
+        ("role", "may_edit"),
+        [("owner", True), ("finance", False), ("support", False), ("viewer", False)],
+    )
+    def test_follow_the_role(self, client, markets, role, may_edit):
+        user = make.user()
+        make.membership(markets[0], user, role)
+        client.force_login(user)
+        client.post(CHOOSE, {"marketplace": "ours"})
+        page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
+        answer = client.post(page, {"name": "Renamed", "locale": "ko", "closing_hour": 3})
+        assert answer.status_code == (302 if may_edit else 403)
+        markets[0].refresh_from_db()
+        assert (markets[0].name == "Renamed") is may_edit
+
+    def test_never_reach_users(self, at_work):
+        assert at_work.get(USERS).status_code == 403
+        assert at_work.get("/admin/marketplace/membership/").status_code == 403
+
+    def test_leave_no_status_to_a_form(self, root):
+        for page in TENANT_ADMINS:
+            for name in ("state", "status"):
+                if any(field.name == name for field in page.opts.get_fields()):
+                    assert name in page.readonly_fields or not page.has_change_permission(
+                        _request()
+                    ), page
+
+    def test_cover_every_model(self):
+        ours = {"marketplace", "sellers", "listings", "orders", "settlements"}
+        shown_elsewhere = {"AuditSealMember", "ClosedDay"}
+        registered = set(admin.site._registry)
+        missing = {
+            model.__name__
+            for model in apps.get_models()
+            if model._meta.app_label in ours and model not in registered
+        }
+        assert missing <= shown_elsewhere
+
+
+class TestChanges:
+    def test_are_recorded_in_the_audit_trail_only(self, at_work, operator, markets):
+        page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
+        at_work.post(page, {"name": "Renamed", "locale": "ko", "closing_hour": 2})
+        with tenancy.use(markets[0].pk):
+            entry = AuditEntry.objects.latest("pk")
+        assert (entry.action, entry.actor) == ("marketplace.changed", operator)
+        assert entry.data == {"fields": ["name"]}
+        assert not LogEntry.objects.exists()
+
+    def test_history_leads_to_the_audit_trail(self, at_work, markets):
+        page = f"/admin/marketplace/marketplace/{markets[0].pk}/history/"
+        answer = at_work.get(page, follow=True)
+        assert answer.status_code == 200
+        assert [e.action for e in answer.context["cl"].result_list] == ["marketplace.entered"]
+
+
+class TestVersionedRules:
+    @pytest.fixture
+    def version(self, markets):
+        with tenancy.use(markets[0].pk):
+            return versions.draft(
+                LegalIdentity, valid_from=make.FIRST_OPEN_ON, by=None, company="장터"
+            )
+
+    def _publish(self, client, version):
+        data = {"action": "publish", "_selected_action": [version.pk]}
+        return client.post(IDENTITIES, data, follow=True)
+
+    def test_are_published_by_an_action(self, at_work, operator, version, markets):
+        self._publish(at_work, version)
+        with tenancy.use(markets[0].pk):
+            version.refresh_from_db()
+        assert (version.state, version.published_by) == ("published", operator)
+
+    def test_say_why_they_are_refused(self, at_work, version, markets):
+        self._publish(at_work, version)
+        answer = self._publish(at_work, version)
+        [message] = answer.context["messages"]
+        assert message.level_tag == "warning"
+
+    def test_are_edited_as_drafts_only(self, at_work, version):
+        page = f"{IDENTITIES}{version.pk}/change/"
+        assert at_work.get(page).context["has_change_permission"]
+        self._publish(at_work, version)
+        assert not at_work.get(page).context["has_change_permission"]
+
+
+class TestOutbox:
+    def test_replays_by_an_action(self, at_work, markets):
+        with tenancy.use(markets[0].pk):
+            key = outbox.add("night.closed")
+        outbox.park(key)
+        data = {"action": "replay", "_selected_action": [str(key)]}
+        at_work.post("/admin/marketplace/outboxmessage/", data)
+        with tenancy.use(markets[0].pk):
+            assert OutboxMessage.objects.get().attempts == 0
+
+
+def _list(page):
+    return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
+
+
+def _request():
+    class Request:
+        class user:  # noqa: N801
+            is_superuser = True
+
+            @staticmethod
+            def has_perm(*_):
+                return True
+
+    return Request()
+
+
+def test_the_registry_is_writable_by_its_owner_alone(markets):
+    ours, theirs = markets
+    with tenancy.use(ours.pk):
+        assert Marketplace.objects.filter(pk=theirs.pk).update(name="x") == 0
+        assert Marketplace.objects.filter(pk=ours.pk).update(name="x") == 1
