@@ -21,9 +21,7 @@ def begin(
     kind: str, key: str, *, at: datetime, by=None, on: date | None = None, total: int = 0
 ) -> JobRun:
     """The job of this kind and key, made and running if it is new. A failed one is taken up."""
-    new = JobRun(
-        kind=kind, key=key, on=on, total=total, state=JobRun.State.RUNNING, started_at=at
-    )
+    new = JobRun(kind=kind, key=key, on=on, total=total, state=JobRun.State.RUNNING, started_at=at)
     JobRun.objects.bulk_create([new], ignore_conflicts=True)
     job = JobRun.objects.get(kind=kind, key=key)
     startable = (JobRun.State.QUEUED, JobRun.State.FAILED)
@@ -57,9 +55,7 @@ def finish(job: JobRun, *, at: datetime, by=None, counts: dict | None = None) ->
 
 def fail(job: JobRun, error: str, *, at: datetime, by=None) -> None:
     """End a job badly; it can be begun again."""
-    states.move(
-        job, JobRun.State.FAILED, by=by, at=at, changes={"finished_at": at, "error": error}
-    )
+    states.move(job, JobRun.State.FAILED, by=by, at=at, changes={"finished_at": at, "error": error})
 
 
 def report(job: JobRun, rows: Iterable[JobRow]) -> None:
@@ -120,9 +116,9 @@ def is_parked(job: JobRun) -> bool:
 
 def release_parked(job: JobRun) -> int:
     """Let parked shards be tried again; returns how many there were."""
-    return JobShard.objects.filter(
-        job=job, is_done=False, attempts__gte=MAX_ATTEMPTS
-    ).update(attempts=0)
+    return JobShard.objects.filter(job=job, is_done=False, attempts__gte=MAX_ATTEMPTS).update(
+        attempts=0
+    )
 
 
 def totals(job: JobRun) -> dict[str, int]:

@@ -113,8 +113,9 @@ def write(kind: str, out: TextIO) -> int:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     count = 0
-    for count, row in enumerate(rows(), 1):
+    for row in rows():
         writer.writerow([_cell(value) for value in row])
+        count += 1
     return count
 
 

@@ -271,7 +271,7 @@ def _serve(step: Step, job: JobRun, at: datetime, first: int, end: int) -> Count
             return step.shard(job.on, at, first, end)
     except OperationalError:
         raise  # the database is gone or busy: nobody's fault
-    except Exception as error:  # whatever it is must not stop the other sellers
+    except Exception as error:  # noqa: BLE001 (one seller's trouble must not stop the others)
         failure = error
     sellers = [seller for seller, _ in step.cut(job.on) if first <= seller < end]
     if len(sellers) <= 1:
@@ -321,9 +321,7 @@ def _ranges(weights: Iterable[tuple[int, int]], limit: int) -> list[tuple[int, i
 
 def _open_months(on: date) -> None:
     """Make sure that the bulk tables have the months that this night writes to."""
-    months = set(
-        OutcomeToSettle.objects.filter(basis_on__lte=on).dates("basis_on", "month")
-    )
+    months = set(OutcomeToSettle.objects.filter(basis_on__lte=on).dates("basis_on", "month"))
     with connection.cursor() as cursor:
         for month in sorted(months):
             cursor.execute("SELECT open_settlement_month('settlement_line', %s)", [month])

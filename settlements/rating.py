@@ -9,8 +9,8 @@ from datetime import date, timedelta
 
 from django.db.models import Sum
 
-from marketplace import calendar_days
 from listings.models import Category
+from marketplace import calendar_days
 from sellers import grades
 from sellers.models import PerformanceDay
 from settlements import due_dates, rate_cards

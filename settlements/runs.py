@@ -72,7 +72,7 @@ _COLUMNS = (
 _NEW_LINES = f"""
 CREATE TEMPORARY TABLE new_line ON COMMIT DROP AS
 SELECT {_COLUMNS} FROM settlement_line WITH NO DATA
-"""
+"""  # noqa: S608 (the column list is a constant)
 _INSERT = f"""
 INSERT INTO settlement_line (marketplace_id, run_on, {_COLUMNS})
 SELECT %(marketplace)s, %(on)s, {_COLUMNS} FROM new_line
@@ -158,9 +158,7 @@ def _sale_lines(
         tally = tallies.get((seller_id, basis_on, rate_on))
         if tally is None:
             tally = statements.tally(seller_id, basis_on, rate_on)
-        fee, vat = tally.add(
-            terms, charged, list_amount, by_seller, by_platform, by_partner, net
-        )
+        fee, vat = tally.add(terms, charged, list_amount, by_seller, by_platform, by_partner, net)
         charges = ",".join(map(str, chain.from_iterable(charged)))
         yield (
             f"{seller_id}\t{line_id}\t0\t1\t{rate_on}\t{basis_on}\t{tally.statement_id}\t{terms_id}\t"
@@ -261,4 +259,3 @@ def _store_terms(used: dict[int, Terms]) -> None:
         ],
         ignore_conflicts=True,
     )
-

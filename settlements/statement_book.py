@@ -141,8 +141,7 @@ class StatementBook:
         if not self._ids:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT nextval(pg_get_serial_sequence(%s, 'id')) "
-                    "FROM generate_series(1, %s)",
+                    "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
                     [Statement._meta.db_table, _IDS_AT_ONCE],
                 )
                 self._ids = [number for (number,) in cursor.fetchall()]

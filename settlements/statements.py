@@ -61,9 +61,7 @@ def settle(statement: Statement, balance: SellerBalance, terms: rate_cards.Payou
     )
 
 
-def _close(
-    statement: Statement, balance: SellerBalance, terms: rate_cards.PayoutTerms
-) -> None:
+def _close(statement: Statement, balance: SellerBalance, terms: rate_cards.PayoutTerms) -> None:
     figures = settle(statement, balance, terms)
     statement.carry_in = balance.carry
     statement.payable = figures.payable

@@ -33,9 +33,7 @@ class Difference:
     found: object
 
     def __str__(self) -> str:
-        return (
-            f"{self.subject} {self.key}: {self.field} should be {self.expected}, is {self.found}"
-        )
+        return f"{self.subject} {self.key}: {self.field} should be {self.expected}, is {self.found}"
 
 
 _LINES = """
@@ -75,7 +73,8 @@ _FIGURES = (
 # Each finds what must not exist: (what, which, field, expected, found).
 _CHECKS = {
     "line without its order line, statement or terms": """
-        SELECT 'settlement line', s.order_line_id || '#' || s.sequence, 'references', 'all', 'missing'
+        SELECT 'settlement line', s.order_line_id || '#' || s.sequence, 'references', 'all',
+               'missing'
         FROM settlement_line s
         LEFT JOIN orders_outcome o ON o.marketplace_id = s.marketplace_id
              AND o.line_id = s.order_line_id AND o.sequence = s.sequence
@@ -146,7 +145,8 @@ _CHECKS = {
                    sum(CASE WHEN a.code = 'payout_payable' THEN e.credit - e.debit ELSE 0 END)
                        AS payout
             FROM ledger_entry e
-            JOIN settlements_account a ON a.marketplace_id = e.marketplace_id AND a.id = e.account_id
+            JOIN settlements_account a ON a.marketplace_id = e.marketplace_id
+                 AND a.id = e.account_id
             WHERE e.marketplace_id = %(marketplace)s GROUP BY e.journal_id
         ) e ON e.journal_id = j.id
         WHERE t.marketplace_id = %(marketplace)s AND t.state <> 'open'
@@ -164,7 +164,8 @@ _CHECKS = {
         JOIN sellers_seller r ON r.marketplace_id = b.marketplace_id AND r.id = b.seller_id
         LEFT JOIN (
             SELECT e.seller_id, sum(e.credit - e.debit) AS owed FROM ledger_entry e
-            JOIN settlements_account a ON a.marketplace_id = e.marketplace_id AND a.id = e.account_id
+            JOIN settlements_account a ON a.marketplace_id = e.marketplace_id
+                 AND a.id = e.account_id
             WHERE e.marketplace_id = %(marketplace)s AND a.code = 'seller_payable'
             GROUP BY e.seller_id
         ) e ON e.seller_id = b.seller_id
@@ -204,7 +205,9 @@ def _lines(on: date, statement: Statement | None) -> Iterator[Difference]:
             day = days.get((seller_id, rate_on))
             if day is None:
                 day = days[seller_id, rate_on] = book.seller_day(seller_id, rate_on)
-            chosen = (day.plans.get(tuple(kind)) or day.plan(tuple(kind), rate_on)).terms(unit_price)
+            chosen = (day.plans.get(tuple(kind)) or day.plan(tuple(kind), rate_on)).terms(
+                unit_price
+            )
             if chosen.key() != terms.key():
                 yield Difference("settlement line", key, "terms", chosen.key(), terms.key())
         if row[11] != rate_on:
@@ -219,7 +222,9 @@ def _expected(terms: Terms, row: tuple) -> tuple:
     """The figures that a line must show, in the order of _FIGURES."""
     after = Remainder(*row[13:18])
     if row[2]:
-        back = reversals.reversed_between(terms, Remainder(*row[23:28]), Remainder(*row[18:23]), after)
+        back = reversals.reversed_between(
+            terms, Remainder(*row[23:28]), Remainder(*row[18:23]), after
+        )
         figures = tuple(-amount for amount in back[:5])
         charged = tuple((-base, -fee, -vat) for base, fee, vat in back.charged)
         net = -back.net

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from listings.models import Category
 from orders import outcomes
 from orders.models import Order, OrderLine
-from sellers.models import Seller
+from sellers.models import GradePolicy, OfficialGrade, Seller
 from settlements import opening
 
 AT = datetime(2026, 9, 1, 3, tzinfo=UTC)
@@ -68,3 +68,13 @@ def returned(line, *, left, on=date(2026, 9, 20)):
     outcomes.record([], [outcomes.TakenBack(line.pk, left, on, "returned")])
 
 
+def graded(seller, grade, *, effective_from=date(2026, 8, 1)):
+    """A seller's official grade by the policy in force."""
+    OfficialGrade.objects.create(
+        seller=seller,
+        policy=GradePolicy.objects.published().latest("valid_from"),
+        effective_from=effective_from,
+        evaluated_on=effective_from,
+        grade=grade,
+        explanation={},
+    )

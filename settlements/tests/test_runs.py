@@ -1,13 +1,14 @@
 """The night's settlement on real rows: lines, statements, ledger, reversals, shards."""
 
 from datetime import date
+from fractions import Fraction
 
 import pytest
 from django.db import connection
 
 from marketplace import tenancy
 from orders.models import OutcomeToSettle
-from settlements import nights, runs, verification
+from settlements import explanations, nights, runs, verification
 from settlements.models import LedgerEntry, LineTerms, SettlementLine, Statement
 from settlements.tests import make
 
@@ -112,6 +113,39 @@ class TestSettle:
             runs.settle(on=SEP_8, first_seller=a.pk, end_seller=a.pk + 1)
             assert SettlementLine.objects.get().seller_id == a.pk
             assert OutcomeToSettle.objects.get().seller_id == b.pk
+
+    def test_takes_a_grades_benefit_off_the_rate(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.graded(seller, "power")
+            make.sold(seller, unit_price=100_000, category="gold")
+            _settle()
+            # 3 % less 0.2 points.
+            assert SettlementLine.objects.get().charges == [100_000, 2_800, 280]
+
+    def test_keeps_the_grade_of_the_day_of_payment(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.graded(seller, "power", effective_from=date(2026, 9, 2))
+            make.sold(seller, unit_price=100_000, category="gold", paid_on=date(2026, 9, 1))
+            _settle()
+            assert SettlementLine.objects.get().fee == 3_000
+
+    def test_explains_a_line_by_the_figures_it_shows(self, market):
+        with tenancy.use(market.pk):
+            line = make.sold(make.seller(), unit_price=33_333, quantity=2, category="gold")
+            make.returned(line, left=1, on=SEP_8)
+            _settle()
+            sale, reversal = SettlementLine.objects.order_by("sequence")
+            [part] = explanations.explain(sale)
+            assert (part.code, part.schedule, part.version) == ("sales", "standard", 1)
+            assert part.after.exact == Fraction(66_666 * 3, 100)
+            assert (part.fee, part.vat) == (1_999, 200)
+            [part] = explanations.explain(reversal)
+            assert (part.before.fee, part.after.fee, part.fee) == (1_999, 999, -1_000)
+            sale.charges[1] += 1
+            with pytest.raises(explanations.LineDiffers):
+                explanations.explain(sale)
 
     def test_sees_no_row_of_a_stranger(self, market):
         stranger = make.market("stranger")

@@ -1,0 +1,105 @@
+"""Why a settlement line shows these figures: rule, base, rate, exact value, rounding, VAT.
+
+Nothing of this is stored. It is recomputed from the line's terms and outcomes by the function
+that settled it, so it cannot say anything else than the figures do.
+"""
+
+from dataclasses import dataclass
+
+from marketplace.refusals import Refused, gettext_noop
+from orders.models import Outcome
+from orders.remainders import NOTHING, Remainder
+from settlements import fees, rate_cards
+from settlements.fees import Explanation, Terms
+from settlements.models import FeeScheduleVersion, LineTerms, SettlementLine
+
+
+class LineDiffers(Refused):
+    code = "line_differs"
+    message = gettext_noop(
+        "The figures of this line do not follow from its inputs any more. Run verify."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component of a line. A reversal is the difference of what was left before and after.
+
+    `fee` and `vat` are the line's own figures in minor units, below zero for a reversal.
+    """
+
+    code: str
+    schedule: str
+    version: int
+    rank: int
+    before: Explanation | None
+    after: Explanation
+    fee: int
+    vat: int
+
+
+def explain(line: SettlementLine) -> tuple[Component, ...]:
+    """Explain each component of a line. Raises LineDiffers when the figures do not follow."""
+    terms = _terms(line.terms_id)
+    version = FeeScheduleVersion.objects.select_related("schedule").get(pk=terms.version_id)
+    remainders = _remainders(line)
+    sold = remainders[0]
+    if line.sequence:
+        kept = fees.charge(terms, *_amounts(sold))
+        befores = fees.explain(terms, *_amounts(remainders[line.sequence - 1]), kept)
+        afters = fees.explain(terms, *_amounts(remainders[line.sequence]), kept)
+    else:
+        befores = (None,) * len(terms.charges)
+        afters = fees.explain(terms, *_amounts(sold))
+    components = tuple(
+        Component(
+            code=after.component,
+            schedule=version.schedule.code,
+            version=version.number,
+            rank=pinned.rule.rank,
+            before=before,
+            after=after,
+            fee=after.fee - (before.fee if before else 0),
+            vat=after.vat - (before.vat if before else 0),
+        )
+        for pinned, before, after in zip(terms.charges, befores, afters, strict=True)
+    )
+    if [(part.fee, part.vat) for part in components] != _stored(line):
+        raise LineDiffers()
+    return components
+
+
+def _terms(terms_id: int) -> Terms:
+    key = LineTerms.objects.values_list("key", flat=True).get(pk=terms_id)
+    return Terms.from_key(key, rate_cards.rules(key[0]))
+
+
+def _remainders(line: SettlementLine) -> list[Remainder]:
+    """What remained of the order line after each outcome up to this one, the sale first."""
+    rows = Outcome.objects.filter(line_id=line.order_line_id, sequence__lte=line.sequence)
+    found = [
+        Remainder(*amounts)
+        for amounts in rows.order_by("sequence").values_list(
+            "quantity",
+            "list_amount",
+            "seller_discount",
+            "platform_discount",
+            "partner_discount",
+        )
+    ]
+    return found or [NOTHING]
+
+
+def _amounts(remainder: Remainder) -> tuple[int, int, int, int, int]:
+    return (
+        remainder.quantity,
+        remainder.list_amount,
+        remainder.seller_discount,
+        remainder.platform_discount,
+        remainder.partner_discount,
+    )
+
+
+def _stored(line: SettlementLine) -> list[tuple[int, int]]:
+    charges = line.charges
+    return [(charges[at + 1], charges[at + 2]) for at in range(0, len(charges), 3)]
