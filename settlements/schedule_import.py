@@ -1,0 +1,143 @@
+"""A fee schedule's next version from an operator's file, whole or not at all.
+
+What the file says and what is wrong with it is found in settlements.schedule_files. The file is
+the whole of its component; other components go on as the version before has them.
+"""
+
+import gzip
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from django.db import transaction
+
+from listings import catalogue
+from listings.catalogue import CategoryRow
+from marketplace import tenancy, versions
+from marketplace.models import Marketplace
+from settlements import rate_cards, schedule_files
+from settlements.models import FeeRule, FeeSchedule, FeeScheduleVersion
+from settlements.schedule_files import SEPARATOR, CategoryPath, Contents, Mapping
+
+_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of an import."""
+
+    version: FeeScheduleVersion
+    rules: int
+    categories: int
+
+
+@transaction.atomic
+def import_file(
+    path: Path,
+    *,
+    mapping: Mapping,
+    schedule: str,
+    valid_from: date,
+    publish: bool = False,
+    by,
+    at: datetime,
+) -> Imported:
+    """Draft the next version of a schedule from a CSV file, which may be compressed with gzip.
+
+    Categories that the file names are made where they are missing, and so is the schedule. With
+    `publish` the version comes into force. Raises schedule_files.FileRefused with each problem by
+    row and field, schedules.Unpublishable, or what versions.publish refuses; nothing is then done.
+    """
+    content = path.read_bytes()
+    text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    lines = io.StringIO(text.decode("utf-8-sig"), newline="")
+    exponent = Marketplace.objects.get(pk=tenancy.current_id()).currency_exponent
+    contents = schedule_files.read(lines, mapping, exponent=exponent)
+
+    category_ids = _ensure_categories(contents.categories)
+    list_, _ = FeeSchedule.objects.get_or_create(code=schedule, defaults={"name": schedule})
+    version = _draft(list_, mapping.rule.component, path, content, valid_from, by=by, at=at)
+    FeeRule.objects.bulk_create(_rows(contents, category_ids, version), batch_size=_BATCH)
+    rate_cards.read_schedule(version).ensure_publishable()
+    if publish:
+        versions.publish(version, by=by, at=at)
+    return Imported(version, len(contents.rules), len(contents.categories))
+
+
+def _ensure_categories(paths: Iterable[CategoryPath]) -> list[int]:
+    """Make the categories and all their ancestors; return the ids of the paths, in their order."""
+    paths = list(paths)
+    nodes = dict.fromkeys(path[:length] for path in paths for length in range(1, len(path) + 1))
+    rows = [
+        CategoryRow(
+            SEPARATOR.join(node), node[-1], SEPARATOR.join(node[:-1]) if len(node) > 1 else None
+        )
+        for node in nodes
+    ]
+    categories = catalogue.ensure_categories(rows)
+    return [categories[SEPARATOR.join(path)].pk for path in paths]
+
+
+def _draft(
+    schedule: FeeSchedule, component: str, path: Path, content: bytes, valid_from: date, *, by, at
+) -> FeeScheduleVersion:
+    """Draft a version with the rules of other components as they stood before."""
+    before = (
+        FeeScheduleVersion.objects.published()
+        .filter(schedule=schedule, valid_from__lt=valid_from)
+        .order_by("-valid_from")
+        .first()
+    )
+    components = list(before.components) if before else []
+    if component not in components:
+        components.append(component)
+    version = versions.draft(
+        FeeScheduleVersion,
+        valid_from=valid_from,
+        by=by,
+        at=at,
+        schedule=schedule,
+        components=components,
+        note=f"{path.name} sha256:{hashlib.sha256(content).hexdigest()}",
+        **({"vat_rate_ppm": before.vat_rate_ppm} if before else {}),
+    )
+    kept = FeeRule.objects.filter(version=before).exclude(component=component) if before else ()
+    FeeRule.objects.bulk_create(
+        [_copy(rule, version) for rule in kept],
+        batch_size=_BATCH,
+    )
+    return version
+
+
+def _copy(rule: FeeRule, version: FeeScheduleVersion) -> FeeRule:
+    rule.pk = None
+    rule._state.adding = True
+    rule.version = version
+    return rule
+
+
+def _rows(
+    contents: Contents, category_ids: list[int], version: FeeScheduleVersion
+) -> Iterable[FeeRule]:
+    for rule in contents.rules:
+        yield FeeRule(
+            version=version,
+            rank=rule.rank,
+            component=rule.component,
+            stream=rule.stream or "",
+            category_id=category_ids[rule.category_id],
+            listing_kind=rule.listing_kind or "",
+            channel=rule.channel or "",
+            seller_type=rule.seller_type or "",
+            price_from=rule.price_from,
+            price_to=rule.price_to,
+            base=rule.base,
+            rate_ppm=rule.rate_ppm,
+            mode=rule.mode,
+            vat_kind=rule.vat_kind,
+            vat_mode=rule.vat_mode,
+            keep_on_refund=rule.keep_on_refund,
+        )
