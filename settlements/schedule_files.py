@@ -30,6 +30,7 @@ _LONGEST_CODE: Final = 300
 REASONS: Final = {
     "column_missing": gettext_noop("The file has no such column."),
     "row_too_long": gettext_noop("The row has more fields than the header."),
+    "no_rows": gettext_noop("The file has no rows."),
     "empty": gettext_noop("The field is empty."),
     "category_ambiguous": gettext_noop("Another category of the file has the same code."),
     "category_too_long": gettext_noop("The name of the category is too long."),
@@ -136,6 +137,8 @@ def read(lines: Iterable[str], mapping: Mapping, *, exponent: int) -> Contents:
     for cells in table:
         if any(cells):
             problems += row_reader.read(table.line_num, cells)
+    if not contents.rules and not problems:
+        problems.append(Problem(1, "", "no_rows"))
     # Bands are compared only where all were read: a missing row would look like a gap.
     if not problems:
         problems += _band_problems(contents, mapping, exponent)

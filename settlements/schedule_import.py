@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from listings import catalogue
 from listings.catalogue import CategoryRow
 from marketplace import tenancy, versions
 from marketplace.models import Marketplace
 from settlements import rate_cards, schedule_files
+from settlements.fee_rules import Rule
 from settlements.models import FeeRule, FeeSchedule, FeeScheduleVersion
 from settlements.schedule_files import SEPARATOR, CategoryPath, Contents, Mapping
 
@@ -60,7 +61,7 @@ def import_file(
     category_ids = _ensure_categories(contents.categories)
     list_, _ = FeeSchedule.objects.get_or_create(code=schedule, defaults={"name": schedule})
     version = _draft(list_, mapping.rule.component, path, content, valid_from, by=by, at=at)
-    FeeRule.objects.bulk_create(_rows(contents, category_ids, version), batch_size=_BATCH)
+    _write_rules(contents, category_ids, version)
     rate_cards.read_schedule(version).ensure_publishable()
     if publish:
         versions.publish(version, by=by, at=at)
@@ -105,10 +106,7 @@ def _draft(
         **({"vat_rate_ppm": before.vat_rate_ppm} if before else {}),
     )
     kept = FeeRule.objects.filter(version=before).exclude(component=component) if before else ()
-    FeeRule.objects.bulk_create(
-        [_copy(rule, version) for rule in kept],
-        batch_size=_BATCH,
-    )
+    FeeRule.objects.bulk_create([_copy(rule, version) for rule in kept], batch_size=_BATCH)
     return version
 
 
@@ -119,25 +117,48 @@ def _copy(rule: FeeRule, version: FeeScheduleVersion) -> FeeRule:
     return rule
 
 
-def _rows(
-    contents: Contents, category_ids: list[int], version: FeeScheduleVersion
-) -> Iterable[FeeRule]:
-    for rule in contents.rules:
-        yield FeeRule(
-            version=version,
-            rank=rule.rank,
-            component=rule.component,
-            stream=rule.stream or "",
-            category_id=category_ids[rule.category_id],
-            listing_kind=rule.listing_kind or "",
-            channel=rule.channel or "",
-            seller_type=rule.seller_type or "",
-            price_from=rule.price_from,
-            price_to=rule.price_to,
-            base=rule.base,
-            rate_ppm=rule.rate_ppm,
-            mode=rule.mode,
-            vat_kind=rule.vat_kind,
-            vat_mode=rule.vat_mode,
-            keep_on_refund=rule.keep_on_refund,
+def _write_rules(contents: Contents, category_ids: list[int], version: FeeScheduleVersion) -> None:
+    """Write the rules of the file by one statement: they differ in five columns only.
+
+    Through the models it would take ten times as long.
+    """
+    rules = contents.rules
+    differing = {
+        "rank": [rule.rank for rule in rules],
+        "category_id": [category_ids[rule.category_id] for rule in rules],
+        "rate_ppm": [rule.rate_ppm for rule in rules],
+        "price_from": [rule.price_from for rule in rules],
+        "price_to": [rule.price_to for rule in rules],
+    }
+    template = _template(rules[0], version)
+    same = {
+        field.column: field.get_db_prep_save(getattr(template, field.attname), connection)
+        for field in FeeRule._meta.local_concrete_fields
+        if not field.primary_key and field.column not in differing
+    }
+    with connection.cursor() as cursor:
+        arrays = ", ".join(["%s::bigint[]"] * len(differing))
+        columns = ", ".join([*same, *differing])
+        cursor.execute(
+            # Only names of columns go into the text of the statement.
+            f"INSERT INTO {FeeRule._meta.db_table} ({columns}) "  # noqa: S608
+            f"SELECT {', '.join(['%s'] * len(same))}, * FROM unnest({arrays})",
+            [*same.values(), *differing.values()],
         )
+
+
+def _template(rule: Rule, version: FeeScheduleVersion) -> FeeRule:
+    """What all rules of a file have in common."""
+    return FeeRule(
+        version=version,
+        component=rule.component,
+        stream=rule.stream or "",
+        listing_kind=rule.listing_kind or "",
+        channel=rule.channel or "",
+        seller_type=rule.seller_type or "",
+        base=rule.base,
+        mode=rule.mode,
+        vat_kind=rule.vat_kind,
+        vat_mode=rule.vat_mode,
+        keep_on_refund=rule.keep_on_refund,
+    )

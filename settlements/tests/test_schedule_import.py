@@ -205,6 +205,11 @@ class TestImportFile:
             "row 1, royalty_percent: The file has no such column."
         ]
 
+    def test_refuses_a_file_without_rows(self, own, tmp_path):
+        assert refusal(written(tmp_path, SMALL.splitlines()[0])) == [
+            "row 1, : The file has no rows."
+        ]
+
     def test_refuses_categories_that_would_share_a_code(self, own, tmp_path):
         rows = ("A/B,C,d,5,0,9999999999999.99", "A,B/C,d,5,0,9999999999999.99")
         header = SMALL.splitlines()[0]
