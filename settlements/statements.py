@@ -41,7 +41,7 @@ def close_due(*, on: date, first_seller: int, end_seller: int, at: datetime) -> 
     for statement in statements:
         balance = balances[statement.seller_id]
         _close(statement, balance, terms.on(statement.due_on))
-        journals.append(_journal(statement, on))
+        journals.append(journal(statement, on))
     _save(statements, balances.values(), on=on, at=at)
     ledger.post(journals)
     return Closed(len(statements), sum(statement.payout for statement in statements))
@@ -75,7 +75,7 @@ def _close(statement: Statement, balance: SellerBalance, terms: rate_cards.Payou
     balance.withholding_base = figures.base_carried
 
 
-def _journal(statement: Statement, on: date) -> Draft:
+def journal(statement: Statement, on: date) -> Draft:
     """The journal of a statement that closes in the night of `on`.
 
     Buyers' money of its lines and what platform and partners fund are owed to the seller, and

@@ -1,0 +1,84 @@
+"""Exports hold business keys only and say the same whenever the same nights were run."""
+
+import csv
+from datetime import date
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from marketplace import tenancy
+from settlements import nights
+from settlements.tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+def _settled(slug, code="A"):
+    market = make.market(slug)
+    with tenancy.use(market.pk):
+        line = make.sold(
+            make.seller(code),
+            unit_price=50_000,
+            quantity=2,
+            category="gold",
+            partner_discount=1_000,
+        )
+        make.returned(line, left=1, on=date(2026, 9, 8))
+    nights.close_day(market.pk, date(2026, 9, 11), at=make.AT)
+    return market
+
+
+def _rows(kind, slug, tmp_path):
+    path = tmp_path / f"{slug}-{kind}.csv"
+    call_command("export", kind, slug, "--out", str(path), verbosity=0)
+    text = path.read_text(encoding="utf-8")
+    return text.encode(), list(csv.DictReader(text.splitlines()))
+
+
+class TestWrite:
+    def test_writes_lines_with_their_proof(self, tmp_path):
+        _settled("jangteo")
+        _, [sale, reversal] = _rows("settlement_lines", "jangteo", tmp_path)
+        assert sale["order"] == "O1"
+        assert (sale["kind"], sale["seller"], sale["due_on"]) == ("sale", "A", "2026-09-11")
+        assert (sale["fee"], sale["vat"], sale["net"]) == ("3000", "300", "96700")
+        assert sale["charges"] == "sales#1 base=100000 fee=3000 vat=300"
+        assert (reversal["kind"], reversal["quantity"]) == ("reversal", "-1")
+        assert (reversal["partner_discount"], reversal["net"]) == ("-500", "-48350")
+
+    def test_writes_statements_and_the_journal(self, tmp_path):
+        _settled("jangteo")
+        _, [statement] = _rows("statements", "jangteo", tmp_path)
+        assert (statement["state"], statement["payout"]) == ("payable", "48350")
+        assert statement["components"] == "sales fee=1500 vat=150"
+        _, journal = _rows("journal", "jangteo", tmp_path)
+        assert sum(int(row["debit"]) - int(row["credit"]) for row in journal) == 0
+        assert {row["account"]: (row["debit"], row["credit"]) for row in journal} == {
+            "clearing": ("49500", "0"),
+            "partner_funding": ("500", "0"),
+            "fee_revenue:sales": ("0", "1500"),
+            "vat_payable": ("0", "150"),
+            "seller_payable": ("48350", "0"),
+            "payout_payable": ("0", "48350"),
+        }
+
+    @pytest.mark.parametrize("kind", ["settlement_lines", "statements", "journal"])
+    def test_gives_the_same_bytes_for_the_same_nights(self, kind, tmp_path):
+        _settled("first")
+        _settled("second")
+        assert _rows(kind, "first", tmp_path)[0] == _rows(kind, "second", tmp_path)[0]
+
+    def test_marks_a_text_that_a_spreadsheet_would_run(self, tmp_path):
+        _settled("jangteo", code="=cmd|'/c calc'!A0")
+        _, [statement] = _rows("statements", "jangteo", tmp_path)
+        assert statement["seller"] == "'=cmd|'/c calc'!A0"
+
+    def test_holds_nothing_of_a_stranger(self, tmp_path):
+        _settled("stranger")
+        make.market("jangteo")
+        assert _rows("settlement_lines", "jangteo", tmp_path)[1] == []
+
+    def test_says_where_it_cannot_write(self, tmp_path):
+        make.market("jangteo")
+        with pytest.raises(CommandError, match="cannot be written"):
+            call_command("export", "journal", "jangteo", "--out", str(tmp_path / "no" / "x.csv"))
