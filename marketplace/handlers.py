@@ -6,7 +6,13 @@ message. A topic that nobody acts on yet still stands here, so that a misspelt o
 """
 
 TOPICS: dict[str, tuple[str, ...]] = {
+    "claim.approved": (),
+    "claim.completed": (),
+    "claim.rejected": (),
+    "claim.requested": (),
+    "claim.withdrawn": (),
     "grades.made_official": (),
     "marketplace.opened": (),
     "night.closed": (),
+    "orderline.price_reduced": (),
 }

@@ -487,7 +487,7 @@ class PerformanceTouch(TenantModel):
 class ImportProfile(TenantModel):
     """How a marketplace reads somebody's files. `body` is read by orders.importing."""
 
-    code = models.SlugField(_("code"), max_length=50)
+    code = models.SlugField(_("code"), max_length=50, db_index=False)
     name = models.CharField(_("name"), max_length=100)
     body = models.JSONField(_("mapping"))
 

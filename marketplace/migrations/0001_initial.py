@@ -110,7 +110,7 @@ class Migration(migrations.Migration):
                 ('object_key', models.CharField(blank=True, max_length=80, verbose_name='object')),
                 ('reason', models.CharField(blank=True, max_length=500, verbose_name='reason')),
                 ('data', models.JSONField(default=dict, verbose_name='details')),
-                ('actor', models.ForeignKey(help_text='Empty when the system acted by itself.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='actor')),
+                ('actor', models.ForeignKey(db_index=False, help_text='Empty when the system acted by itself.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='actor')),
                 ('marketplace', models.ForeignKey(db_index=False, default=marketplace.tenancy.current_id_or_none, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.marketplace', verbose_name='marketplace')),
             ],
             options={
@@ -132,7 +132,7 @@ class Migration(migrations.Migration):
                 ('country', models.CharField(help_text='Whose public holidays were proposed, for example KR or BR-SP.', max_length=10, verbose_name='country')),
                 ('first_on', models.DateField(verbose_name='first day covered')),
                 ('last_on', models.DateField(verbose_name='last day covered')),
-                ('published_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
+                ('published_by', models.ForeignKey(blank=True, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
                 ('marketplace', models.ForeignKey(db_index=False, default=marketplace.tenancy.current_id_or_none, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.marketplace', verbose_name='marketplace')),
             ],
             options={
@@ -282,7 +282,7 @@ class Migration(migrations.Migration):
                 ('mail_order_report', models.CharField(blank=True, max_length=60, verbose_name='mail-order sales report')),
                 ('purchase_safety_service', models.CharField(blank=True, max_length=100, verbose_name='purchase safety service')),
                 ('address', models.CharField(blank=True, max_length=300, verbose_name='address')),
-                ('published_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
+                ('published_by', models.ForeignKey(blank=True, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
                 ('marketplace', models.ForeignKey(db_index=False, default=marketplace.tenancy.current_id_or_none, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.marketplace', verbose_name='marketplace')),
             ],
             options={

@@ -21,6 +21,7 @@ class AuditEntry(TenantModel):
         models.PROTECT,
         null=True,
         related_name="+",
+        db_index=False,
         verbose_name=_("actor"),
         help_text=_("Empty when the system acted by itself."),
     )

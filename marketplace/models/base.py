@@ -77,6 +77,7 @@ class VersionedRule(TenantModel):
         blank=True,
         editable=False,
         related_name="+",
+        db_index=False,
         verbose_name=_("published by"),
     )
     note = models.CharField(_("note"), max_length=500, blank=True)

@@ -1,10 +1,10 @@
 import pytest
-from celery.signals import worker_init
+from celery.utils.dispatch import Signal
 from django.core.checks import Tags, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
-from marketplace import checks
+from marketplace import celery, checks
 
 pytestmark = pytest.mark.django_db
 
@@ -36,8 +36,11 @@ class TestRequireWeakRole:
 
     def test_stops_a_worker_before_its_first_task(self, serve_as):
         serve_as("owner")
+        # A signal of its own: Django's fixup would close the connections of the test.
+        starting = Signal(providing_args=set())
+        starting.connect(celery.refuse_strong_role, weak=False)
         with pytest.raises(SystemExit, match="jangteo_owner"):
-            worker_init.send(sender=None)
+            starting.send(sender=None)
 
 
 class TestCheckRole:

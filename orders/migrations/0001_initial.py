@@ -223,7 +223,7 @@ class Migration(migrations.Migration):
                 ('withdrawal_days', models.PositiveSmallIntegerField(default=7, verbose_name='days to withdraw')),
                 ('ship_within_days', models.PositiveSmallIntegerField(default=3, help_text='Later counts as shipped late.', verbose_name='business days to ship')),
                 ('marketplace', models.ForeignKey(db_index=False, default=marketplace.tenancy.current_id_or_none, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.marketplace', verbose_name='marketplace')),
-                ('published_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
+                ('published_by', models.ForeignKey(blank=True, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
             ],
             options={
                 'verbose_name': 'confirmation policy',
@@ -237,7 +237,7 @@ class Migration(migrations.Migration):
             name='ImportProfile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(verbose_name='code')),
+                ('code', models.SlugField(db_index=False, verbose_name='code')),
                 ('name', models.CharField(max_length=100, verbose_name='name')),
                 ('body', models.JSONField(verbose_name='mapping')),
                 ('marketplace', models.ForeignKey(db_index=False, default=marketplace.tenancy.current_id_or_none, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.marketplace', verbose_name='marketplace')),

@@ -21,7 +21,7 @@ ROUNDING = [
 class FeeSchedule(TenantModel):
     """A named price list of the marketplace; what it says stands in its versions."""
 
-    code = models.SlugField(_("code"), max_length=50)
+    code = models.SlugField(_("code"), max_length=50, db_index=False)
     name = models.CharField(_("name"), max_length=100)
 
     class Meta(TenantModel.Meta):
