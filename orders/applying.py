@@ -5,90 +5,54 @@ Accepting orders and events, confirming, and completing claims all end here.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-
-from django.db import transaction
+from operator import attrgetter
 
 from marketplace import states
 from orders import bulk, confirmation_days, folding, outcomes
 from orders.models import OrderLine, PerformanceTouch
 
 BATCH = 2_000  # orders
+FEW = 8  # updates
 
-# As folding.Line has them, and in that order.
-_STATE = (
-    "id",
-    "number",
-    "seller__code",
-    "stream",
-    "delivery_group",
-    "quantity",
-    "units_left",
-    "status",
-    "paid_on",
-    "shipped_on",
-    "delivered_on",
-    "confirm_due_on",
-    "confirmed_on",
-    "cancelled_on",
-    "cancelled_by_seller",
-)
-_WRITTEN = (*_STATE[6:7], *_STATE[8:])  # all that changes but the status
+# Columns and what folding.Line calls them, in its order.
+_STATE = {
+    "id": "id",
+    "number": "number",
+    "seller_id": "seller",
+    "stream": "stream",
+    "delivery_group": "group",
+    "quantity": "quantity",
+    "units_left": "units_left",
+    "status": "status",
+    "paid_on": "paid_on",
+    "shipped_on": "shipped_on",
+    "delivered_on": "delivered_on",
+    "confirm_due_on": "confirm_due_on",
+    "confirmed_on": "confirmed_on",
+    "cancelled_on": "cancelled_on",
+    "cancelled_by_seller": "cancelled_by_seller",
+}
+_state_of = attrgetter(*_STATE.values())
+_STATUS = list(_STATE).index("status")
+_FACTS = [at for at, name in enumerate(_STATE) if at >= 6 and name != "status"]
+_NAMES = tuple(_STATE)
 
 
-@transaction.atomic
 def apply(
     events: Mapping[int, Collection[folding.Event]], *, by, at, reason=""
 ) -> dict[int, list[folding.Excess]]:
-    """Let events act on their orders, given by the order's id.
+    """Let events act on their orders, given by the order's id. The caller holds a transaction.
 
     Returns, by order, the events that asked for more units than there were.
     """
     excesses = {}
     keys = sorted(events)
-    due_on = confirmation_days.DueDays().due_on
     for start in range(0, len(keys), BATCH):
-        excesses |= _apply(keys[start : start + BATCH], events, due_on, by, at, reason)
+        held = Held(keys[start : start + BATCH])
+        excesses |= held.apply(events, by=by, at=at, reason=reason)
     return excesses
-
-
-def _apply(keys, events, due_on, by, at, reason) -> dict[int, list[folding.Excess]]:
-    orders, sellers = _lock(keys)
-    folded = folding.Folded([], [], [])
-    excesses = {}
-    changed = []
-    for order_id, lines in orders.items():
-        before = [line.copy() for line in lines]
-        result = folding.fold(lines, events[order_id], due_on)
-        folded.sales += result.sales
-        folded.reversals += result.reversals
-        if result.excesses:
-            excesses[order_id] = result.excesses
-        changed += [(old, new) for old, new in zip(before, lines, strict=True) if old != new]
-    _save(changed, by, at, reason)
-    outcomes.record(
-        [
-            outcomes.Sold(sale.line.id, sale.quantity, sale.rate_on, sale.basis_on, sale.cause)
-            for sale in folded.sales
-        ],
-        [
-            outcomes.TakenBack(back.line.id, back.quantity, back.on, back.cause)
-            for back in folded.reversals
-        ],
-    )
-    touch(_touched(changed, folded, sellers))
-    return excesses
-
-
-def _lock(keys: Sequence[int]) -> tuple[dict[int, list[folding.Line]], dict[int, int]]:
-    """The lines of the orders, locked, by order; and each line's seller."""
-    rows = lock(keys).values_list("order_id", "seller_id", *_STATE)
-    orders, sellers = defaultdict(list), {}
-    for order_id, seller_id, *state in rows:
-        orders[order_id].append(folding.Line(*state))
-        sellers[state[0]] = seller_id
-    return orders, sellers
 
 
 def lock(orders: Iterable[int]):
@@ -96,38 +60,98 @@ def lock(orders: Iterable[int]):
 
     In the order of their ids, so that two of them wait for each other and never deadlock.
     """
-    lines = OrderLine.objects.filter(order_id__in=list(orders)).order_by("pk")
-    return lines.select_for_update(of=("self",), no_key=True)
+    lines = OrderLine.objects.filter(bulk.among("order_id", orders)).order_by("pk")
+    return lines.select_for_update(no_key=True)
 
 
-def _save(changed: Iterable[tuple[folding.Line, folding.Line]], by, at, reason) -> None:
-    """Write the lines that changed, and move those whose status did, one set for each status."""
-    rows, moved = [], defaultdict(list)
-    for old, new in changed:
-        values = tuple(getattr(new, name) for name in _WRITTEN)
-        if values != tuple(getattr(old, name) for name in _WRITTEN):
-            rows.append((new.id, *values))
-        if old.status != new.status:
-            moved[new.status].append(new.id)
-    bulk.update(OrderLine, _WRITTEN, rows)
-    for status, ids in sorted(moved.items()):
-        lines = OrderLine.objects.filter(pk__in=ids)
-        states.move_many(lines, OrderLine.Status(status), by=by, at=at, reason=reason)
+class Held:
+    """The lines of some orders, locked by this transaction and read as they are now."""
 
+    def __init__(self, orders: Iterable[int]) -> None:
+        self.lines: dict[int, list[folding.Line]] = defaultdict(list)
+        self._before: dict[int, tuple] = {}
+        for order_id, *state in lock(orders).values_list("order_id", *_STATE):
+            self.lines[order_id].append(folding.Line(*state))
+            self._before[state[0]] = tuple(state)
 
-def _touched(changed, folded, sellers):
-    """The seller's days whose figures these changes are part of."""
-    for old, new in changed:
-        for name in ("paid_on", "shipped_on", "cancelled_on"):
-            on = getattr(new, name)
-            if on is not None and on != getattr(old, name):
-                yield sellers[new.id], on
-    for sale in folded.sales:
-        yield sellers[sale.line.id], sale.basis_on
-    for back in folded.reversals:
-        yield sellers[back.line.id], back.on
+    def apply(
+        self, events: Mapping[int, Collection[folding.Event]], *, by, at, reason=""
+    ) -> dict[int, list[folding.Excess]]:
+        """Let events act on these orders, once; as the function of this name."""
+        due_on = confirmation_days.DueDays().due_on
+        sales, reversals, changed, excesses = [], [], [], {}
+        for order_id, lines in self.lines.items():
+            if order_id not in events:
+                continue
+            result = folding.fold(lines, events[order_id], due_on)
+            sales += result.sales
+            reversals += result.reversals
+            if result.excesses:
+                excesses[order_id] = result.excesses
+            for line in lines:
+                before, after = self._before[line.id], _state_of(line)
+                if before != after:
+                    changed.append((before, after))
+        _save(changed, by, at, reason)
+        outcomes.record(sales, reversals)
+        touch(_touched(changed, sales, reversals))
+        return excesses
 
 
 def touch(days: Iterable[tuple[int, date]]) -> None:
-    """Note the days of sellers whose figures are to be computed again."""
+    """Note days of sellers whose figures are to be computed again."""
     bulk.insert(PerformanceTouch, ("seller_id", "on"), sorted(set(days)))
+
+
+def _save(changed: Iterable[tuple[tuple, tuple]], by, at, reason) -> None:
+    """Write the lines that changed, and move those whose status did.
+
+    Lines that change alike, as a night's confirmations do, are written and moved by one update.
+    """
+    alike = defaultdict(list)
+    for before, after in changed:
+        facts = tuple((at, after[at]) for at in _FACTS if after[at] != before[at])
+        status = after[_STATUS] if after[_STATUS] != before[_STATUS] else None
+        alike[status, facts].append(after)
+    if len(alike) <= FEW and all(status for status, _ in alike):
+        for (status, facts), lines in alike.items():
+            _move(lines, status, {_NAMES[at]: value for at, value in facts}, by, at, reason)
+        return
+    rows = [
+        (line[0], *(line[at] for at in _FACTS))
+        for (_, facts), lines in alike.items()
+        if facts
+        for line in lines
+    ]
+    bulk.update(OrderLine, [_NAMES[at] for at in _FACTS], rows)
+    moved = defaultdict(list)
+    for (status, _), lines in alike.items():
+        if status:
+            moved[status] += lines
+    for status, lines in moved.items():
+        _move(lines, status, {}, by, at, reason)
+
+
+def _move(lines: Iterable[tuple], status: str, changes: dict, by, at, reason) -> None:
+    ids = [line[0] for line in lines]
+    states.move_many(
+        OrderLine.objects.filter(bulk.among("id", ids)),
+        OrderLine.Status(status),
+        by=by,
+        at=at,
+        reason=reason,
+        changes=changes,
+    )
+
+
+def _touched(changed, sales, reversals):
+    """The sellers' days whose figures these changes are part of."""
+    for before, after in changed:
+        for name in ("paid_on", "shipped_on", "cancelled_on"):
+            at = _NAMES.index(name)
+            if after[at] != before[at]:
+                yield after[2], after[at]
+    for sale in sales:
+        yield sale.line.seller, sale.basis_on
+    for back in reversals:
+        yield back.line.seller, back.on

@@ -7,6 +7,7 @@ number of rows. COPY would be refused, since the tables are under row-level secu
 from collections.abc import Iterable, Sequence
 
 from django.db import connection
+from django.db.models import F, Lookup
 
 from marketplace import tenancy
 
@@ -29,7 +30,7 @@ def insert(
         + (f" RETURNING {returning}" if returning else "")
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [tenancy.current_id(), *map(list, arrays)])
+        cursor.execute(sql, [tenancy.current_id(), *map(_array, arrays)])
         return cursor.fetchall() if returning else []
 
 
@@ -46,8 +47,26 @@ def update(model, columns: Sequence[str], rows: Iterable[Sequence]) -> int:
         " WHERE kept.marketplace_id = %s AND kept.id = given.id"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*map(list, arrays), tenancy.current_id()])
+        cursor.execute(sql, [*map(_array, arrays), tenancy.current_id()])
         return cursor.rowcount
+
+
+class _Among(Lookup):
+    """One parameter for any number of values, where Django's `in` would take one for each."""
+
+    lookup_name = "among"
+    prepare_rhs = False
+
+    def as_sql(self, compiler, connection):
+        lhs, parameters = self.process_lhs(compiler, connection)
+        kind = self.lhs.output_field.cast_db_type(connection)
+        kind = "text" if "char" in kind else kind
+        return f"{lhs} = ANY(%s::{kind}[])", [*parameters, _array(self.rhs)]
+
+
+def among(column: str, values: Iterable) -> Lookup:
+    """A condition for filter(): the column holds one of the values. Joins nothing."""
+    return _Among(F(column), list(values))
 
 
 def _names(columns: Sequence[str]) -> str:
@@ -59,3 +78,16 @@ def _casts(model, columns: Sequence[str]) -> str:
     types = [fields[name].cast_db_type(connection) for name in columns]
     # A cast to varchar(n) would cut what is too long instead of refusing it.
     return ", ".join(f"%s::{'text' if 'char' in kind else kind}[]" for kind in types)
+
+
+def _array(values: Iterable) -> str:
+    """The text of an array, several times faster than the driver writes it."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):  # choices are strings of a class of their own
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)  # numbers, dates and moments as PostgreSQL reads them

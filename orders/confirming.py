@@ -12,7 +12,7 @@ from itertools import islice
 
 from django.db import transaction
 
-from orders import applying, confirmation_days, folding
+from orders import applying, bulk, confirmation_days, folding
 from orders.models import OrderLine
 
 BATCH = 5_000  # lines
@@ -42,18 +42,18 @@ def confirm_due(
 
 
 def _confirm(batch: Sequence[tuple[int, int, int]], on: date, at: datetime) -> int:
-    orders = {order_id for order_id, _, _ in batch}
-    # Locked first and then asked again: whoever was making a claim meanwhile has made it by now.
-    list(applying.lock(orders).values_list("pk"))
-    due = OrderLine.objects.due_for_confirmation(on).filter(pk__in=[key for _, _, key in batch])
-    still_due = set(due.values_list("pk", flat=True))
+    held = applying.Held({order_id for order_id, _, _ in batch})
+    # Asked again after locking: whoever was making a claim meanwhile has made it by now.
+    due = OrderLine.objects.due_for_confirmation(on)
+    still_due = due.filter(bulk.among("id", [key for _, _, key in batch]))
+    keys = set(still_due.values_list("pk", flat=True))
     acting = defaultdict(list)
     for order_id, number, key in batch:
-        if key in still_due:
+        if key in keys:
             event = folding.Event(folding.CONFIRMED, at, on, line=number, cause=CAUSE)
             acting[order_id].append(event)
-    applying.apply(acting, by=None, at=at, reason=CAUSE)
-    return len(still_due)
+    held.apply(acting, by=None, at=at, reason=CAUSE)
+    return len(keys)
 
 
 def _find_due_days(lines) -> None:

@@ -6,7 +6,7 @@ does to a line is decided in orders.folding.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,21 +16,22 @@ from marketplace import tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import applying, arrivals, bulk, folding, verdicts
-from orders.models import OrderEvent, OrderLine
+from orders.models import Order, OrderEvent
 from orders.verdicts import Verdict
+from sellers.models import Seller
 
 BATCH = 5_000
 
-_COLUMNS = (
+_COLUMNS = (  # the fields of NewEvent, in its order
     "source",
     "source_id",
     "kind",
     "order_number",
+    "occurred_at",
     "line_number",
     "seller_code",
     "quantity",
     "by_seller",
-    "occurred_at",
 )
 _KINDS = frozenset(OrderEvent.Kind.values)
 
@@ -107,13 +108,9 @@ def accept_many(events: Iterable[NewEvent], *, at: datetime) -> list[Verdict]:
 
 def kept_for(orders: dict[str, int]) -> dict[int, list[folding.Event]]:
     """The events that came before their orders, by the order's id. `orders`: number to id."""
-    zone = _zone()
-    found = defaultdict(list)
-    rows = OrderEvent.objects.filter(order_number__in=list(orders)).values_list(*_COLUMNS)
-    for row in rows:
-        event = NewEvent(**dict(zip(_COLUMNS, row, strict=True)))
-        found[orders[event.order_number]].append(_folding_event(event, zone))
-    return found
+    rows = OrderEvent.objects.filter(bulk.among("order_number", orders)).values_list(*_COLUMNS)
+    events = [NewEvent(*row) for row in rows]
+    return _by_order(events, orders)
 
 
 def more_than_remains(excess: folding.Excess) -> MoreThanRemains:
@@ -124,29 +121,39 @@ def more_than_remains(excess: folding.Excess) -> MoreThanRemains:
 
 def _accept(events: Sequence[NewEvent], at: datetime) -> list[Verdict]:
     """A batch of usable events."""
-    orders = _orders(events)
-    strays = {n: verdict for n, event in enumerate(events) if (verdict := _stray(event, orders))}
+    numbers = {event.order_number for event in events}
+    rows = Order.objects.filter(bulk.among("number", numbers)).values_list("number", "pk")
+    orders = dict(rows)
+    held = applying.Held(orders.values())
+    sellers = _sellers(events)
     first: dict[tuple[str, str], NewEvent] = {}
+    strays = {}
     for n, event in enumerate(events):
-        if n not in strays:
+        lines = held.lines.get(orders.get(event.order_number))
+        stray = _stray(event, lines, sellers) if lines else None
+        if stray is None:
             first.setdefault(_key(event), event)
-    written = _insert(first.values(), at)
-    told = _told_before(first.keys() - written)
-    excesses = _act([first[key] for key in written], orders, at)
-    found, fresh = [], set(written)
+        else:
+            strays[n] = stray
+    fresh = _insert(first.values(), at)
+    told = _told_before(first.keys() - fresh)
+    acting = _by_order([first[key] for key in fresh], orders)
+    excesses = {
+        (excess.event.source, excess.event.source_id): excess
+        for found in held.apply(acting, by=None, at=at).values()
+        for excess in found
+    }
+    given = []
     for n, event in enumerate(events):
         key = _key(event)
         if n in strays:
-            found.append(strays[n])
+            given.append(strays[n])
         elif key in fresh:
-            fresh.remove(key)
-            found.append(_verdict(event, orders, excesses.get(key)))
-        elif _content(told.get(key) or first[key]) == _content(event):
-            found.append(Verdict(event.order_number, verdicts.REPEATED))
+            fresh.remove(key)  # the next one like it is a repetition
+            given.append(_verdict(event, orders, excesses.get(key)))
         else:
-            differs = EventDiffers(source_id=event.source_id, field="source_id")
-            found.append(verdicts.refused(event.order_number, differs))
-    return found
+            given.append(_compared(event, told.get(key) or first[key]))
+    return given
 
 
 def _insert(events: Iterable[NewEvent], at: datetime) -> set[tuple[str, str]]:
@@ -158,22 +165,26 @@ def _insert(events: Iterable[NewEvent], at: datetime) -> set[tuple[str, str]]:
     )
 
 
-def _act(events: Sequence[NewEvent], orders, at: datetime) -> dict[tuple, folding.Excess]:
-    """Let new events act on the orders that are known; what asked for too much, by event."""
-    zone = _zone()
-    acting = defaultdict(list)
+def _by_order(
+    events: Sequence[NewEvent], orders: Mapping[str, int]
+) -> dict[int, list[folding.Event]]:
+    """As the fold takes them: with business dates and sellers' ids. Unknown orders are left out."""
+    sellers, zone = _sellers(events), _zone()
+    found = defaultdict(list)
     for event in events:
-        if known := orders.get(event.order_number):
-            acting[known.id].append(_folding_event(event, zone))
-    excesses = applying.apply(acting, by=None, at=at)
-    return {
-        (excess.event.source, excess.event.source_id): excess
-        for of_order in excesses.values()
-        for excess in of_order
-    }
+        if event.order_number in orders:
+            found[orders[event.order_number]].append(_folding_event(event, sellers, zone))
+    return found
 
 
-def _verdict(event: NewEvent, orders, excess: folding.Excess | None) -> Verdict:
+def _sellers(events: Iterable[NewEvent]) -> dict[str, int]:
+    codes = {event.seller_code for event in events if event.seller_code}
+    if not codes:
+        return {}
+    return dict(Seller.objects.filter(bulk.among("code", codes)).values_list("code", "pk"))
+
+
+def _verdict(event: NewEvent, orders: Mapping[str, int], excess: folding.Excess | None) -> Verdict:
     number = event.order_number
     if excess is not None:
         refusal = more_than_remains(excess)
@@ -185,40 +196,29 @@ def _verdict(event: NewEvent, orders, excess: folding.Excess | None) -> Verdict:
     return Verdict(number, verdicts.ACCEPTED)
 
 
-@dataclass(slots=True)
-class _Known:
-    """What there is of an order: its id, the numbers of its lines, the codes of its sellers."""
-
-    id: int
-    lines: set[int]
-    sellers: set[str]
+def _compared(event: NewEvent, before: NewEvent) -> Verdict:
+    if _content(event) == _content(before):
+        return Verdict(event.order_number, verdicts.REPEATED)
+    differs = EventDiffers(source_id=event.source_id, field="source_id")
+    return verdicts.refused(event.order_number, differs)
 
 
-def _orders(events: Iterable[NewEvent]) -> dict[str, _Known]:
-    orders: dict[str, _Known] = {}
-    rows = OrderLine.objects.filter(order__number__in={event.order_number for event in events})
-    for order_id, number, line, seller in rows.values_list(
-        "order_id", "order__number", "number", "seller__code"
-    ):
-        known = orders.setdefault(number, _Known(order_id, set(), set()))
-        known.lines.add(line)
-        known.sellers.add(seller)
-    return orders
-
-
-def _stray(event: NewEvent, orders: dict[str, _Known]) -> Verdict | None:
+def _stray(
+    event: NewEvent, lines: Sequence[folding.Line], sellers: Mapping[str, int]
+) -> Verdict | None:
     """An accepted order never gets further lines, so an event for another one is a mistake."""
-    known = orders.get(event.order_number)
-    if known is None:
+    field, value = "", None
+    if event.line_number is not None:
+        if event.line_number not in {line.number for line in lines}:
+            field, value = "line_number", event.line_number
+    elif event.seller_code and sellers.get(event.seller_code) not in {
+        line.seller for line in lines
+    }:
+        field, value = "seller_code", event.seller_code
+    if not field:
         return None
-    for field, value, among in (
-        ("line_number", event.line_number, known.lines),
-        ("seller_code", event.seller_code or None, known.sellers),
-    ):
-        if value is not None and value not in among:
-            refusal = UnknownLine(order=event.order_number, value=value, field=field)
-            return verdicts.refused(event.order_number, refusal)
-    return None
+    refusal = UnknownLine(order=event.order_number, value=value, field=field)
+    return verdicts.refused(event.order_number, refusal)
 
 
 def _told_before(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], NewEvent]:
@@ -226,13 +226,11 @@ def _told_before(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], NewEv
     if not keys:
         return {}
     rows = OrderEvent.objects.filter(
-        source__in={source for source, _ in keys}, source_id__in={found for _, found in keys}
+        bulk.among("source", {source for source, _ in keys}),
+        bulk.among("source_id", {source_id for _, source_id in keys}),
     )
-    told = {}
-    for row in rows.values_list(*_COLUMNS):
-        event = NewEvent(**dict(zip(_COLUMNS, row, strict=True)))
-        told[_key(event)] = event
-    return told
+    events = [NewEvent(*row) for row in rows.values_list(*_COLUMNS)]
+    return {_key(event): event for event in events}
 
 
 def _checked(event: NewEvent, at: datetime) -> Verdict | None:
@@ -256,7 +254,7 @@ def _checked(event: NewEvent, at: datetime) -> Verdict | None:
     return None
 
 
-def _folding_event(event: NewEvent, zone) -> folding.Event:
+def _folding_event(event: NewEvent, sellers: Mapping[str, int], zone) -> folding.Event:
     return folding.Event(
         kind=event.kind,
         at=event.occurred_at,
@@ -264,7 +262,8 @@ def _folding_event(event: NewEvent, zone) -> folding.Event:
         source=event.source,
         source_id=event.source_id,
         line=event.line_number,
-        seller=event.seller_code or "",
+        # A code that nobody has concerns no line.
+        seller=sellers.get(event.seller_code, -1) if event.seller_code else None,
         quantity=event.quantity,
         by_seller=event.by_seller,
     )
@@ -276,11 +275,11 @@ def _content(event: NewEvent) -> tuple:
         event.source_id,
         event.kind,
         event.order_number,
+        event.occurred_at,
         event.line_number,
         event.seller_code or "",
         event.quantity,
         bool(event.by_seller),
-        event.occurred_at,
     )
 
 

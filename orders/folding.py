@@ -58,7 +58,7 @@ class Event:
     source: str = ""
     source_id: str = ""
     line: int | None = None
-    seller: str = ""
+    seller: int | None = None
     quantity: int | None = None  # None: all that is left
     by_seller: bool = False
     cause: str = ""  # what outcomes name as their reason; the kind of event if empty
@@ -74,7 +74,7 @@ class Line:
 
     id: int
     number: int
-    seller: str
+    seller: int
     stream: str
     group: str
     quantity: int
@@ -88,9 +88,6 @@ class Line:
     cancelled_on: date | None = None
     cancelled_by_seller: bool = False
 
-    def copy(self) -> "Line":
-        return replace(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Sale:
@@ -102,6 +99,10 @@ class Sale:
     basis_on: date
     cause: str
 
+    @property
+    def line_id(self) -> int:
+        return self.line.id
+
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
@@ -111,6 +112,10 @@ class Reversal:
     quantity: int  # what remains
     on: date
     cause: str
+
+    @property
+    def line_id(self) -> int:
+        return self.line.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ class _Order:
         self.lines = lines
         self.due_on = due_on
         self.folded = Folded([], [], [])
-        self.shipping: dict[tuple[str, str], tuple[Line, list[Line]]] = {}
+        self.shipping: dict[tuple[int, str], tuple[Line, list[Line]]] = {}
         for line in lines:
             if line.stream == SHIPPING:
                 key = (line.seller, line.group)
@@ -171,7 +176,7 @@ class _Order:
             if event.line is not None:
                 if event.line != line.number:
                     continue
-            elif event.seller and event.seller != line.seller:
+            elif event.seller is not None and event.seller != line.seller:
                 continue
             self._take(event, line)
 

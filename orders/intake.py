@@ -177,17 +177,18 @@ class _Catalogue:
 
     def __init__(self, orders: Sequence[NewOrder]) -> None:
         lines = [line for order in orders for line in order.lines]
-        sellers = Seller.objects.filter(code__in={line.seller_code for line in lines})
+        sellers = Seller.objects.filter(bulk.among("code", {line.seller_code for line in lines}))
         self._sellers = {
             code: (key, kind)
             for code, key, kind in sellers.values_list("code", "pk", "seller_type")
         }
         codes = {line.category_code for line in lines if line.category_code}
-        categories = Category.objects.filter(code__in=codes).values_list("code", "pk")
+        categories = Category.objects.filter(bulk.among("code", codes)).values_list("code", "pk")
         self._categories = dict(categories) if codes else {}
         codes = {line.listing_code for line in lines if line.listing_code}
         listings = Listing.objects.filter(
-            code__in=codes, seller_id__in={key for key, _ in self._sellers.values()}
+            bulk.among("code", codes),
+            bulk.among("seller_id", [key for key, _ in self._sellers.values()]),
         ).values_list("seller_id", "code", "pk", "kind", "live_revision__category_id")
         self._listings = {row[:2]: row[2:] for row in listings} if codes else {}
 
@@ -290,20 +291,22 @@ def _says_same(now: _Line, before: _Line) -> bool:
 
 def _stored(orders: Sequence[NewOrder]) -> dict[str, _Content]:
     """What the orders of these numbers said that are accepted already."""
-    rows = Order.objects.filter(number__in={order.number for order in orders}).values_list(
-        "pk", "number", "source", "placed_at", "buyer_reference", "public_id"
-    )
+    rows = Order.objects.filter(
+        bulk.among("number", {order.number for order in orders})
+    ).values_list("pk", "number", "source", "placed_at", "buyer_reference", "public_id")
     found = {
         key: (number, _Content(tuple(facts), reference, {}, [], public_id))
         for key, number, *facts, reference, public_id in rows
     }
     if not found:
         return {}
-    lines = OrderLine.objects.filter(order_id__in=list(found))
+    lines = OrderLine.objects.filter(bulk.among("order_id", found))
     for key, *values in lines.values_list("order_id", *_SAID, *_LOOKED_UP):
         line = _Line(tuple(values[: len(_SAID)]), tuple(values[len(_SAID) :]), ())
         found[key][1].lines[values[0]] = line
-    payments = Payment.objects.filter(order_id__in=list(found)).order_by("order_id", "sequence")
+    payments = Payment.objects.filter(bulk.among("order_id", found)).order_by(
+        "order_id", "sequence"
+    )
     for key, *values in payments.values_list("order_id", *_PAYMENT):
         found[key][1].payments.append(tuple(values))
     return dict(found.values())

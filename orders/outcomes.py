@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from marketplace.refusals import Refused, gettext_noop
 from orders import bulk, remainders
+from orders.folding import Reversal, Sale
 from orders.models import OrderLine, Outcome, OutcomeToSettle
 from orders.remainders import FUNDERS, Remainder, Units
 
@@ -39,27 +40,6 @@ class NothingSold(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Sold:
-    """A line was confirmed with `quantity` units."""
-
-    line_id: int
-    quantity: int
-    rate_on: date
-    basis_on: date
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class TakenBack:
-    """Of a sold line, only `quantity` units remain."""
-
-    line_id: int
-    quantity: int
-    on: date
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
 class Reduced:
     """The price of what remains of a sold line was reduced; `funder` gives it."""
 
@@ -70,7 +50,7 @@ class Reduced:
     cause: str
 
 
-def record(sales: Sequence[Sold], reversals: Sequence[TakenBack | Reduced]) -> None:
+def record(sales: Sequence[Sale], reversals: Sequence[Reversal | Reduced]) -> None:
     """Write sales, then reversals in the order given. Every line may have several reversals.
 
     A reversal's line has been sold before or is in `sales`. Refuses a reversal of a line that
@@ -82,7 +62,7 @@ def record(sales: Sequence[Sold], reversals: Sequence[TakenBack | Reduced]) -> N
         _write(_reversal_rows(reversals))
 
 
-def _sale_rows(sales: Sequence[Sold]) -> list[tuple]:
+def _sale_rows(sales: Sequence[Sale]) -> list[tuple]:
     lines = _lines(sale.line_id for sale in sales)
     rows = []
     for sale in sales:
@@ -93,7 +73,7 @@ def _sale_rows(sales: Sequence[Sold]) -> list[tuple]:
     return rows
 
 
-def _reversal_rows(reversals: Sequence[TakenBack | Reduced]) -> list[tuple]:
+def _reversal_rows(reversals: Sequence[Reversal | Reduced]) -> list[tuple]:
     keys = {reversal.line_id for reversal in reversals}
     lines, histories = _lines(keys), _histories(keys)
     rows = []
@@ -115,7 +95,7 @@ def _reversal_rows(reversals: Sequence[TakenBack | Reduced]) -> list[tuple]:
     return rows
 
 
-def _reversed(units: Units, reversal: TakenBack | Reduced) -> Units:
+def _reversed(units: Units, reversal: Reversal | Reduced) -> Units:
     if isinstance(reversal, Reduced):
         return remainders.reduce_price(units, reversal.amount, reversal.funder)
     return remainders.take_back(units, len(units.discounts) - reversal.quantity)
@@ -155,7 +135,7 @@ def _units_left(figures: Sequence[int], history: Sequence[_Past]) -> Units:
 
 def _lines(keys: Iterable[int]) -> dict[int, tuple]:
     """Seller, unit price, quantity and discounts by line."""
-    rows = OrderLine.objects.filter(pk__in=list(keys)).values_list(
+    rows = OrderLine.objects.filter(bulk.among("id", keys)).values_list(
         "pk",
         "seller_id",
         "unit_price",
@@ -170,7 +150,7 @@ def _lines(keys: Iterable[int]) -> dict[int, tuple]:
 def _histories(keys: Iterable[int]) -> dict[int, list[_Past]]:
     columns = tuple(_Past.__slots__)
     histories: dict[int, list[_Past]] = {}
-    rows = Outcome.objects.filter(line_id__in=list(keys)).order_by("line_id", "sequence")
+    rows = Outcome.objects.filter(bulk.among("line_id", keys)).order_by("line_id", "sequence")
     for row in rows.values_list(*columns):
         histories.setdefault(row[0], []).append(_Past(*row))
     return histories
