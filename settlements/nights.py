@@ -38,6 +38,11 @@ class NotTheNextNight(Refused):
     message = gettext_noop("%(on)s cannot be closed now: the next day to close is %(next)s.")
 
 
+class Archived(Refused):
+    code = "marketplace_archived"
+    message = gettext_noop("“%(marketplace)s” is archived: its nights are over.")
+
+
 class NightBusy(Refused):
     code = "night_busy"
     message = gettext_noop("Somebody else is closing %(on)s right now.")
@@ -99,6 +104,8 @@ def advance(marketplace_id: int, on: date, *, at: datetime) -> Progress:
     with tenancy.use(marketplace_id, durable=True) as marketplace:
         if marketplace.last_closed_on is not None and on <= marketplace.last_closed_on:
             return Progress(is_closed=True)
+        if marketplace.state == Marketplace.State.ARCHIVED:
+            raise Archived(marketplace=marketplace.slug)
         if on != next_on(marketplace):
             raise NotTheNextNight(on=on, next=next_on(marketplace))
         jobs.begin(NIGHT, key, at=at, on=on, total=len(STEPS))
@@ -148,6 +155,13 @@ def close_day(
             tell(night, progress.step)
             for shard_id in progress.shards:
                 serve_shard(marketplace_id, shard_id, at=at)
+
+
+def release(marketplace_id: int, on: date) -> int:
+    """Let shards that had failed too often be tried again; returns how many there were."""
+    with tenancy.use(marketplace_id):
+        unfinished = JobRun.objects.unfinished().filter(kind__in=_BY_KIND, key=on.isoformat())
+        return sum(jobs.release_parked(job) for job in unfinished)
 
 
 def is_running(marketplace_id: int, on: date) -> bool:
@@ -364,7 +378,11 @@ def _close_due(on: date, at: datetime, first: int, end: int) -> Counts:
 
 
 def _check(on: date, at: datetime) -> Counts:
-    return sentinels.watch(on)
+    counts = sentinels.watch(on)
+    for sentinel, count in counts.items():
+        if count:
+            outbox.add("sentinel.raised", on=on.isoformat(), sentinel=sentinel, count=count)
+    return counts
 
 
 def _notify(on: date, at: datetime) -> Counts:

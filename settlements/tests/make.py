@@ -1,9 +1,11 @@
 """The cast of the settlement tests: an open marketplace, its sellers, and lines that were sold."""
 
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 from listings.models import Category
 from orders import outcomes
+from orders.folding import Reversal, Sale
 from orders.models import Order, OrderLine
 from sellers.models import GradePolicy, OfficialGrade, Seller
 from settlements import opening
@@ -59,13 +61,13 @@ def sold(
         confirmed_on=confirmed_on,
         **discounts,
     )
-    outcomes.record([outcomes.Sold(row.pk, quantity, paid_on, confirmed_on, "confirmed")], [])
+    outcomes.record([Sale(_named(row), quantity, paid_on, confirmed_on, "confirmed")], [])
     return row
 
 
 def returned(line, *, left, on=date(2026, 9, 20)):
     """Units of a sold line are taken back; `left` of them remain."""
-    outcomes.record([], [outcomes.TakenBack(line.pk, left, on, "returned")])
+    outcomes.record([], [Reversal(_named(line), left, on, "returned")])
 
 
 def graded(seller, grade, *, effective_from=date(2026, 8, 1)):
@@ -78,3 +80,8 @@ def graded(seller, grade, *, effective_from=date(2026, 8, 1)):
         grade=grade,
         explanation={},
     )
+
+
+def _named(row):
+    """A line as orders.outcomes wants it: by its id alone."""
+    return SimpleNamespace(id=row.pk)

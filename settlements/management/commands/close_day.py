@@ -19,13 +19,18 @@ class Command(BaseCommand):
         parser.add_argument("--on", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
         parser.add_argument("--dry-run", action="store_true", help="print counts, keep nothing")
         parser.add_argument(
+            "--release",
+            action="store_true",
+            help="try again what was put aside after failing too often",
+        )
+        parser.add_argument(
             "--step",
             choices=[step.name for step in nights.STEPS],
             default="",
             help="stop after this step (with --dry-run)",
         )
 
-    def handle(self, *, marketplace, on, dry_run, step, **options):
+    def handle(self, *, marketplace, on, dry_run, release, step, **options):
         if step and not dry_run:
             raise CommandError("--step goes with --dry-run: a night is closed whole.")
         try:
@@ -38,6 +43,8 @@ class Command(BaseCommand):
                 for name, counts in results.items():
                     self.stdout.write(f"{name}\t{_said(counts)}")
             else:
+                if release:
+                    nights.release(market.pk, nights.next_on(market))
                 nights.close_day(market.pk, on, at=timezone.now(), tell=self._tell)
                 self.stdout.write(f"{market.slug}: closed up to {on}")
         except Refused as refused:
