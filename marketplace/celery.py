@@ -8,8 +8,8 @@ limit, visibility timeout (after which a Redis or Valkey broker takes a worker f
 import os
 
 from celery import Celery
-from celery.schedules import crontab
 from celery.exceptions import WorkerShutdown
+from celery.schedules import crontab
 from celery.signals import beat_init, before_task_publish, celeryd_init, worker_init
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -45,6 +45,16 @@ app.conf.update(
     # what is due in its own zone; nothing about one marketplace is written here.
     beat_schedule={
         # A tick that no worker took before the next one is worth nothing.
+        "start-nights": {
+            "task": "settlements.tasks.tick",
+            "schedule": crontab(minute=1),  # closing hours are whole
+            "options": {"expires": 60 * 60},
+        },
+        "resume-nights": {
+            "task": "settlements.tasks.resume",
+            "schedule": 60,
+            "options": {"expires": 60},
+        },
         "relay-outbox": {
             "task": "marketplace.tasks.relay_outbox",
             "schedule": 5,
