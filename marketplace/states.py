@@ -70,9 +70,10 @@ def move_many(queryset, to, *, by, at, reason="", changes=None) -> int:
     keys = [pk for pk, _ in rows]
     kind = model._meta.pk.cast_db_type(connections[queryset.db])
     moved = model._base_manager.filter(
-        # One array parameter instead of one parameter a row.
-        pk__in=RawSQL(f"SELECT unnest(%s::{kind}[])", [keys]),  # noqa: S611 (the model's own type)
-        **{f"{field}__in": list(counts)},
+        # One array parameter instead of one parameter a row. The rows are locked, so their state
+        # is not asked again: on a table without statistics that condition led the planner into
+        # a partial index, once for every row.
+        pk__in=RawSQL(f"SELECT unnest(%s::{kind}[])", [keys])  # noqa: S611 (the model's own type)
     ).update(**{**(changes or {}), field: to})
     if moved != len(keys):
         raise IllegalMove(old="", new=to)
