@@ -63,29 +63,21 @@ def relay(limit: int = 100, *, at) -> int:
 
 def begin(message_id) -> bool:
     """Count an attempt to deliver. False when there were too many: the message is then parked."""
-    with scopes_disabled():
-        counted = _note(message_id, Q(attempts__lt=PARK_AFTER), attempts=F("attempts") + 1)
-    if not counted:
-        park(message_id)
-    return bool(counted)
+    if _note(message_id, Q(attempts__lt=PARK_AFTER), attempts=F("attempts") + 1):
+        return True
+    park(message_id)
+    return False
 
 
-def is_last_attempt(message_id) -> bool:
-    with scopes_disabled():
-        message = OutboxMessage.objects.using("platform").get(pk=message_id)
-    return message.attempts >= PARK_AFTER
-
-
-def failed(message_id, error: Exception) -> None:
-    """Keep the reason why an attempt failed."""
-    with scopes_disabled():
-        _note(message_id, last_error=_text(error))
+def failed(message_id, error: Exception) -> bool:
+    """Keep why an attempt failed. True when another one is due; otherwise it is parked now."""
+    _note(message_id, last_error=_text(error))
+    return not _note(message_id, Q(attempts__gte=PARK_AFTER), sent_at=None)
 
 
 def park(message_id) -> None:
     """Take a message out of delivery until somebody replays it."""
-    with scopes_disabled():
-        _note(message_id, sent_at=None, attempts=PARK_AFTER)
+    _note(message_id, sent_at=None, attempts=PARK_AFTER)
 
 
 def replay(message: OutboxMessage, *, by, at, reason="") -> None:
@@ -104,8 +96,10 @@ def _publish(message: OutboxMessage) -> None:
     app.signature(TASK, kwargs=kwargs).apply_async()
 
 
-def _note(message_id, condition=Q(), **values) -> int:  # noqa: B008 (an empty Q never changes)
-    return OutboxMessage.objects.using("platform").filter(condition, pk=message_id).update(**values)
+def _note(message_id, condition=None, **values) -> int:
+    with scopes_disabled():
+        messages = OutboxMessage.objects.using("platform").filter(pk=message_id)
+        return messages.filter(condition or Q()).update(**values)
 
 
 def _text(error: Exception) -> str:

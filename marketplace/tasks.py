@@ -1,7 +1,6 @@
 """The floor's own tasks: relaying and delivering messages, sealing the audit trail."""
 
 import logging
-from datetime import timedelta
 
 from celery import shared_task
 from django.utils import timezone
@@ -13,7 +12,7 @@ from marketplace.models import Marketplace
 logger = logging.getLogger(__name__)
 
 BATCH = 100
-LONGEST_WAIT = timedelta(minutes=10)  # stays below the broker's visibility timeout
+LONGEST_WAIT = 10 * 60  # seconds; stays below the broker's visibility timeout
 
 
 @shared_task
@@ -37,15 +36,10 @@ def deliver(self, *, marketplace_id: int, message_id: str, topic: str, payload: 
                     import_string(handler)(marketplace, at=timezone.now(), **payload)
         except Exception as error:
             logger.exception("handler failed: %s", handler, extra={"message_id": message_id})
-            outbox.failed(message_id, error)
             failure = error
-    if failure is None:
-        return
-    if outbox.is_last_attempt(message_id):
-        outbox.park(message_id)
-        return
-    wait = min(10 * 2**self.request.retries, LONGEST_WAIT.total_seconds())
-    raise self.retry(exc=failure, countdown=wait)
+    if failure is not None and outbox.failed(message_id, failure):
+        wait = min(10 * 2**self.request.retries, LONGEST_WAIT)
+        raise self.retry(exc=failure, countdown=wait)
 
 
 @shared_task

@@ -3,9 +3,10 @@
 Rows are written as any process writes them, by the app role inside the marketplace.
 """
 
+import threading
 from datetime import UTC, date, datetime
 
-from django.db import connection
+from django.db import connection, connections
 
 from marketplace import tenancy
 from marketplace.models import Marketplace, Membership, User
@@ -47,3 +48,29 @@ def user(email="operator@example.org", password=None, **fields) -> User:
 
 def membership(marketplace, user, role=Membership.Role.OWNER) -> Membership:
     return Membership.objects.create(marketplace=marketplace, user=user, role=role)
+
+
+class another_connection(threading.Thread):  # noqa: N801 (used as a block)
+    """Work done over connections of its own, ended by the end of the block."""
+
+    def __init__(self, work):
+        super().__init__(daemon=True)
+        self.work = work
+        self.failure = None
+
+    def run(self):
+        try:
+            self.work()
+        except BaseException as failure:  # noqa: BLE001 (raised again where it is seen)
+            self.failure = failure
+        finally:
+            connections.close_all()
+
+    def __enter__(self):
+        self.start()
+
+    def __exit__(self, *failure):
+        self.join(10)
+        assert not self.is_alive()
+        if self.failure:
+            raise self.failure
