@@ -1,0 +1,194 @@
+"""Play a made-up market into a marketplace, day by day, through the doors everybody uses.
+
+What happens is made up in settlements.simulation; here orders are accepted, events told and
+claims worked at the moments of the story. No night is run: that is the marketplace's own work.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.db import transaction
+
+from listings import catalogue
+from listings.catalogue import ListingRow
+from listings.models import Category
+from marketplace.models import Marketplace
+from marketplace.refusals import Refused, gettext_noop
+from orders import claims, events, intake
+from orders.models import Claim, Order, OrderLine
+from orders.verdicts import Verdict
+from sellers import registering
+from sellers.registering import SellerRow
+from settlements import rate_cards, simulation
+from settlements.simulation import LONGEST_STORY, ClaimStep, Market, Story
+
+_DAY = timedelta(days=1)
+
+
+class NothingToSimulate(Refused):
+    code = "nothing_to_simulate"
+    message = gettext_noop("There is no day to simulate: %(first)s lies behind %(last)s.")
+
+
+class NoCategories(Refused):
+    code = "no_categories"
+    message = gettext_noop("The marketplace has no categories to sell in.")
+
+
+class StoryRefused(Refused):
+    code = "story_refused"
+    message = gettext_noop("A simulated order or event was refused: %(order)s: %(why)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a day came to."""
+
+    on: date
+    orders: int
+    events: int
+    claims: int
+
+
+def days_to_play(marketplace: Marketplace, days: int, *, at: datetime) -> list[date]:
+    """The last `days` whole days before `at`, as far as the marketplace is open and not closed."""
+    last = at.astimezone(marketplace.tz).date() - _DAY
+    first = max(last - (days - 1) * _DAY, marketplace.first_open_on)
+    if marketplace.last_closed_on is not None:
+        first = max(first, marketplace.last_closed_on + _DAY)
+    if first > last:
+        raise NothingToSimulate(first=first, last=last)
+    return [first + count * _DAY for count in range((last - first).days + 1)]
+
+
+def prepare(
+    marketplace: Marketplace,
+    *,
+    seed: int,
+    shops: int,
+    orders_a_day: int,
+    opened_on: date,
+    by,
+    at: datetime,
+) -> Market:
+    """Make up a market in the marketplace's own categories, and register shops and listings."""
+    parents = Category.objects.exclude(parent=None).values("parent_id")
+    leaves = Category.objects.exclude(pk__in=parents).order_by("code")
+    categories = {category.code: category for category in leaves}
+    if not categories:
+        raise NoCategories()
+    rules = rate_cards.schedules().on(opened_on).rules
+    market = simulation.market(
+        seed=seed,
+        zone=marketplace.tz,
+        categories=[(code, category.name) for code, category in categories.items()],
+        shops=shops,
+        orders_a_day=orders_a_day,
+        channels={rule.channel for rule in rules if rule.channel},
+        streams={rule.stream for rule in rules if rule.stream},
+    )
+    rows = {
+        good.shop.code: SellerRow(
+            code=good.shop.code,
+            name=good.shop.name,
+            joined_on=opened_on,
+            seller_type=good.shop.seller_type,
+        )
+        for good in market.goods
+    }
+    sellers = registering.ensure_sellers(rows.values(), by=by, at=at)
+    catalogue.ensure_listings(
+        ListingRow(
+            seller_id=sellers[good.shop.code].pk,
+            code=good.code,
+            title=good.title,
+            unit_price=good.unit_price,
+            category_id=categories[good.category_code].pk,
+            kind=good.kind,
+        )
+        for good in market.goods
+    )
+    return market
+
+
+def play(market: Market, days: list[date], *, by) -> Iterator[Played]:
+    """Play days in order, each in one step of the iterator. Played again, a day changes nothing.
+
+    Everything that is said of a day happens on it, at its own moment; what would come after the
+    last day has not happened yet.
+    """
+    stories = _begun_before(market, days[0])
+    for on in days:
+        stories[on] = market.day(on)
+        stories.pop(on - LONGEST_STORY, None)
+        yield _play_day(market, on, list(stories.values()), by)
+
+
+def _begun_before(market: Market, first: date) -> dict[date, Story]:
+    """The stories of orders that an earlier call accepted, so that they go on."""
+    stories = {}
+    for count in range(LONGEST_STORY.days, 0, -1):
+        on = first - count * _DAY
+        story = market.day(on)
+        numbers = [order.number for order in story.orders]
+        if Order.objects.filter(number__in=numbers[:1]).exists():
+            stories[on] = story
+    return stories
+
+
+@transaction.atomic
+def _play_day(market: Market, on: date, stories: list[Story], by) -> Played:
+    end = datetime.combine(on + _DAY, time(), market.zone)
+    start = datetime.combine(on, time(), market.zone)
+
+    def today(happened: list, moment: Callable) -> list:
+        return sorted((h for h in happened if start <= moment(h) < end), key=moment)
+
+    orders = stories[-1].orders
+    _refuse(intake.accept_many(orders, at=end))
+    told = today([e for s in stories for e in s.events], lambda event: event.occurred_at)
+    _refuse(events.accept_many(told, at=end))
+    steps = today([c for s in stories for c in s.claims], lambda claim: claim.at)
+    worked = sum(_work(step, by) for step in steps)
+    return Played(on, len(orders), len(told), worked)
+
+
+def _work(step: ClaimStep, by) -> int:
+    """Take a claim one step on; one that was taken there before stays. Returns steps taken."""
+    made = Claim.objects.filter(source=simulation.SOURCE, source_id=step.key).first()
+    if step.step == "request":
+        line = OrderLine.objects.get(order__number=step.order_number, number=step.line_number)
+        if made is not None or claims.claimable(line) < step.quantity:
+            return 0
+        claims.request(
+            line,
+            type=step.type,
+            quantity=step.quantity,
+            fault=step.fault,
+            reason=step.reason,
+            source=simulation.SOURCE,
+            source_id=step.key,
+            by=by,
+            at=step.at,
+        )
+        return 1
+    state, take = _STEPS[step.step]
+    if made is None or made.state == state or made.state not in Claim.OPEN_STATES:
+        return 0
+    take(made, by=by, at=step.at)
+    return 1
+
+
+_STEPS = {
+    "approve": (Claim.State.APPROVED, claims.approve),
+    "reject": (Claim.State.REJECTED, claims.reject),
+    "withdraw": (Claim.State.WITHDRAWN, claims.withdraw),
+    "complete": (Claim.State.COMPLETED, claims.complete),
+}
+
+
+def _refuse(given: list[Verdict]) -> None:
+    for verdict in given:
+        if verdict.is_refused:
+            raise StoryRefused(order=verdict.order, why=verdict.message)
