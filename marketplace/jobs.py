@@ -75,12 +75,17 @@ def cut(job: JobRun, parts: Iterable[tuple[int, int, int]]) -> int:
 
 
 def attempt(shard_id: int) -> bool:
-    """Count an attempt at a shard, in a transaction of its own; False once it is parked."""
-    return bool(
-        JobShard.objects.filter(pk=shard_id, is_done=False, attempts__lt=MAX_ATTEMPTS).update(
-            attempts=F("attempts") + 1
-        )
-    )
+    """Count an attempt at a shard, in a transaction of its own.
+
+    False when it is done, parked, or just being done by another: that one's end is not waited
+    for, and a task that comes twice is no attempt.
+    """
+    shard = claim_shard(shard_id)
+    if shard is None or shard.attempts >= MAX_ATTEMPTS:
+        return False
+    shard.attempts += 1
+    shard.save(update_fields=["attempts"])
+    return True
 
 
 def claim_shard(shard_id: int) -> JobShard | None:
