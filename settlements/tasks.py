@@ -49,7 +49,10 @@ def close_day(*, marketplace_id: int, on: str) -> None:
 
 @shared_task
 def serve_shard(*, marketplace_id: int, on: str, shard_id: int) -> None:
-    """Serve one shard; whoever finds that it was the last one takes the night on."""
-    nights.serve_shard(marketplace_id, shard_id, at=timezone.now())
-    if nights.can_advance(marketplace_id, date.fromisoformat(on)):
+    """Serve one shard; whoever finds that it was the last one takes the night on.
+
+    A task that comes twice finds its shard done and starts nothing, or tasks would multiply.
+    """
+    is_done = nights.serve_shard(marketplace_id, shard_id, at=timezone.now())
+    if is_done and nights.can_advance(marketplace_id, date.fromisoformat(on)):
         close_day.delay(marketplace_id=marketplace_id, on=on)
