@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
+import psycopg
 from django.db import OperationalError, connection, transaction
 from django.db.models import Count
 
@@ -29,6 +30,9 @@ LINES_A_SHARD = 50_000
 STATEMENTS_A_SHARD = 2_000
 NIGHT = "night"
 FAILED = "failed"  # head of the reported sellers that could not be served
+
+# The database is gone or busy: nobody's fault. Streams and COPY raise the driver's own.
+UNREACHABLE = (OperationalError, psycopg.OperationalError)
 
 Counts = dict[str, int]
 
@@ -225,12 +229,10 @@ def _advance_step(marketplace_id: int, number: int, on: date, at: datetime) -> t
                 return shards
             _begin_next(marketplace_id, number + 1, on, at)
             return ()
-    except NightBusy:
-        raise
+    except (NightBusy, *UNREACHABLE):
+        raise  # a lost database records nothing
     except Exception as error:
-        # The step is undone; why must outlive that. A lost database records nothing.
-        if isinstance(error, OperationalError):
-            raise
+        # The step is undone; why must outlive that.
         _record_failure(marketplace_id, step, str(error), on, at)
         raise NightFailed(on=on, step=step.name, error=error) from error
 
