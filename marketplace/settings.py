@@ -170,6 +170,13 @@ CELERY_BROKER_URL = embedded.broker_url() if EMBEDDED_BROKER else env.str("CELER
 # Rate limits count in the cache: with more than one web process, name one they share.
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
+# The night: how much of a step one task does, in one transaction
+
+LINES_A_SHARD = env.int("LINES_A_SHARD", 50_000)
+STATEMENTS_A_SHARD = env.int("STATEMENTS_A_SHARD", 2_000)
+if LINES_A_SHARD < 1 or STATEMENTS_A_SHARD < 1:
+    raise ImproperlyConfigured("LINES_A_SHARD and STATEMENTS_A_SHARD are 1 or more.")
+
 # Accounts
 
 AUTH_USER_MODEL = "marketplace.User"

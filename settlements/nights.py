@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 import psycopg
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import Count
 
@@ -26,8 +27,6 @@ from sellers.models import Seller
 from settlements import runs, sentinels, statements
 from settlements.models import Statement
 
-LINES_A_SHARD = 50_000
-STATEMENTS_A_SHARD = 2_000
 NIGHT = "night"
 FAILED = "failed"  # head of the reported sellers that could not be served
 
@@ -396,8 +395,8 @@ STEPS = (
     Step("confirm", whole=_confirm),
     Step("performance", whole=_perform),
     Step("grades", whole=_grade),
-    Step("settle", shard=_settle, cut=_waiting, shard_weight=LINES_A_SHARD),
-    Step("statements", shard=_close_due, cut=_due, shard_weight=STATEMENTS_A_SHARD),
+    Step("settle", shard=_settle, cut=_waiting, shard_weight=settings.LINES_A_SHARD),
+    Step("statements", shard=_close_due, cut=_due, shard_weight=settings.STATEMENTS_A_SHARD),
     Step("check", whole=_check),
     Step("notify", whole=_notify),
 )

@@ -44,6 +44,7 @@ class TestProduction:
             ("SECRET_KEY", "short", "SECRET_KEY is shorter"),
             ("DATABASE_URL", "sqlite:///x.db", "does not name a PostgreSQL database"),
             ("JANGTEO_PROCESS", "webb", "JANGTEO_PROCESS is web, worker or command"),
+            ("LINES_A_SHARD", "0", "are 1 or more"),
         ],
     )
     def test_refuses_what_is_wrong(self, name, text, complaint):
