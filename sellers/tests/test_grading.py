@@ -71,6 +71,11 @@ class TestEvaluate:
         [shortfall] = evaluate(orders=2_000, sales=8_000_000, shipped=7).missing
         assert shortfall == Shortfall("late", "unproven", 50_000, None, 3)
 
+    def test_rounds_what_is_missing_up(self):
+        [shortfall] = evaluate(orders=2_000, sales=8_000_000, shipped=19, late=1).missing
+        # 1 of 19 is 52,631.58 ppm.
+        assert shortfall == Shortfall("late", "at_most", 50_000, 52_632, 2_632)
+
     def test_has_nothing_above_the_highest_grade(self):
         verdict = evaluate(orders=2_000, sales=8_000_000, shipped=50)
         assert (verdict.grade, verdict.next_grade, verdict.missing) == ("premium", None, ())
