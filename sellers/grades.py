@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from marketplace import audit, outbox, tenancy
 from marketplace.refusals import Refused, gettext_noop
-from sellers import grading, performance
+from sellers import grade_documents, grading, performance
 from sellers.grading import Benefit, Decision, Policy, Standing, Verdict
 from sellers.models import GradePolicy, OfficialGrade, Seller
 
@@ -120,14 +120,14 @@ def load(row: GradePolicy) -> Policy:
     """A stored policy as the rule module takes it; a published one is read once a process."""
     if row.state == GradePolicy.State.PUBLISHED:
         return _policy(row.marketplace_id, row.pk)
-    return grading.parse(row.body)
+    return grade_documents.parse(row.body)
 
 
 @lru_cache(maxsize=64)
 def _policy(tenant: int, policy_id: int) -> Policy:
     # The tenant is part of the key: what was loaded for one marketplace answers no other.
     row = GradePolicy.objects.published().get(pk=policy_id)
-    return grading.parse(row.body)
+    return grade_documents.parse(row.body)
 
 
 def _gradable(on: date, seller_range: tuple[int, int] | None = None) -> list[tuple[int, date]]:

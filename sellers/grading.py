@@ -1,8 +1,9 @@
 """Which grade a seller's figures earn, why, and what is missing to the next one.
 
-Values in, values out: no query, no clock. A policy is data: metrics are sums of daily figures over
-a window, grades ask for thresholds on them. Verdicts carry codes and values; sellers.grade_words
-makes sentences of them. Amounts are minor units, rates and ratios parts per million.
+Values in, values out: no query, no clock. A policy is data (read in sellers.grade_documents):
+metrics are sums of daily figures over a window, grades ask for thresholds on them. Verdicts carry
+codes and values; sellers.grade_words makes sentences of them. Amounts are minor units, rates and
+ratios parts per million.
 """
 
 import calendar as months
@@ -11,10 +12,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from marketplace import documents, money
-from marketplace.documents import Part
+from marketplace import money
 from marketplace.money import MILLION
 
 # The daily figures that a metric may add up: the columns of the days of performance.
@@ -297,36 +297,6 @@ def decide(
     return Decision(verdict.grade)
 
 
-def parse(body: Any, where: str = "policy:") -> Policy:
-    """Read a policy document. Refuses what cannot be used, naming the field."""
-    with documents.reading(body, where) as part:
-        metrics = {code: _metric(code, p) for code, p in part.named_parts("metrics").items()}
-        grades = tuple(
-            _grade(p, metrics, is_lowest=at == 0) for at, p in enumerate(part.parts("grades"))
-        )
-        codes = [grade.code for grade in grades]
-        if not codes:
-            raise documents.FieldMissing(where=part.at("grades[0]"))
-        for at, code in enumerate(codes):
-            if code in codes[:at]:
-                raise documents.FieldRepeated(where=part.at(f"grades[{at}].code"), found=code)
-        with documents.reading(part.raw("effective"), part.at("effective")) as effective:
-            every = effective.choice("every", ("day", "week", "month"))
-            limits = {"week": (0, 6), "month": (1, 31)}.get(every)
-            day = effective.integer("day", low=limits[0], high=limits[1]) if limits else 0
-        with documents.reading(part.raw("starting"), part.at("starting")) as starting:
-            start = starting.choice("grade", codes)
-            keep_days = starting.integer("keep_days", 0, high=3660)
-        return Policy(
-            metrics=metrics,
-            grades=grades,
-            effective=EffectiveDays(every, day),
-            starting=start,
-            starting_days=keep_days,
-            grace=part.integer("grace", 0, high=100),
-        )
-
-
 def _leaves(condition: Condition) -> Iterator[Threshold]:
     if isinstance(condition, Threshold):
         yield condition
@@ -360,81 +330,6 @@ def _shortfall(threshold: Threshold, seen: Measured) -> tuple[Fraction, tuple[Sh
         metric, threshold.bound, wanted, seen.value, -(-gap.numerator // gap.denominator)
     )
     return gap / max(abs(wanted), 1), (short,)
-
-
-def _metric(code: str, part: Part) -> Metric:
-    unit = part.choice("unit", UNITS_OF_MEASURE)
-    with documents.reading(part.raw("window"), part.at("window")) as window:
-        if window.has("months"):
-            span = Window(months=window.integer("months", low=1, high=120))
-        else:
-            span = Window(days=window.integer("days", low=1, high=3660))
-    metric = Metric(
-        code=code,
-        name=part.text("name", longest=60),
-        unit=unit,
-        window=span,
-        sums=_figures(part, "sum"),
-        less=_figures(part, "less") if part.has("less") else (),
-        per=_figures(part, "per") if unit == RATIO else (),
-        minimum_sample=part.integer("minimum_sample", 1, low=1) if unit == RATIO else 1,
-    )
-    part.done()
-    return metric
-
-
-def _figures(part: Part, name: str) -> tuple[str, ...]:
-    figures = part.texts(name)
-    if not figures:
-        raise documents.FieldMissing(where=part.at(f"{name}[0]"))
-    for at, figure in enumerate(figures):
-        if figure not in FIGURES:
-            raise documents.FieldNotListed(
-                where=part.at(f"{name}[{at}]"), choices=", ".join(FIGURES), found=figure
-            )
-    return figures
-
-
-def _grade(part: Part, metrics: Mapping[str, Metric], *, is_lowest: bool) -> Grade:
-    grade = Grade(
-        code=part.text("code", longest=40),
-        name=part.text("name", longest=60),
-        requires=AllOf(()) if is_lowest else _condition(part.part("requires"), metrics),
-        benefits=tuple(_benefit(p) for p in part.parts("benefits", ())),
-    )
-    part.done()
-    return grade
-
-
-def _condition(part: Part, metrics: Mapping[str, Metric]) -> Condition:
-    condition: Condition
-    if part.has("all"):
-        condition = AllOf(tuple(_condition(p, metrics) for p in _some(part, "all")))
-    elif part.has("any"):
-        condition = AnyOf(tuple(_condition(p, metrics) for p in _some(part, "any")))
-    else:
-        metric = part.choice("metric", list(metrics))
-        bound = AT_MOST if part.has(AT_MOST) else AT_LEAST
-        condition = Threshold(metric, bound, part.integer(bound))
-    part.done()
-    return condition
-
-
-def _some(part: Part, name: str) -> list[Part]:
-    parts = part.parts(name)
-    if not parts:
-        raise documents.FieldMissing(where=part.at(f"{name}[0]"))
-    return parts
-
-
-def _benefit(part: Part) -> Benefit:
-    benefit = Benefit(
-        components=frozenset(part.texts("components")),
-        points_off_ppm=part.integer("points_off_ppm", 0, high=MILLION),
-        percent_off_ppm=part.integer("percent_off_ppm", 0, high=MILLION),
-    )
-    part.done()
-    return benefit
 
 
 def _day_of_month(month: date, day: int) -> date:

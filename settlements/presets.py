@@ -16,7 +16,7 @@ from listings import policy
 from marketplace import documents, money
 from marketplace.documents import Part
 from marketplace.refusals import Refused, gettext_noop
-from sellers import grading
+from sellers import grade_documents
 from settlements import rule_checks, vat
 from settlements.due_dates import BadDueTerms, DueTerms
 from settlements.fee_rules import Band, Rule
@@ -175,7 +175,7 @@ def parse(text: str | bytes, name: str) -> Preset:
             defaults=_defaults(part.part("marketplace")),
             categories=categories,
             fees=_fee_schedule(part.part("fee_schedule"), codes),
-            grade_policy=_checked(part, "grade_policy", grading.parse),
+            grade_policy=_checked(part, "grade_policy", grade_documents.parse),
             policy_pack=_checked(part, "policy_pack", policy.parse),
             calendar=_calendar(part.part("calendar")),
             terms=_terms(part.part("settlement_terms")),

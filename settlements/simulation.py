@@ -1,27 +1,24 @@
-"""A believable market, made up: shops, their goods, and what happens on a day.
+"""A believable market, made up: what is ordered on a day, and what becomes of it.
 
 Values in, values out: nothing is stored, and no clock is read. Everything follows from the seed:
 a day's orders depend on seed, shops and goods only, and never on the days before it, so the same
 call always tells the same story. Chance decides nothing outside of simulations.
 """
 
-import json
-import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from orders.events import NewEvent
 from orders.pricing import CartDiscount
 from orders.submissions import NewLine, NewOrder, NewPayment
+from settlements import simulated_goods
+from settlements.simulated_goods import GOODS, IN_APP, Good
 
 SOURCE: Final = "simulation"
-GOODS: Final = "goods"
 SHIPPING: Final = "shipping"
-IN_APP: Final = "iap"
 ADS: Final = "ads"
 LIVE: Final = "live"
 
@@ -33,32 +30,6 @@ _HOURS: Final = (3, 2, 1, 1, 1, 1, 2, 4, 6, 8, 10, 11, 10, 9, 9, 9, 8, 8, 9, 10,
 _WEEKDAYS: Final = (1.05, 1.0, 1.0, 0.95, 0.85, 0.95, 1.2)
 _TENDERS: Final = (("card", "easy_pay", "bank_transfer", "virtual_account"), (70, 18, 8, 4))
 _MIND, _DEFECT = "change_of_mind", "defective"
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """A seller. `care` in ppm is how often it ships in time and has what it sells."""
-
-    code: str
-    name: str
-    seller_type: str
-    popularity: int
-    care_ppm: int
-
-
-@dataclass(frozen=True, slots=True)
-class Good:
-    shop: Shop
-    code: str
-    title: str
-    category_code: str
-    unit_price: int
-    stream: str
-    tax_kind: str
-
-    @property
-    def kind(self) -> str:
-        return "goods" if self.stream == GOODS else "mini_app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +91,7 @@ class Market:
         """Each shop's advertising revenue of the day, as one line that is final at once."""
         at = datetime.combine(on, time(23, 50), self.zone)
         for shop in dict.fromkeys(good.shop for good in self.goods):
-            amount = round(shop.popularity * chance.uniform(80, 240)) * 10
+            amount = shop.popularity * chance.randint(80, 240) * 10
             number = f"S{self.seed}-{on:%y%m%d}-ADS-{shop.code}"
             line = NewLine(1, shop.code, amount, 1, stream=ADS, title="광고 수익")
             payment = NewPayment(1, "ad_network", amount, approved_at=at)
@@ -140,55 +111,9 @@ def market(
     streams: Iterable[str] = (),
 ) -> Market:
     """Make up a market in the given categories (codes and names of the leaves)."""
-    chance = random.Random(seed)  # noqa: S311 (a simulation)
-    words = json.loads((Path(__file__).parent / "simulated_goods.json").read_text("utf-8"))
     streams = frozenset(streams)
-    names = [f"{start}{end}" for start in words["shop_starts"] for end in words["shop_ends"]]
-    chance.shuffle(names)
-    goods: list[Good] = []
-    for number in range(shops):
-        shop = Shop(
-            code=f"SIM{seed}-{number + 1:04}",
-            name=_name(names, number),
-            seller_type=chance.choices(("individual", "sole_proprietor", "corporation"), (1, 6, 3))[
-                0
-            ],
-            # A few sell most: popularity falls with the number.
-            popularity=max(round(1_000 / (number + 1) ** 0.7), 10),
-            care_ppm=round(1_000_000 - 150_000 * chance.random() ** 3),
-        )
-        kept = chance.sample(list(categories), min(len(categories), chance.randint(1, 3)))
-        goods += _goods(shop, kept, words, streams, chance)
-    return Market(seed, zone, tuple(goods), orders_a_day, frozenset(channels), streams)
-
-
-def _name(names: Sequence[str], number: int) -> str:
-    """The name of a shop; when all are taken, with a number behind it."""
-    round_, at = divmod(number, len(names))
-    return f"{names[at]} {round_ + 1}" if round_ else names[at]
-
-
-def _goods(
-    shop: Shop,
-    categories: Sequence[tuple[str, str]],
-    words: dict[str, Any],
-    streams: frozenset[str],
-    chance: random.Random,
-) -> Iterator[Good]:
-    number = 0
-    for code, name in categories:
-        known = words["categories"].get(code)
-        about = known or words["other"]
-        for noun in about["nouns"]:
-            number += 1
-            look = chance.choice(words["looks"])
-            title = f"[{shop.name}] {look} {noun}" if known else f"[{shop.name}] {name} {noun}"
-            low, high = math.log(about["low"]), math.log(about["high"])
-            price = max(round(math.exp(chance.uniform(low, high)) / 1_000) * 1_000 - 100, 900)
-            is_digital = IN_APP in streams and chance.random() < 0.6
-            stream = IN_APP if is_digital else GOODS
-            tax_kind = "exempt" if about.get("exempt") else "taxable"
-            yield Good(shop, f"{shop.code}-{number:03}", title, code, price, stream, tax_kind)
+    goods = simulated_goods.stock(seed, categories, shops=shops, sells_digital=IN_APP in streams)
+    return Market(seed, zone, goods, orders_a_day, frozenset(channels), streams)
 
 
 def _basket(goods: Sequence[Good], weights: Sequence[int], chance: random.Random) -> list[Good]:

@@ -6,11 +6,11 @@ import pytest
 from django.utils import translation
 
 from marketplace.models import Marketplace
-from sellers import grade_words, grading
+from sellers import grade_documents, grade_words, grading
 from sellers.tests.make import POLICY
 from sellers.tests.test_grading import figures
 
-RULES = grading.parse(POLICY)
+RULES = grade_documents.parse(POLICY)
 MARKET = Marketplace(currency="KRW", currency_exponent=0, locale="ko")
 
 

@@ -7,14 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace import documents
-from sellers import grading
+from sellers import grade_documents, grading
 from sellers.grading import Decision, Reason, Shortfall, Standing, Window
-from sellers.models import PerformanceDay
 from sellers.tests.make import POLICY
 
 MONTH, WEEK = Window(months=1), Window(days=7)
-RULES = grading.parse(POLICY)
+RULES = grade_documents.parse(POLICY)
 
 
 def figures(orders=0, sales=0, returned=0, late=0, shipped=0):
@@ -84,9 +82,9 @@ class TestEvaluate:
         # 1 of 19 is 52,631.58 ppm: rounding must not let it through at 52,632 backwards.
         policy = deepcopy(POLICY)
         policy["grades"][2]["requires"]["all"][1]["at_most"] = 52_631
-        strict = grading.parse(policy)
+        strict = grade_documents.parse(policy)
         policy["grades"][2]["requires"]["all"][1]["at_most"] = 52_632
-        lenient = grading.parse(policy)
+        lenient = grade_documents.parse(policy)
         case = {"orders": 2_000, "sales": 8_000_000, "shipped": 19, "late": 1}
         assert evaluate(strict, **case).grade == "power"
         assert evaluate(lenient, **case).grade == "premium"
@@ -121,8 +119,8 @@ class TestEvaluate:
 
 
 class TestDecide:
-    policy = grading.parse(POLICY | {"grace": 1})
-    new = grading.parse(POLICY | {"starting": {"grade": "power", "keep_days": 30}})
+    policy = grade_documents.parse(POLICY | {"grace": 1})
+    new = grade_documents.parse(POLICY | {"starting": {"grade": "power", "keep_days": 30}})
     joined = date(2026, 1, 1)
 
     def decide(self, policy, *, before=None, on=date(2026, 6, 2), **given_figures):
@@ -176,40 +174,3 @@ class TestEffectiveDays:
     )
     def test_includes(self, days, on, is_effective):
         assert days.includes(on) is is_effective
-
-
-class TestParse:
-    @pytest.mark.parametrize(
-        ("change", "words"),
-        [
-            (
-                lambda p: p["metrics"]["orders"].update(sum=["order_confirmed"]),
-                "policy: metrics.orders.sum[0] should be one of",
-            ),
-            (lambda p: p["grades"].clear(), "policy: grades[0] is missing."),
-            (
-                lambda p: p["grades"][1].update(code="seed"),
-                "policy: grades[1].code repeats seed",
-            ),
-            (
-                lambda p: p["grades"][1]["requires"].update(all=[]),
-                "policy: grades[1].requires.all[0] is missing.",
-            ),
-            (
-                lambda p: p["grades"][1]["benefits"][0].update(points_off=1),
-                "policy: grades[1].benefits[0].points_off is not a field",
-            ),
-            (lambda p: p["starting"].update(grade="x"), "policy: starting.grade should be one of"),
-            (lambda p: p["effective"].update(day=32), "policy: effective.day should lie between"),
-        ],
-    )
-    def test_refuses_a_mistake_by_its_field(self, change, words):
-        policy = deepcopy(POLICY)
-        change(policy)
-        with pytest.raises(documents.BadDocument) as refused:
-            grading.parse(policy)
-        assert str(refused.value).startswith(words)
-
-    def test_knows_the_figures_that_are_stored(self):
-        stored = {field.name for field in PerformanceDay._meta.get_fields()}
-        assert stored - {"id", "marketplace", "seller", "on"} == set(grading.FIGURES)
