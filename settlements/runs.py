@@ -46,7 +46,9 @@ JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_
 WHERE o.sequence = 0
 """
 
-# What was sold, what remained before, and what remains now.
+# What was sold, what remained before, and what remains now. The lateral look-ups, each by a unique
+# key, leave the planner no choice: rows written a moment ago have no statistics, and whatever it
+# would guess about them could take hours.
 _REVERSALS = """
 SELECT o.seller_id, o.line_id, o.sequence, o.rate_on, o.basis_on,
        o.quantity, o.list_amount, o.seller_discount, o.platform_discount, o.partner_discount,
@@ -55,12 +57,22 @@ SELECT o.seller_id, o.line_id, o.sequence, o.rate_on, o.basis_on,
        s.terms_id
 FROM taken t
 JOIN orders_outcome o ON o.marketplace_id = %(marketplace)s AND o.id = t.outcome_id
-JOIN orders_outcome b ON b.marketplace_id = %(marketplace)s AND b.line_id = o.line_id
-     AND b.sequence = o.sequence - 1
-JOIN orders_outcome f ON f.marketplace_id = %(marketplace)s AND f.line_id = o.line_id
-     AND f.sequence = 0
-JOIN settlement_line s ON s.marketplace_id = %(marketplace)s AND s.order_line_id = o.line_id
-     AND s.sequence = 0 AND s.basis_on = f.basis_on
+CROSS JOIN LATERAL (
+    SELECT * FROM orders_outcome
+    WHERE marketplace_id = %(marketplace)s AND line_id = o.line_id AND sequence = o.sequence - 1
+    LIMIT 1
+) b
+CROSS JOIN LATERAL (
+    SELECT * FROM orders_outcome
+    WHERE marketplace_id = %(marketplace)s AND line_id = o.line_id AND sequence = 0
+    LIMIT 1
+) f
+CROSS JOIN LATERAL (
+    SELECT terms_id FROM settlement_line
+    WHERE marketplace_id = %(marketplace)s AND order_line_id = o.line_id AND sequence = 0
+      AND basis_on = f.basis_on
+    LIMIT 1
+) s
 WHERE o.sequence > 0
 """
 
