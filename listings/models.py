@@ -16,7 +16,9 @@ def _listing_id():
 class Category(TenantModel):
     """A node of the marketplace's category tree. `path` holds the ids from the root to itself."""
 
-    parent = TenantKey("self", null=True, blank=True, related_name="children")
+    parent = TenantKey(
+        "self", null=True, blank=True, related_name="children", verbose_name=_("parent")
+    )
     code = models.CharField(_("code"), max_length=300)
     name = models.CharField(_("name"), max_length=300)
     path = ArrayField(models.BigIntegerField(), verbose_name=_("path"), default=list)
@@ -60,17 +62,20 @@ class Listing(TenantModel):
         State.CLOSED: set(),
     }
 
-    public_id = models.CharField(
-        _("public id"), max_length=40, default=_listing_id, editable=False
-    )
-    seller = TenantKey(Seller, related_name="listings")
+    public_id = models.CharField(_("public id"), max_length=40, default=_listing_id, editable=False)
+    seller = TenantKey(Seller, related_name="listings", verbose_name=_("seller"))
     code = models.CharField(_("seller's code"), max_length=100)
     kind = models.CharField(
         _("kind"), max_length=30, default="goods", help_text=_("For example goods or mini_app.")
     )
     state = models.CharField(_("state"), max_length=30, choices=State, default=State.UNPUBLISHED)
     live_revision = TenantKey(
-        "listings.Revision", null=True, blank=True, related_name="+", editable=False
+        "listings.Revision",
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("live revision"),
     )
 
     objects = scoped(ListingQuerySet)
@@ -110,9 +115,11 @@ class Revision(TenantModel):
         State.APPROVED: set(),
     }
 
-    listing = TenantKey(Listing, related_name="revisions")
+    listing = TenantKey(Listing, related_name="revisions", verbose_name=_("listing"))
     number = models.PositiveIntegerField(_("revision"))
-    category = TenantKey(Category, null=True, blank=True, related_name="+")
+    category = TenantKey(
+        Category, null=True, blank=True, related_name="+", verbose_name=_("category")
+    )
     title = models.CharField(_("title"), max_length=300)
     description = models.TextField(_("description"), blank=True)
     unit_price = models.BigIntegerField(_("price"))
@@ -159,8 +166,10 @@ class Finding(TenantModel):
         BLOCK = "block", _("Blocks publication")
         WARN = "warn", _("Warning")
 
-    revision = TenantKey(Revision, models.CASCADE, related_name="findings")
-    pack = TenantKey(PolicyPack, related_name="+")
+    revision = TenantKey(
+        Revision, models.CASCADE, related_name="findings", verbose_name=_("revision")
+    )
+    pack = TenantKey(PolicyPack, related_name="+", verbose_name=_("policy pack"))
     rule = models.CharField(_("rule"), max_length=80)
     severity = models.CharField(_("severity"), max_length=10, choices=Severity)
     field = models.CharField(_("field"), max_length=40)

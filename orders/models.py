@@ -154,14 +154,16 @@ class OrderLine(TenantModel):
         Status.RETURNED: set(),
     }
 
-    order = TenantKey(Order, models.CASCADE, related_name="lines")
+    order = TenantKey(Order, models.CASCADE, related_name="lines", verbose_name=_("order"))
     number = models.PositiveIntegerField(_("line"))
-    seller = TenantKey(Seller, related_name="order_lines")
+    seller = TenantKey(Seller, related_name="order_lines", verbose_name=_("seller"))
     stream = models.CharField(
         _("revenue stream"), max_length=30, default="goods", help_text=_("goods, shipping, …")
     )
-    listing = TenantKey(Listing, null=True, blank=True, related_name="+")
-    category = TenantKey(Category, null=True, blank=True, related_name="+")
+    listing = TenantKey(Listing, null=True, blank=True, related_name="+", verbose_name=_("listing"))
+    category = TenantKey(
+        Category, null=True, blank=True, related_name="+", verbose_name=_("category")
+    )
     listing_kind = models.CharField(_("kind of listing"), max_length=30, blank=True)
     channel = models.CharField(_("channel"), max_length=30, blank=True)
     seller_type = models.CharField(_("type of seller"), max_length=20)
@@ -252,7 +254,7 @@ class OrderLine(TenantModel):
 class Payment(TenantModel):
     """A tender: what the buyer paid by one means. Amounts in minor units."""
 
-    order = TenantKey(Order, models.CASCADE, related_name="payments")
+    order = TenantKey(Order, models.CASCADE, related_name="payments", verbose_name=_("order"))
     sequence = models.PositiveSmallIntegerField(_("sequence"))
     kind = models.CharField(_("kind"), max_length=40)
     amount = models.BigIntegerField(_("amount"))
@@ -334,8 +336,8 @@ class Outcome(TenantModel):
         SALE = "sale", _("Sale")
         REVERSAL = "reversal", _("Reversal")
 
-    line = TenantKey(OrderLine, related_name="outcomes")
-    seller = TenantKey(Seller, related_name="+")
+    line = TenantKey(OrderLine, related_name="outcomes", verbose_name=_("line"))
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
     sequence = models.PositiveIntegerField(_("sequence"))
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     cause = models.CharField(_("cause"), max_length=40)
@@ -373,8 +375,8 @@ class OutcomeToSettle(TenantModel):
     time: flags cost a rewrite of the outcome, and times do not tell what has committed.
     """
 
-    outcome = TenantKey(Outcome, related_name="+")
-    seller = TenantKey(Seller, related_name="+")
+    outcome = TenantKey(Outcome, related_name="+", verbose_name=_("outcome"))
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
     basis_on = models.DateField(_("basis date"))
 
     class Meta(TenantModel.Meta):
@@ -423,8 +425,8 @@ class Claim(TenantModel):
     OPEN_STATES = [State.REQUESTED, State.APPROVED]
 
     public_id = models.CharField(_("public id"), max_length=40, default=_claim_id, editable=False)
-    line = TenantKey(OrderLine, related_name="claims")
-    seller = TenantKey(Seller, related_name="+")
+    line = TenantKey(OrderLine, related_name="claims", verbose_name=_("line"))
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
     type = models.CharField(_("type"), max_length=20, choices=Type)
     fault = models.CharField(_("at fault"), max_length=20, choices=Fault)
     quantity = models.PositiveIntegerField(_("units"))
@@ -470,7 +472,7 @@ class PerformanceTouch(TenantModel):
     would be lost between a writer who finds it there and a night that is just taking it.
     """
 
-    seller = TenantKey(Seller, related_name="+")
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
     on = models.DateField(_("business day"))
 
     class Meta(TenantModel.Meta):

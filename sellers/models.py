@@ -41,9 +41,7 @@ class Seller(TenantModel):
         State.TERMINATED: set(),
     }
 
-    public_id = models.CharField(
-        _("public id"), max_length=40, default=_seller_id, editable=False
-    )
+    public_id = models.CharField(_("public id"), max_length=40, default=_seller_id, editable=False)
     code = models.CharField(
         _("code"), max_length=64, help_text=_("The marketplace's own code for the seller.")
     )
@@ -79,11 +77,9 @@ class SellerMember(models.Model):
         OWNER = "owner", _("Owner")
         STAFF = "staff", _("Staff")
 
-    user = models.ForeignKey(
-        "marketplace.User", models.CASCADE, related_name="seller_memberships"
-    )
+    user = models.ForeignKey("marketplace.User", models.CASCADE, related_name="seller_memberships")
     marketplace = models.ForeignKey("marketplace.Marketplace", models.CASCADE, related_name="+")
-    seller = TenantKey(Seller, models.CASCADE, related_name="members")
+    seller = TenantKey(Seller, models.CASCADE, related_name="members", verbose_name=_("seller"))
     role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.OWNER)
 
     class Meta:
@@ -107,7 +103,7 @@ class PerformanceDay(TenantModel):
     and funders paid for goods (list amount less the seller's own discount).
     """
 
-    seller = TenantKey(Seller, related_name="performance_days")
+    seller = TenantKey(Seller, related_name="performance_days", verbose_name=_("seller"))
     on = models.DateField(_("business day"))
     orders_paid = models.PositiveIntegerField(_("orders paid"), default=0)
     orders_confirmed = models.PositiveIntegerField(_("orders confirmed"), default=0)
@@ -155,8 +151,8 @@ class GradePolicy(VersionedRule):
 class ProjectedGrade(TenantModel):
     """The grade that a seller is heading for, computed anew each night."""
 
-    seller = TenantKey(Seller, related_name="+")
-    policy = TenantKey(GradePolicy, related_name="+")
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
+    policy = TenantKey(GradePolicy, related_name="+", verbose_name=_("policy"))
     on = models.DateField(_("computed for"))
     grade = models.CharField(_("grade"), max_length=40)
     explanation = models.JSONField(_("explanation"))
@@ -178,8 +174,8 @@ class ProjectedGrade(TenantModel):
 class OfficialGrade(TenantModel):
     """A grade as it takes effect; never changed, superseded by a later one."""
 
-    seller = TenantKey(Seller, related_name="official_grades")
-    policy = TenantKey(GradePolicy, related_name="+")
+    seller = TenantKey(Seller, related_name="official_grades", verbose_name=_("seller"))
+    policy = TenantKey(GradePolicy, related_name="+", verbose_name=_("policy"))
     effective_from = models.DateField(_("effective from"))
     evaluated_on = models.DateField(_("evaluated for"))
     grade = models.CharField(_("grade"), max_length=40)

@@ -72,8 +72,8 @@ class AuditSeal(TenantModel):
 class AuditSealMember(TenantModel):
     """Which seal an entry is in, and the entry's own hash. An entry is sealed once."""
 
-    seal = TenantKey(AuditSeal, related_name="members")
-    entry = TenantKey(AuditEntry, related_name="+")
+    seal = TenantKey(AuditSeal, related_name="members", verbose_name=_("seal"))
+    entry = TenantKey(AuditEntry, related_name="+", verbose_name=_("entry"))
     hash = models.CharField(_("hash"), max_length=64)
 
     class Meta(TenantModel.Meta):

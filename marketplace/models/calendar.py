@@ -42,7 +42,9 @@ class ClosedDay(TenantModel):
         OPERATOR = "operator", _("Set by the operator")
         KEPT_OPEN = "kept_open", _("Kept open by the operator")
 
-    version = TenantKey(CalendarVersion, models.CASCADE, related_name="closed_days")
+    version = TenantKey(
+        CalendarVersion, models.CASCADE, related_name="closed_days", verbose_name=_("version")
+    )
     on = models.DateField(_("day"))
     name = models.CharField(_("name"), max_length=100, blank=True)
     source = models.CharField(_("source"), max_length=10, choices=Source, default=Source.PROPOSED)

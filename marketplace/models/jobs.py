@@ -60,7 +60,7 @@ class JobRun(TenantModel):
 class JobShard(TenantModel):
     """A part of a job that one transaction does whole: a half-open range of seller ids."""
 
-    job = TenantKey(JobRun, models.CASCADE, related_name="shards")
+    job = TenantKey(JobRun, models.CASCADE, related_name="shards", verbose_name=_("job"))
     number = models.PositiveIntegerField(_("number"))
     first_key = models.BigIntegerField(_("from"))
     end_key = models.BigIntegerField(_("to, exclusive"))
@@ -87,7 +87,7 @@ class JobShard(TenantModel):
 class JobRow(TenantModel):
     """A row of input or output that a person should look at, under its head."""
 
-    job = TenantKey(JobRun, models.CASCADE, related_name="rows")
+    job = TenantKey(JobRun, models.CASCADE, related_name="rows", verbose_name=_("job"))
     head = models.CharField(
         _("head"), max_length=60, help_text=_("For example rejected, repaired, tender_differs.")
     )

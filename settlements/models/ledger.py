@@ -4,7 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import constraints
-from marketplace.models import TenantKey, TenantModel
+from marketplace.models import TenantModel
 
 
 class Account(TenantModel):

@@ -41,7 +41,7 @@ class FeeSchedule(TenantModel):
 class FeeScheduleVersion(VersionedRule):
     """The fees in force from a day on. `components` is the order in which they are computed."""
 
-    schedule = TenantKey(FeeSchedule, related_name="versions")
+    schedule = TenantKey(FeeSchedule, related_name="versions", verbose_name=_("schedule"))
     components = ArrayField(models.CharField(max_length=30), verbose_name=_("components"))
     vat_rate_ppm = models.PositiveIntegerField(_("VAT rate (ppm)"), default=100_000)
 
@@ -65,15 +65,19 @@ class FeeRule(TenantModel):
     Rates in ppm, amounts in minor units, date and price ranges half open.
     """
 
-    version = TenantKey(FeeScheduleVersion, models.CASCADE, related_name="rules")
+    version = TenantKey(
+        FeeScheduleVersion, models.CASCADE, related_name="rules", verbose_name=_("version")
+    )
     rank = models.PositiveIntegerField(_("rank"))
     component = models.CharField(_("component"), max_length=30)
     stream = models.CharField(_("revenue stream"), max_length=30, blank=True)
-    category = TenantKey(Category, null=True, blank=True, related_name="+")
+    category = TenantKey(
+        Category, null=True, blank=True, related_name="+", verbose_name=_("category")
+    )
     listing_kind = models.CharField(_("kind of listing"), max_length=30, blank=True)
     channel = models.CharField(_("channel"), max_length=30, blank=True)
     seller_type = models.CharField(_("type of seller"), max_length=20, blank=True)
-    seller = TenantKey(Seller, null=True, blank=True, related_name="+")
+    seller = TenantKey(Seller, null=True, blank=True, related_name="+", verbose_name=_("seller"))
     grade = models.CharField(_("grade"), max_length=40, blank=True)
     date_from = models.DateField(_("from day"), null=True, blank=True)
     date_to = models.DateField(_("to day, exclusive"), null=True, blank=True)

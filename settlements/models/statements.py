@@ -22,7 +22,7 @@ class LineTerms(TenantModel):
     """
 
     id = models.BigIntegerField(primary_key=True)
-    version = TenantKey(FeeScheduleVersion, related_name="+")
+    version = TenantKey(FeeScheduleVersion, related_name="+", verbose_name=_("version"))
     key = models.JSONField(_("terms"))
 
     class Meta(TenantModel.Meta):
@@ -64,7 +64,7 @@ class Statement(TenantModel):
     public_id = models.CharField(
         _("public id"), max_length=40, default=_statement_id, editable=False
     )
-    seller = TenantKey(Seller, related_name="statements")
+    seller = TenantKey(Seller, related_name="statements", verbose_name=_("seller"))
     due_on = models.DateField(_("due on"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
     lines = models.PositiveBigIntegerField(_("lines"), default=0)
@@ -135,7 +135,7 @@ class Statement(TenantModel):
 class SellerBalance(TenantModel):
     """What a seller carries from one statement to the next. Overwritten as statements close."""
 
-    seller = TenantKey(Seller, related_name="+")
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
     carry = models.BigIntegerField(_("carried on"), default=0)
     reserve = models.BigIntegerField(_("reserve"), default=0)
     withholding_base = models.BigIntegerField(_("withholding base carried"), default=0)
