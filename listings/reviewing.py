@@ -11,7 +11,7 @@ from django.db import transaction
 
 from listings import policy
 from listings.models import Category, Finding, Listing, PolicyPack, Revision
-from marketplace import audit, states, tenancy
+from marketplace import audit, states, tenancy, versions
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
@@ -158,6 +158,15 @@ def publish(revision: Revision, *, by, at: datetime) -> Revision:
             data = {"revision": revision.number}
             audit.record("listing.revised", by=by, at=at, obj=listing, data=data)
     return revision
+
+
+def publish_pack(draft: PolicyPack, *, by, at: datetime) -> PolicyPack:
+    """Bring a policy pack into force, once it can be read: a published one is never mended.
+
+    Raises documents.BadDocument naming the field, or what versions.publish refuses.
+    """
+    policy.parse(draft.body, f"{draft}:")
+    return versions.publish(draft, by=by, at=at)
 
 
 _WORDS = ("title", "description", "unit_price", "category")

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from django.db import connection, transaction
 
-from marketplace import audit, outbox, tenancy
+from marketplace import audit, outbox, tenancy, versions
 from marketplace.refusals import Refused, gettext_noop
 from sellers import grade_documents, grading, performance
 from sellers.grading import Benefit, Decision, Policy, Standing, Verdict
@@ -31,6 +31,15 @@ class Held:
     effective_from: date
     policy_id: int
     grade: str
+
+
+def publish_policy(draft: GradePolicy, *, by, at: datetime) -> GradePolicy:
+    """Bring a policy into force, once it can be read: a published one is never mended.
+
+    Raises documents.BadDocument naming the field, or what versions.publish refuses.
+    """
+    grade_documents.parse(draft.body, f"{draft}:")
+    return versions.publish(draft, by=by, at=at)
 
 
 def project(on: date, *, at: datetime, seller_range: tuple[int, int] | None = None) -> int:

@@ -10,12 +10,13 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from listings import catalogue
+from listings import catalogue, reviewing
 from listings.models import PolicyPack
 from marketplace import audit, calendar_days, outbox, tenancy, versions
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders.models import ConfirmationPolicy
+from sellers import grades
 from sellers.models import GradePolicy
 from settlements import ledger, presets, rate_cards
 from settlements.models import Account, FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
@@ -125,14 +126,13 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
     rate_cards.read_schedule(version).ensure_publishable()
     versions.publish(version, by=by, at=at)
 
-    for model, fields in (
-        (GradePolicy, {"body": preset.grade_policy}),
-        (PolicyPack, {"body": preset.policy_pack}),
-        (SettlementTerms, _fields(preset.terms)),
-        (ConfirmationPolicy, _fields(preset.confirmation)),
+    for model, publish, fields in (
+        (GradePolicy, grades.publish_policy, {"body": preset.grade_policy}),
+        (PolicyPack, reviewing.publish_pack, {"body": preset.policy_pack}),
+        (SettlementTerms, versions.publish, _fields(preset.terms)),
+        (ConfirmationPolicy, versions.publish, _fields(preset.confirmation)),
     ):
-        draft = versions.draft(model, valid_from=valid_from, by=by, **fields)
-        versions.publish(draft, by=by, at=at)
+        publish(versions.draft(model, valid_from=valid_from, by=by, **fields), by=by, at=at)
 
     Account.objects.bulk_create(
         [

@@ -5,7 +5,7 @@ cannot be used is refused with file and field, before anything is opened. From t
 owns every value; nothing ever looks at the file again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from marketplace import documents, money
 from marketplace.documents import Part
 from marketplace.refusals import Refused, gettext_noop
 from sellers import grade_documents
+from sellers.grading import Policy
 from settlements import rule_checks, vat
 from settlements.due_dates import BadDueTerms, DueTerms
 from settlements.fee_rules import Band, Rule
@@ -169,19 +170,51 @@ def parse(text: str | bytes, name: str) -> Preset:
         categories = tuple(_categories(part.parts("categories"), None))
         _each_once(categories, part.at("categories"))
         codes = [category.code for category in categories]
+        fees = _fee_schedule(part.part("fee_schedule"), codes)
+        grade_policy, pack = part.raw("grade_policy"), part.raw("policy_pack")
+        grades = grade_documents.parse(grade_policy, part.at("grade_policy"))
+        rules = policy.parse(pack, part.at("policy_pack")).rules
+        _refuse_unknown_codes(part, fees, grades, rules, codes)
         return Preset(
             code=part.text("code", longest=50),
             name=part.text("name", longest=100),
             defaults=_defaults(part.part("marketplace")),
             categories=categories,
-            fees=_fee_schedule(part.part("fee_schedule"), codes),
-            grade_policy=_checked(part, "grade_policy", grade_documents.parse),
-            policy_pack=_checked(part, "policy_pack", policy.parse),
+            fees=fees,
+            grade_policy=grade_policy,
+            policy_pack=pack,
             calendar=_calendar(part.part("calendar")),
             terms=_terms(part.part("settlement_terms")),
             confirmation=_confirmation(part.part("confirmation_policy")),
             accounts=_accounts(part),
         )
+
+
+def _refuse_unknown_codes(
+    part: Part,
+    fees: FeeSchedule,
+    grades: Policy,
+    rules: Iterable[policy.Rule],
+    categories: Collection[str],
+) -> None:
+    """Refuse what one section says about another that is not there: it would do nothing."""
+    for n, grade in enumerate(grades.grades):
+        for at, benefit in enumerate(grade.benefits):
+            where = part.at(f"grade_policy.grades[{n}].benefits[{at}].components")
+            _refuse_unlisted(where, benefit.components, fees.components)
+    for n, wanted in enumerate(fees.rules):
+        if wanted.rule.grade is not None:
+            where = part.at(f"fee_schedule.rules[{n}].grade")
+            _refuse_unlisted(where, [wanted.rule.grade], grades.ranks)
+    for n, rule in enumerate(rules):
+        named = sorted(rule.categories | rule.except_categories)
+        _refuse_unlisted(part.at(f"policy_pack.rules[{n}]"), named, categories)
+
+
+def _refuse_unlisted(where: str, named: Iterable[str], choices: Collection[str]) -> None:
+    for code in sorted(named):
+        if code not in choices:
+            raise documents.FieldNotListed(where=where, choices=", ".join(choices), found=code)
 
 
 def _defaults(part: Part) -> Defaults:
@@ -291,13 +324,6 @@ def _fixed(day: "date | DaysAfterOpening | None", first_open_on: date) -> date |
     if isinstance(day, DaysAfterOpening):
         return first_open_on + timedelta(days=day.days)
     return day
-
-
-def _checked(part: Part, name: str, parse_body: Callable[[Any, str], Any]) -> Mapping[str, Any]:
-    """Return a document as it is to be stored, once its own reader accepts it."""
-    body = part.raw(name)
-    parse_body(body, part.at(name))
-    return body  # type: ignore[no-any-return]
 
 
 def _calendar(part: Part) -> Calendar:

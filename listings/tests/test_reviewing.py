@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from listings import reviewing
-from listings.models import Finding, Listing, Revision
+from listings.models import Finding, Listing, PolicyPack, Revision
 from listings.tests import make
-from marketplace import states, tenancy
+from marketplace import documents, states, tenancy, versions
 from marketplace.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -152,3 +152,12 @@ class TestRevise:
         states.move(Listing.objects.get(), Listing.State.CLOSED, **BY_AT)
         with pytest.raises(reviewing.ListingClosed):
             reviewing.revise(listing, title="x", **BY_AT)
+
+
+class TestPublishPack:
+    def test_refuses_what_could_not_be_read_by_its_field(self, own):
+        draft = versions.draft(PolicyPack, valid_from=make.JOINED, by=None, body={"rules": [{}]})
+        with pytest.raises(documents.BadDocument, match=r"^v1 \(2026-01-01\): "):
+            reviewing.publish_pack(draft, by=None, at=make.AT)
+        draft.refresh_from_db()
+        assert draft.state == "draft"

@@ -5,11 +5,11 @@ from datetime import date
 import pytest
 from django.db import Error, transaction
 
-from marketplace import tenancy
+from marketplace import documents, tenancy, versions
 from marketplace.models import AuditEntry
 from sellers import grades
 from sellers.grading import Benefit
-from sellers.models import OfficialGrade, ProjectedGrade
+from sellers.models import GradePolicy, OfficialGrade, ProjectedGrade
 from sellers.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -168,3 +168,12 @@ class TestBenefits:
         assert grades.benefits(old.pk, "power") == (Benefit(frozenset({"sales"}), 2_000, 0),)
         assert grades.benefits(old.pk, "seed") == ()
         assert grades.benefits(new.pk, "power") == ()
+
+
+class TestPublishPolicy:
+    def test_refuses_what_could_not_be_read_by_its_field(self, own):
+        draft = versions.draft(GradePolicy, valid_from=make.JOINED, by=None, body={"grades": []})
+        with pytest.raises(documents.BadDocument, match=r"^v1 \(2026-01-01\): "):
+            grades.publish_policy(draft, by=None, at=make.AT)
+        draft.refresh_from_db()
+        assert draft.state == "draft"

@@ -112,6 +112,25 @@ class TestParse:
         if words:
             assert str(refused.value) == words
 
+    @pytest.mark.parametrize(
+        ("change", "where"),
+        [
+            (
+                lambda d: d["grade_policy"]["grades"][2]["benefits"][0].update(components=["ads"]),
+                "grade_policy.grades[2].benefits[0].components",
+            ),
+            (lambda d: rule()(d).update(grade="gold_seller"), "fee_schedule.rules[0].grade"),
+            (
+                lambda d: d["policy_pack"]["rules"][0].update(categories=["tobacco"]),
+                "policy_pack.rules[0]",
+            ),
+        ],
+    )
+    def test_refuses_what_one_section_says_of_another_that_is_not_there(self, change, where):
+        with pytest.raises(documents.FieldNotListed) as refused:
+            presets.parse(changed(change), "p.json")
+        assert refused.value.params["where"] == f"p.json: {where}"
+
     def test_refuses_what_is_no_json(self):
         with pytest.raises(documents.NotJson, match=r"p\.json is not a JSON document"):
             presets.parse("{", "p.json")
