@@ -80,6 +80,11 @@ def bind(
     return read
 
 
+def check_header(profile: Profile, role: str, header: Sequence[str], file: str) -> None:
+    """Refuse a header without a column that the profile names for a table."""
+    bind(profile, role, header, file, exponent=0, at=cells.EPOCH)
+
+
 class _TableReader:
     """Reads the fields of one table from a row."""
 
