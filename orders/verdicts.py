@@ -118,7 +118,7 @@ def check_moment(field: str, value: object, at: datetime) -> None:
         raise InFuture(field=field, value=value.isoformat())
 
 
-def business_date(moment: datetime, zone) -> date:
+def business_date(moment: datetime, zone: tzinfo) -> date:
     """The date of a moment in the marketplace's zone."""
     return moment.astimezone(zone).date()
 

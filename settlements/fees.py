@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from marketplace import money
 from marketplace.money import MILLION
