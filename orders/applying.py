@@ -64,6 +64,14 @@ def lock(orders: Iterable[int]):
     return lines.select_for_update(no_key=True)
 
 
+def lock_line(line: OrderLine) -> OrderLine:
+    """One line as it is now, locked with its order. Raises DoesNotExist for a stranger's."""
+    for found in lock([line.order_id]):
+        if found.pk == line.pk:
+            return found
+    raise OrderLine.DoesNotExist
+
+
 class Held:
     """The lines of some orders, locked by this transaction and read as they are now."""
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Sum
 
-from marketplace import outbox, states, tenancy
+from marketplace import audit, outbox, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import applying, confirmation_days, folding, verdicts, withdrawal
@@ -70,7 +70,7 @@ def request(
     kind, fault = Type(type), Fault(fault)
     verdicts.check_between("quantity", quantity, 1, verdicts.LARGEST_QUANTITY)
     verdicts.check_text("reason", reason, 500)
-    line = _locked(line)
+    line = applying.lock_line(line)
     if source_id is not None:
         made = Claim.objects.filter(source=source, source_id=source_id).first()
         if made is not None:
@@ -93,6 +93,9 @@ def request(
         source=source,
         source_id=source_id,
     )
+    # Without the reason: those are a buyer's own words.
+    data = {"line": line.pk, "type": str(kind), "quantity": quantity}
+    audit.record("claim.requested", by=by, at=at, obj=claim, data=data)
     _announce(claim)
     return claim
 
@@ -126,8 +129,8 @@ def withdraw(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
 def complete(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
     """Take the units back: before confirmation they make no sale, afterwards a reversal.
 
-    Raises folding's MoreThanRemains when the line has fewer units left by now, and
-    states.IllegalMove when the claim is not approved.
+    Raises states.IllegalMove when the claim is not approved, and MoreThanClaimable when the
+    line has fewer units left by now.
     """
     claim, line = _open(claim)
     on = verdicts.business_date(at, _zone())
@@ -168,16 +171,8 @@ def _announce(claim: Claim) -> None:
 
 def _open(claim: Claim) -> tuple[Claim, OrderLine]:
     """The claim and its line as they are now, the line locked first, as everywhere."""
-    line = _locked(OrderLine.objects.get(pk=claim.line_id))
+    line = applying.lock_line(OrderLine.objects.get(pk=claim.line_id))
     return Claim.objects.select_for_update(no_key=True).get(pk=claim.pk), line
-
-
-def _locked(line: OrderLine) -> OrderLine:
-    """The line as it is now, locked with its whole order."""
-    lines = {found.pk: found for found in applying.lock([line.order_id])}
-    if line.pk not in lines:  # of another marketplace
-        raise OrderLine.DoesNotExist
-    return lines[line.pk]
 
 
 def _let_clock_run(line_id: int) -> None:

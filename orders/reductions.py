@@ -25,7 +25,7 @@ def reduce_price(
     if funder not in FUNDERS:
         raise ValueError(f"funder is {funder!r}")
     verdicts.check_between("amount", amount, 1, verdicts.LARGEST_AMOUNT)
-    locked = {found.pk: found for found in applying.lock([line.order_id])}[line.pk]
+    locked = applying.lock_line(line)
     on = verdicts.business_date(at, Marketplace.objects.get(pk=tenancy.current_id()).tz)
     outcomes.record([], [outcomes.Reduced(locked.pk, amount, funder, on, CAUSE)])
     applying.touch([(locked.seller_id, on)])
