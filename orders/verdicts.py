@@ -5,7 +5,7 @@ A verdict may be accepted and still carry a code: stored, and listed for a perso
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
 from marketplace.refusals import Refused, gettext_noop

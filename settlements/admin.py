@@ -1,7 +1,12 @@
+from datetime import date
+
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
 
 from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, RowsInline, VersionedRuleAdmin
-from settlements import models
+from settlements import explanations, line_words, models
 
 
 @admin.register(models.FeeSchedule)
@@ -86,8 +91,10 @@ class BulkAdmin(ReadOnlyAdmin):
 
 @admin.register(models.SettlementLine)
 class SettlementLineAdmin(BulkAdmin):
+    """A line's own address names its day, so that only one month is searched for it."""
+
     list_display = [
-        "basis_on",
+        "with_proof",
         "kind",
         "seller_id",
         "order_line_id",
@@ -100,6 +107,31 @@ class SettlementLineAdmin(BulkAdmin):
         "net",
     ]
     search_fields = ["statement_id__exact", "order_line_id__exact"]
+    readonly_fields = ["proof"]
+
+    @admin.display(description=_("basis date"))
+    def with_proof(self, line):
+        address = reverse(
+            "admin:settlements_settlementline_change", args=[f"{line.basis_on}.{line.pk}"]
+        )
+        return format_html('<a href="{}">{}</a>', address, line.basis_on)
+
+    @admin.display(description=_("how it was computed"))
+    def proof(self, line):
+        sentences = (
+            (sentence,)
+            for component in explanations.explain(line)
+            for sentence in line_words.describe(component)
+        )
+        return format_html_join("", "<div>{}</div>", sentences)
+
+    def get_object(self, request, object_id, from_field=None):
+        day, _dot, pk = object_id.partition(".")
+        try:
+            key = {"basis_on": date.fromisoformat(day), "pk": int(pk)}
+        except ValueError:
+            return None
+        return self.get_queryset(request).filter(**key).first()
 
 
 @admin.register(models.LedgerEntry)

@@ -5,10 +5,11 @@ from fractions import Fraction
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from marketplace import tenancy
 from orders.models import OutcomeToSettle
-from settlements import explanations, nights, runs, verification
+from settlements import explanations, line_words, nights, runs, verification
 from settlements.models import LedgerEntry, LineTerms, SettlementLine, Statement
 from settlements.tests import make
 
@@ -143,6 +144,15 @@ class TestSettle:
             assert (part.fee, part.vat) == (1_999, 200)
             [part] = explanations.explain(reversal)
             assert (part.before.fee, part.after.fee, part.fee) == (1_999, 999, -1_000)
+            with translation.override("en"):
+                assert line_words.describe(part) == [
+                    "sales: rule 1 of standard, version 1",
+                    "before: 66,666 × 3 % = 1,999.98, rounded (cut) to 1,999; "
+                    "VAT on top 199.9, rounded (half up) to 200",
+                    "after: 33,333 × 3 % = 999.99, rounded (cut) to 999; "
+                    "VAT on top 99.9, rounded (half up) to 100",
+                    "difference: fee -1,000, VAT -100",
+                ]
             sale.charges[1] += 1
             with pytest.raises(explanations.LineDiffers):
                 explanations.explain(sale)
