@@ -15,4 +15,5 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "marketplace.opened": (),
     "night.closed": (),
     "orderline.price_reduced": (),
+    "sentinel.raised": (),
 }

@@ -24,10 +24,6 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO {roles.PLATFORM};
 REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {roles.APP};
 """
 )
-# The relay records delivery for every marketplace; nothing else is written across marketplaces.
-RELAY_RIGHTS = f"""
-GRANT UPDATE (sent_at, attempts, last_error) ON marketplace_outboxmessage TO {roles.PLATFORM};
-"""
 
 
 class Migration(migrations.Migration):
@@ -383,5 +379,4 @@ class Migration(migrations.Migration):
                 'constraints': [marketplace.constraints.TenantIsolation(grants='SELECT, INSERT, UPDATE, DELETE', key='marketplace_id', name='job_shard_isolation'), models.UniqueConstraint(fields=('marketplace', 'id'), name='job_shard_tenant_key'), marketplace.constraints.TenantForeignKey(field='job', name='job_shard_job_is_own'), models.UniqueConstraint(fields=('marketplace', 'job', 'number'), name='job_shard_number_is_unique')],
             },
         ),
-        migrations.RunSQL(RELAY_RIGHTS, migrations.RunSQL.noop),
     ]
