@@ -5,7 +5,10 @@ allowed to differ is listed here by name, with its reason.
 """
 
 import pytest
+from django.apps import apps
 from django.db import connections, transaction
+
+from marketplace.constraints import TenantIsolation
 
 pytestmark = pytest.mark.django_db
 
@@ -168,6 +171,37 @@ def _all(query):
 
 def test_marketplaces_are_kept_apart():
     assert problems() == []
+
+
+VERBS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+
+
+def test_the_app_role_has_the_rights_that_models_declare():
+    declared, actual = {}, {}
+    for model in apps.get_models():
+        for constraint in model._meta.constraints:
+            if isinstance(constraint, TenantIsolation):
+                table = model._meta.db_table
+                declared[table] = set(constraint.grants.split(", "))
+                held = ", ".join(
+                    f"has_table_privilege('jangteo_app', '{table}', '{v}')" for v in VERBS
+                )
+                [row] = _all(f"SELECT {held}")
+                actual[table] = {verb for verb, is_held in zip(VERBS, row, strict=True) if is_held}
+    assert len(declared) > 30
+    assert actual == declared
+
+
+def test_the_platform_role_may_write_the_state_of_delivery_alone():
+    columns = _all("""
+        SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0
+          AND NOT a.attisdropped
+          AND has_column_privilege('jangteo_platform', c.oid, a.attnum, 'INSERT, UPDATE')
+        """)
+    assert set(columns) == {
+        ("marketplace_outboxmessage", column) for column in ("sent_at", "attempts", "last_error")
+    }
 
 
 def test_so_are_the_partitions_of_bulk_tables(made):
