@@ -58,10 +58,11 @@ def apply(
 def lock(orders: Iterable[int]):
     """The lines of some orders, locked when read. Whoever changes a line locks all of its order.
 
-    In the order of their ids, so that two of them wait for each other and never deadlock.
+    By order, then by line. Whoever locks several batches goes through the orders in the same way,
+    so that two of them wait for each other and never deadlock.
     """
-    lines = OrderLine.objects.filter(bulk.among("order_id", orders)).order_by("pk")
-    return lines.select_for_update(no_key=True)
+    lines = OrderLine.objects.filter(bulk.among("order_id", orders))
+    return lines.order_by("order_id", "pk").select_for_update(no_key=True)
 
 
 def lock_line(line: OrderLine) -> OrderLine:

@@ -71,12 +71,8 @@ def request(
     verdicts.check_between("quantity", quantity, 1, verdicts.LARGEST_QUANTITY)
     verdicts.check_text("reason", reason, 500)
     line = applying.lock_line(line)
-    if source_id is not None:
-        made = Claim.objects.filter(source=source, source_id=source_id).first()
-        if made is not None:
-            if (made.line_id, made.type, made.quantity) != (line.pk, kind, quantity):
-                raise ClaimDiffers(source_id=source_id)
-            return made
+    if made := _made_before(line, kind, quantity, source, source_id):
+        return made
     if line.status not in CLAIMABLE[kind]:
         raise NotClaimable(type=kind, status=line.status)
     left = claimable(line)
@@ -98,6 +94,16 @@ def request(
     audit.record("claim.requested", by=by, at=at, obj=claim, data=data)
     _announce(claim)
     return claim
+
+
+def _made_before(line: OrderLine, kind: str, quantity: int, source: str, source_id: str | None):
+    """The claim of this sender's id, if there is one; it must have asked for the same."""
+    if source_id is None:
+        return None
+    made = Claim.objects.filter(source=source, source_id=source_id).first()
+    if made and (made.line_id, made.type, made.quantity) != (line.pk, kind, quantity):
+        raise ClaimDiffers(source_id=source_id)
+    return made
 
 
 def claimable(line: OrderLine) -> int:

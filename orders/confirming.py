@@ -59,9 +59,12 @@ def _confirm(batch: Sequence[tuple[int, int, int]], on: date, at: datetime) -> i
 def _find_due_days(lines) -> None:
     """Give a day to delivered lines that have none yet, because no rule was published then."""
     waiting = lines.filter(status=OrderLine.Status.DELIVERED, confirm_due_on__isnull=True)
+    orders = waiting.order_by().values_list("order_id", flat=True).distinct()
     days = confirmation_days.DueDays()
-    delivered = waiting.order_by("delivered_on").values_list("delivered_on", flat=True).distinct()
-    for delivered_on in list(delivered):
-        due_on = days.due_on(delivered_on)
-        if due_on is not None:
-            waiting.filter(delivered_on=delivered_on).update(confirm_due_on=due_on)
+    due = (
+        (line.id, days.due_on(line.delivered_on))
+        for of_order in applying.Held(orders).lines.values()
+        for line in of_order
+        if line.status == OrderLine.Status.DELIVERED and line.confirm_due_on is None
+    )
+    bulk.update(OrderLine, ["confirm_due_on"], [row for row in due if row[1] is not None])

@@ -96,12 +96,18 @@ def accept_many(events: Iterable[NewEvent], *, at: datetime) -> list[Verdict]:
     A cancellation of more units than were ever sold is kept as evidence, and refused.
     """
     events = list(events)
-    given: list[Verdict | None] = [_checked(event, at) for event in events]
+    given = [_checked(event, at) for event in events]
     usable = [n for n, verdict in enumerate(given) if verdict is None]
-    arrivals.bring_events(events[n].order_number for n in usable)
+    numbers = {events[n].order_number for n in usable}
+    arrivals.bring_events(numbers)
+    rows = Order.objects.filter(bulk.among("number", numbers)).values_list("number", "pk")
+    orders = dict(rows)
+    # The events of an order act together, and orders are locked in the order of their ids.
+    usable.sort(key=lambda n: orders.get(events[n].order_number, 0))
     for start in range(0, len(usable), BATCH):
         batch = usable[start : start + BATCH]
-        for n, verdict in zip(batch, _accept([events[n] for n in batch], at), strict=True):
+        found = _accept([events[n] for n in batch], orders, at)
+        for n, verdict in zip(batch, found, strict=True):
             given[n] = verdict
     return given
 
@@ -119,12 +125,9 @@ def more_than_remains(excess: folding.Excess) -> MoreThanRemains:
     )
 
 
-def _accept(events: Sequence[NewEvent], at: datetime) -> list[Verdict]:
-    """A batch of usable events."""
-    numbers = {event.order_number for event in events}
-    rows = Order.objects.filter(bulk.among("number", numbers)).values_list("number", "pk")
-    orders = dict(rows)
-    held = applying.Held(orders.values())
+def _accept(events: Sequence[NewEvent], orders: Mapping[str, int], at: datetime) -> list[Verdict]:
+    """A batch of usable events; `orders` are those that are known, number to id."""
+    held = applying.Held({orders[e.order_number] for e in events if e.order_number in orders})
     sellers = _sellers(events)
     first: dict[tuple[str, str], NewEvent] = {}
     strays = {}
