@@ -18,6 +18,12 @@ APP = "jangteo_app"
 PLATFORM = "jangteo_platform"
 DATABASE = "jangteo"
 
+# Names sort by code point everywhere, which for Hangul is the dictionary's order. The character
+# type must know Hangul, or trigram search drops it: never plain "C".
+NEW_DATABASE = (
+    "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
+)
+
 ATTRIBUTES = {
     OWNER: "LOGIN NOSUPERUSER NOCREATEROLE CREATEDB BYPASSRLS",
     APP: "LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOBYPASSRLS",
@@ -73,16 +79,11 @@ def set_password(admin: psycopg.Connection, role: str, password: str) -> None:
 
 
 def _create_database(admin: psycopg.Connection) -> None:
-    # Names sort by code point everywhere, which for Hangul is the dictionary's order. The
-    # character type must know Hangul, or trigram search drops it: never plain "C".
-    locale = "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
     # An administrator who is no superuser (managed servers) must be a member of the future owner.
     superuser = "SELECT 1 FROM pg_roles WHERE rolname = %s AND rolsuper"
     if not _exists(admin, superuser, admin.info.user):
         admin.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(OWNER)))
-    admin.execute(
-        f"CREATE DATABASE {DATABASE} OWNER {OWNER} TEMPLATE template0 ENCODING 'UTF8' {locale}"
-    )
+    admin.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER} {NEW_DATABASE}")
 
 
 def _exists(admin: psycopg.Connection, query: str, value: str) -> bool:
