@@ -20,6 +20,7 @@ from settlements.models import Statement
 from settlements.rating import RateBook
 
 _LAST_ID = 2**63 - 1
+_DAYS_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,8 @@ def _lines(on: date, statement: Statement | None) -> Iterator[Difference]:
         if not sequence:
             day = days.get((seller_id, rate_on))
             if day is None:
+                if len(days) >= _DAYS_KEPT:
+                    days.clear()  # of a long history there are more than memory should hold
                 day = days[seller_id, rate_on] = book.seller_day(seller_id, rate_on)
             chosen = (day.plans.get(tuple(kind)) or day.plan(tuple(kind), rate_on)).terms(
                 unit_price
