@@ -1,0 +1,262 @@
+"""Rehearse crashes: kill workers in the middle of nights, and compare with undisturbed ones.
+
+Everything is real but the market: database, broker, workers, tasks. It happens in scratch
+databases, each run in a copy of the same one. What a killed night leaves must be what an
+undisturbed one does: exports byte by byte, as many rows in every table, nothing for `verify` to
+find, and nothing that changes when the night is repeated.
+"""
+
+import io
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice, zip_longest
+from typing import IO, Final
+
+from django.db import connection, connections
+from django.db.models import F, Sum
+
+from marketplace import scratch, tenancy
+from marketplace.models import JobRun, JobShard
+from settlements import exports, nights, verification
+from settlements.crashes import broker, market, workers
+from settlements.crashes.workers import Crew
+
+MOST_KILLS: Final = 4  # of a run; a shard that fails five times is put aside for a person
+LONGEST_DELAY: Final = 0.08  # seconds, about as long as a shard takes
+MIDWAY: Final = 0.6  # of the kills; the others come between transactions as well
+_PATIENCE: Final = 1  # seconds without a commit, after which the scheduler's tasks are sent
+_STUCK: Final = 90  # seconds without a commit, after which a run has failed
+
+
+class Stuck(RuntimeError):
+    """A night does not come to its end any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """What is killed, and when: so long after so many commits of the nights, and then, where it
+    is to be midway, as soon as a worker has written something that it has not committed."""
+
+    target: str
+    after: int
+    delay: float
+    midway: bool
+
+    def __str__(self) -> str:
+        return f"{self.target} {self.delay * 1000:.0f} ms after commit {self.after}"
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of a run. Without a seed it is the undisturbed one."""
+
+    seed: int | None
+    kills: list[str] = field(default_factory=list)  # as they came
+    seconds: float = 0
+    commits: int = 0
+    midway: int = 0  # kills that came when something was written and not committed
+    repeated: int = 0  # shards that had to be served again
+    exports: dict[str, bytes] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+
+
+def plan(seed: int, commits: int) -> list[Kill]:
+    """The kills of a run, by chance from its seed."""
+    chance = random.Random(seed)  # noqa: S311 (nobody is to be kept from guessing it)
+    kills = [
+        Kill(
+            chance.choices(workers.TARGETS, (3, 2, 1))[0],
+            chance.randrange(commits),
+            chance.uniform(0, LONGEST_DELAY),
+            chance.random() < MIDWAY,
+        )
+        for _ in range(chance.randint(1, MOST_KILLS))
+    ]
+    return sorted(kills, key=lambda kill: kill.after)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """How to rehearse: so many nights, and so many orchestrators at once."""
+
+    nights: int
+    orchestrators: int
+    broker_url: str
+    log: IO
+    template: str = ""  # a migrated, empty database to copy instead of migrating one
+
+    def runs(self, seeds: range) -> Iterator[Run]:
+        """The undisturbed run, then one for each seed, as they end."""
+        with scratch.reserved() as name:
+            crew = Crew(
+                self.orchestrators,
+                name=name,
+                database=_database(name),
+                broker_url=self.broker_url,
+                clock=market.clock(self.nights),
+                log=self.log,
+            )
+            try:
+                with crew:
+                    scratch.create(name, template=self.template)
+                    with scratch.entered(name):
+                        market.open_market(self.nights)
+                        with connections["owner"].cursor() as cursor:
+                            cursor.execute("ANALYZE")  # for all copies at once
+                    reference = self._run(name, crew, None, [])
+                    yield reference
+                    for seed in seeds:
+                        run = self._run(name, crew, seed, plan(seed, reference.commits))
+                        run.differences += _differences(reference, run)
+                        yield run
+            finally:
+                broker.forget(name, self.broker_url)
+
+    def _run(self, name: str, crew: Crew, seed: int | None, kills: list[Kill]) -> Run:
+        """Close all nights in a fresh copy of the market, and look at what came of it."""
+        run = Run(seed)
+        scratch.create(_database(name), template=name)
+        try:
+            with scratch.entered(_database(name)):
+                began = time.monotonic()
+                self._close_nights(run, crew, kills)
+                run.seconds = time.monotonic() - began
+                crew.dismiss()
+                self._look_at(run)
+                self._repeat(run)
+        finally:
+            crew.dismiss()
+            scratch.drop(_database(name))
+        return run
+
+    def _close_nights(self, run: Run, crew: Crew, kills: list[Kill]) -> None:
+        chance = random.Random(run.seed)  # noqa: S311
+        crew.start()
+        crew.remind()
+        changed = reminded = time.monotonic()
+        while kills or not self._are_closed():
+            crew.check()
+            now = time.monotonic()
+            if (commits := _commits()) != run.commits:
+                run.commits, changed = commits, now
+            if kills and commits >= kills[0].after:
+                kill = kills.pop(0)
+                time.sleep(kill.delay)
+                is_midway = _has_writer(patience=0.5 if kill.midway else 0)
+                crew.kill(kill.target, chance.choice)
+                run.midway += is_midway
+                run.kills.append(f"{kill}, {_place()}{', midway' if is_midway else ''}")
+                crew.start()
+                crew.remind()
+                changed = reminded = time.monotonic()
+            if now - changed > _STUCK:
+                raise Stuck(f"seed {run.seed}: no commit for {_STUCK} seconds, {_place()}")
+            if now - max(changed, reminded) > _PATIENCE:
+                crew.remind()
+                reminded = now
+            time.sleep(0.005)
+        run.commits = _commits()
+
+    def _are_closed(self) -> bool:
+        with tenancy.use(code=market.SLUG) as marketplace:
+            return marketplace.last_closed_on == market.nights(self.nights)[-1]
+
+    def _look_at(self, run: Run) -> None:
+        with tenancy.use(code=market.SLUG):
+            for kind in exports.KINDS:
+                text = io.StringIO()
+                exports.write(kind, text)
+                run.exports[kind] = text.getvalue().encode()
+            found = verification.verify(on=market.nights(self.nights)[-1])
+            run.differences += (f"verify: {difference}" for difference in islice(found, 10))
+            again = JobShard.objects.aggregate(again=Sum(F("attempts") - 1))["again"]
+            run.repeated = again or 0
+        run.rows = {table: count for table, (count, _) in _tables().items()}
+
+    def _repeat(self, run: Run) -> None:
+        """Ask once more for everything that has been done; nothing may change."""
+        before = _tables()
+        with tenancy.use(code=market.SLUG) as marketplace:
+            shards = list(JobShard.objects.values_list("pk", flat=True))
+        for on in market.nights(self.nights):
+            nights.advance(marketplace.pk, on, at=market.clock(self.nights))
+        for shard in shards:
+            nights.serve_shard(marketplace.pk, shard, at=market.clock(self.nights))
+        after = _tables()
+        run.differences += (
+            f"repeating changed {table}" for table in before if before[table] != after[table]
+        )
+
+
+def _database(name: str) -> str:
+    return f"{name}_run"
+
+
+def _commits() -> int:
+    """How much of the nights is done: steps and shards, each a transaction of its own."""
+    with tenancy.use(code=market.SLUG):
+        steps = JobRun.objects.filter(state=JobRun.State.DONE).count()
+        return steps + JobShard.objects.filter(is_done=True).count()
+
+
+def _place() -> str:
+    """The step at hand, for whoever wants to know what was hit."""
+    with tenancy.use(code=market.SLUG):
+        step = JobRun.objects.exclude(kind=nights.NIGHT).unfinished().last()
+    return f"in {step.kind} of {step.on}" if step else "between nights"
+
+
+_WRITERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL
+"""
+
+
+def _has_writer(*, patience: float) -> bool:
+    """Whether a transaction of a worker has written; waits for one so many seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        with connection.cursor() as cursor:  # under the workers' own role, or it would see none
+            cursor.execute(_WRITERS)
+            if cursor.fetchone()[0]:
+                return True
+        if time.monotonic() >= deadline:
+            return False
+
+
+def _differences(reference: Run, run: Run) -> Iterator[str]:
+    for kind, expected in reference.exports.items():
+        if run.exports[kind] != expected:
+            lines = zip_longest(expected.splitlines(), run.exports[kind].splitlines())
+            number, (right, found) = next(
+                (number, pair) for number, pair in enumerate(lines, 1) if pair[0] != pair[1]
+            )
+            yield f"{kind}, line {number}: {right!r} has become {found!r}"
+    for table, count in reference.rows.items():
+        if run.rows[table] != count:
+            yield f"{table}: {run.rows[table]} rows instead of {count}"
+
+
+_TENANT_TABLES = """
+SELECT c.relname FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'marketplace_id' AND NOT a.attisdropped
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+ORDER BY 1
+"""
+
+
+def _tables() -> dict[str, tuple[int, int]]:
+    """Rows of each table, and a digest of them that knows no order."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(_TENANT_TABLES)
+        names = [name for (name,) in cursor.fetchall()]
+        tables = {}
+        for name in ["marketplace_marketplace", *names]:
+            cursor.execute(
+                f'SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM "{name}" t'  # noqa: S608 (a name from the catalogue)
+            )
+            tables[name] = cursor.fetchone()
+        return tables

@@ -1,0 +1,154 @@
+"""The workers of a rehearsal: real Celery processes that are started, killed and replaced.
+
+The crew plays the scheduler, too: `remind()` sends the tasks that beat would.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Final
+
+from celery import Celery
+from django.conf import settings
+
+from marketplace import scratch
+from settlements.crashes import broker
+
+# What the environment tells settlements.crashes.app
+NAME: Final = "JANGTEO_REHEARSAL"
+CLOCK: Final = "JANGTEO_REHEARSAL_CLOCK"
+
+POOL: Final = 2  # processes of each worker
+
+WORKER: Final = "worker"  # its whole process group at once, as when a machine dies
+POOL_PROCESS: Final = "pool process"  # one of those that do the work; its worker replaces it
+HEAD: Final = "head"  # the worker's own process; its pool ends what it has in hand
+TARGETS: Final = (WORKER, POOL_PROCESS, HEAD)
+
+_WORKER: Final = (
+    *("celery", "--quiet", "--app", "settlements.crashes.app", "worker", "--loglevel", "WARNING"),
+    *("--concurrency", str(POOL), "--without-gossip", "--without-mingle", "--without-heartbeat"),
+)
+_REMINDERS: Final = ("settlements.tasks.tick", "settlements.tasks.resume")
+
+
+class WorkerEnded(RuntimeError):
+    """A worker that nobody killed is gone."""
+
+
+class Crew:
+    """A number of workers on one database. Leaving the block kills what is left of them."""
+
+    def __init__(
+        self, size: int, *, name: str, database: str, broker_url: str, clock: datetime, log: IO
+    ):
+        self._size = size
+        self._log = log
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if key != "DATABASE_OWNER_URL"},
+            **scratch.environment(database),
+            "CELERY_BROKER_URL": broker_url,
+            "JANGTEO_PROCESS": "worker",
+            # Small, so that there is something between which to be killed.
+            "LINES_A_SHARD": "45",
+            "STATEMENTS_A_SHARD": "10",
+            NAME: name,
+            CLOCK: clock.isoformat(),
+        }
+        self._sender = Celery(broker=broker_url, set_as_current=False)
+        broker.isolate(self._sender, name, broker_url)
+        self._ready: list[subprocess.Popen] = []
+        self._at_work: list[subprocess.Popen] = []
+        self._killed: list[subprocess.Popen] = []
+
+    def __enter__(self) -> "Crew":
+        self._prepare()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.dismiss()
+        for process in self._ready:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+        self._sender.close()
+
+    def start(self) -> None:
+        """Bring the crew up to its number, and have others made ready for those to be killed."""
+        while len(self._at_work) < self._size:
+            process = self._ready.pop(0)
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            self._at_work.append(process)
+            self._prepare()
+
+    def remind(self) -> None:
+        """Send what beat sends: as many beats at once as there are workers."""
+        for task in _REMINDERS:
+            for _ in range(self._size):
+                self._sender.send_task(task)
+
+    def check(self) -> None:
+        for process in self._at_work:
+            if process.poll() is not None:
+                raise WorkerEnded(f"a worker ended by itself, with status {process.returncode}")
+
+    def kill(self, target: str, choose: Callable[[list], int]) -> None:
+        """Send SIGKILL to a worker, to its head alone, or to a process of its pool."""
+        process = choose(self._at_work)
+        if target == POOL_PROCESS:
+            if pool := _children(process.pid):
+                os.kill(choose(pool), signal.SIGKILL)
+            return
+        self._at_work.remove(process)
+        # Not waited for, so that its number stays its own while its pool may still be alive.
+        self._killed.append(process)
+        if target == HEAD:
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def dismiss(self) -> None:
+        """Kill everything that is at work, and what orphans of killed heads there are."""
+        for process in [*self._at_work, *self._killed]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            process.stdin.close()
+        self._at_work, self._killed = [], []
+
+    def _prepare(self) -> None:
+        while len(self._ready) < self._size:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *_WORKER],
+                cwd=settings.BASE_DIR,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._ready.append(process)
+
+
+def _children(pid: int) -> list[int]:
+    processes = Path("/proc")
+    if not (processes / "self/stat").exists():
+        command = ["ps", "-A", "-o", "pid=,ppid="]
+        table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        pairs = [line.split() for line in table.splitlines()]
+        return sorted(int(child) for child, parent in pairs if int(parent) == pid)
+    children = []
+    for stat in processes.glob("[0-9]*/stat"):
+        try:
+            _, _, rest = stat.read_text().rpartition(")")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+        if int(rest.split()[1]) == pid:
+            children.append(int(stat.parent.name))
+    return sorted(children)

@@ -1,0 +1,69 @@
+import os
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from marketplace import embedded
+from settlements.crashes.rehearsing import Rehearsal, Run, Stuck
+from settlements.crashes.workers import WorkerEnded
+
+
+class Command(BaseCommand):
+    help = (
+        "Kill workers in the middle of made-up nights, let them resume, and compare what comes of "
+        "it with undisturbed nights, byte by byte. Works in a database of its own, which is "
+        "dropped at the end; the real one is not touched. Fails when anything differs."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("--runs", type=int, default=5, help="disturbed runs (default 5)")
+        parser.add_argument(
+            "--seed", type=int, default=1, help="of the first run; each next one adds 1 (default 1)"
+        )
+        parser.add_argument("--nights", type=int, default=5, help="to close in a run (default 5)")
+        parser.add_argument(
+            "--orchestrators", type=int, default=1, help="workers and beats at once (default 1)"
+        )
+        parser.add_argument("--broker", metavar="URL", help="instead of the configured one")
+        parser.add_argument(
+            "--template", default="", metavar="DATABASE", help="migrated and empty, to be copied"
+        )
+
+    def handle(self, *, runs, seed, nights, orchestrators, template, **options):
+        if min(nights, orchestrators) < 1:
+            raise CommandError("--nights and --orchestrators are 1 or more.")
+        broker_url = options["broker"] or settings.CELERY_BROKER_URL
+        if settings.EMBEDDED_BROKER and not options["broker"]:
+            embedded.start_broker()
+        handle, path = tempfile.mkstemp(prefix="rehearsal-", suffix=".log")
+        with os.fdopen(handle, "w") as log:
+            rehearsal = Rehearsal(nights, orchestrators, broker_url, log, template)
+            different = kills = midway = 0
+            try:
+                for run in rehearsal.runs(range(seed, seed + runs)):
+                    self._tell(run)
+                    different += bool(run.differences)
+                    kills += len(run.kills)
+                    midway += run.midway
+            except (Stuck, WorkerEnded) as error:
+                raise CommandError(f"{error}. What the workers wrote: {path}") from error
+        if different:
+            raise CommandError(f"{different} runs differ. What the workers wrote: {path}")
+        Path(path).unlink()
+        self.stdout.write(
+            f"{runs} runs with {kills} kills, {midway} of them in the middle of a write, came to "
+            "the same, byte by byte."
+        )
+
+    def _tell(self, run: Run) -> None:
+        name = "undisturbed" if run.seed is None else f"--seed {run.seed} --runs 1"
+        verdict = "differs" if run.differences else "done" if run.seed is None else "equal"
+        self.stdout.write(
+            f"{name}: {verdict}; seconds {run.seconds:.1f}, commits {run.commits}, "
+            f"kills {len(run.kills)}, shards served again {run.repeated}"
+        )
+        for text in [*run.kills, *run.differences]:
+            self.stdout.write(f"    {text}")
+        self.stdout.flush()
