@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.db import connections
+from django.utils import translation
 
 PREFIX = "test_jangteo_run_"
 ALIASES = ["default", "owner", "platform"]
@@ -118,6 +119,13 @@ def _digest_of_tables() -> str:
     for source in sorted(sources):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
+
+
+@pytest.fixture(autouse=True)
+def _in_english():
+    """Refusals and commands speak the source language; pages follow their request as ever."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from listings import models
+from listings import models, reviewing
 from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, RowsInline, VersionedRuleAdmin
 
 
@@ -48,7 +48,7 @@ class RevisionAdmin(ReadOnlyAdmin):
 
 @admin.register(models.PolicyPack)
 class PolicyPackAdmin(VersionedRuleAdmin):
-    pass
+    publishing = staticmethod(reviewing.publish_pack)
 
 
 @admin.register(models.Finding)

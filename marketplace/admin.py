@@ -4,6 +4,7 @@ Rows of a marketplace appear once one is chosen. Most of them are written by pro
 pages only show; what can be done is an action that calls one process.
 """
 
+from datetime import timedelta
 from functools import partial
 
 from django.contrib import admin, messages
@@ -22,6 +23,7 @@ from marketplace import audit, models, outbox, permissions, tenancy, versions
 from marketplace.middleware import SESSION_KEY
 from marketplace.refusals import Refused
 
+NOTICE = timedelta(days=30)  # from the last closed day to the start of a new draft; editable
 COUNTED = 10_000  # rows of a list; beyond them a page is found by filters, not by leafing
 
 
@@ -113,24 +115,68 @@ class ProcessAdmin(TenantAdmin):
 
 
 class VersionedRuleAdmin(ProcessAdmin):
-    """Versions of a rule: a draft is edited and published, a published one only read."""
+    """Versions of a rule: a draft is edited and published, a published one only read.
 
+    `publishing` is the process that publishes this kind of rule, with checks of its own.
+    """
+
+    publishing = staticmethod(versions.publish)
     list_display = ["number", "valid_from", "state", "published_at", "note"]
     readonly_fields = ["number", "state", "published_at", "published_by"]
     ordering = ["-valid_from", "-number"]
-    actions = ["publish"]
+    actions = ["revise", "publish"]
 
     def has_change_permission(self, request, obj=None):
         is_published = obj is not None and obj.state == obj.State.PUBLISHED
         return not is_published and super().has_change_permission(request, obj)
+
+    @admin.action(description=_("Draft a next version of each"), permissions=["change"])
+    def revise(self, request, queryset):
+        marketplace = models.Marketplace.objects.get(pk=tenancy.current_id())
+        last = marketplace.last_closed_on or marketplace.first_open_on
+        self.ask_for_each(
+            request,
+            queryset,
+            partial(
+                versions.revise,
+                valid_from=last + NOTICE,
+                by=request.user,
+                at=timezone.now(),
+            ),
+        )
 
     @admin.action(description=_("Publish selected drafts"), permissions=["change"])
     def publish(self, request, queryset):
         self.ask_for_each(
             request,
             queryset.order_by("valid_from"),
-            partial(versions.publish, by=request.user, at=timezone.now()),
+            partial(self.publishing, by=request.user, at=timezone.now()),
         )
+
+
+class DraftPartAdmin(TenantAdmin):
+    """The parts of a version, in `part_of`: edited while it is a draft, then only read."""
+
+    part_of = "version"
+
+    def has_change_permission(self, request, obj=None):
+        return self._is_open(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request, obj=None):
+        return self._is_open(obj) and super().has_delete_permission(request, obj)
+
+    def _is_open(self, obj) -> bool:
+        return obj is None or getattr(obj, self.part_of).state == models.VersionedRule.State.DRAFT
+
+    def get_actions(self, request):
+        return {}  # many at once would end at the first that is published
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name == self.part_of:
+            kwargs["queryset"] = db_field.related_model.objects.filter(
+                state=models.VersionedRule.State.DRAFT
+            )
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 class RowsInline(admin.TabularInline):
@@ -153,7 +199,7 @@ def choose_marketplace(request):
     choices = permissions.may_enter(request.user)
     if request.method == "POST":
         marketplace = get_object_or_404(choices, slug=request.POST.get("marketplace", ""))
-        with tenancy.use(marketplace.pk):
+        with tenancy.use(marketplace.pk, even_archived=True):
             audit.record("marketplace.entered", by=request.user, at=timezone.now(), obj=marketplace)
         request.session[SESSION_KEY] = marketplace.pk
         return redirect("admin:index")

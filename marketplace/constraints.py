@@ -17,7 +17,7 @@ class _SqlConstraint(BaseConstraint):
 
     def constraint_sql(self, model, schema_editor):
         schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
-        return None
+        return
 
     def validate(self, model, instance, exclude=None, using="default"):
         """PostgreSQL is the only judge; forms cannot foresee it."""
@@ -140,8 +140,8 @@ class Frozen(_SqlConstraint):
         if self.parent:
             key, parent_table = self.parent
             events = "INSERT OR UPDATE OR DELETE"
-            judged = (
-                f"SELECT 1 FROM {quote(parent_table)} p WHERE p.{quote(self.column)} = "
+            judged = (  # nothing in it comes from outside
+                f"SELECT 1 FROM {quote(parent_table)} p WHERE p.{quote(self.column)} = "  # noqa: S608
                 f"'{self.value}' AND (p.id = (CASE WHEN TG_OP <> 'INSERT' THEN OLD.{key} END) "
                 f"OR p.id = (CASE WHEN TG_OP <> 'DELETE' THEN NEW.{key} END))"
             )
@@ -177,10 +177,7 @@ def tenant(label, *foreign_keys, grants="SELECT, INSERT, UPDATE, DELETE"):
     return [
         TenantIsolation(name=f"{label}_isolation", grants=grants),
         UniqueConstraint(fields=["marketplace", "id"], name=f"{label}_tenant_key"),
-        *(
-            TenantForeignKey(field=field, name=f"{label}_{field}_is_own")
-            for field in foreign_keys
-        ),
+        *(TenantForeignKey(field=field, name=f"{label}_{field}_is_own") for field in foreign_keys),
     ]
 
 

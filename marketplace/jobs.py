@@ -15,6 +15,7 @@ from marketplace import states
 from marketplace.models import JobRow, JobRun, JobShard
 
 MAX_ATTEMPTS = 5
+NIGHT = "night"  # the kind of the job that closes a business day
 
 
 def begin(

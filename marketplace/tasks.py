@@ -45,7 +45,7 @@ def deliver(self, *, marketplace_id: int, message_id: str, topic: str, payload: 
 @shared_task
 def seal_audit(*, marketplace_id: int) -> None:
     """Chain the marketplace's audit entries that no block holds yet."""
-    with tenancy.use(marketplace_id):
+    with tenancy.use(marketplace_id, even_archived=True):
         audit.seal(at=timezone.now())
 
 

@@ -44,17 +44,26 @@ def current_id_or_none() -> int | None:
 
 @contextmanager
 def use(
-    marketplace_id: int | None = None, *, code: str | None = None, durable: bool = False
+    marketplace_id: int | None = None,
+    *,
+    code: str | None = None,
+    durable: bool = False,
+    even_archived: bool = False,
 ) -> "Iterator[Marketplace]":
     """Serve one marketplace, named by id or by code, within one transaction.
 
     Nesting in the same marketplace opens a savepoint; entering another one raises TenantSwitch.
-    An unknown marketplace raises Marketplace.DoesNotExist before anything is opened.
+    An unknown marketplace raises Marketplace.DoesNotExist before anything is opened. An archived
+    marketplace can only be read: PostgreSQL refuses every write, unless it is `even_archived`.
     """
     model = apps.get_model("marketplace", "Marketplace")
     key = {"pk": int(marketplace_id)} if marketplace_id is not None else {"slug": code}
     marketplace = model.objects.get(**key)
+    is_read_only = marketplace.state == model.State.ARCHIVED and not even_archived
     with _enter(marketplace.pk, durable=durable):
+        if is_read_only:
+            with connections["default"].cursor() as cursor:
+                cursor.execute("SET TRANSACTION READ ONLY")
         yield marketplace
 
 

@@ -6,10 +6,11 @@ says is its own app's business; here it only gets a number and comes into force.
 """
 
 from django.db import transaction
-from django.db.models import Max, UniqueConstraint
+from django.db.models import CASCADE, Max, UniqueConstraint
 
 from marketplace import audit, tenancy
-from marketplace.models import Marketplace, VersionedRule
+from marketplace.jobs import NIGHT
+from marketplace.models import JobRun, Marketplace, VersionedRule
 from marketplace.refusals import Refused, gettext_noop
 
 
@@ -48,6 +49,31 @@ def draft(model, *, valid_from, by, at=None, **fields):
 
 
 @transaction.atomic
+def revise(version, *, valid_from, by, at):
+    """Draft the next version of a rule as a copy of this one with all its parts, to be edited."""
+    apart = {"id", "number", "valid_from", "state", "published_at", "published_by"}
+    copied = draft(
+        type(version),
+        valid_from=valid_from,
+        by=by,
+        at=at,
+        **{
+            field.name: getattr(version, field.name)
+            for field in version._meta.concrete_fields
+            if field.name not in apart
+        },
+    )
+    for relation in version._meta.related_objects:
+        if relation.on_delete is CASCADE:  # a part of the version, not a result that names it
+            parts = list(relation.related_model.objects.filter(**{relation.field.name: version}))
+            for part in parts:
+                part.pk = None
+                setattr(part, relation.field.name, copied)
+            relation.related_model.objects.bulk_create(parts, batch_size=2000)
+    return copied
+
+
+@transaction.atomic
 def publish(version, *, by, at):
     """Bring a draft into force from its `valid_from`.
 
@@ -72,7 +98,9 @@ def publish(version, *, by, at):
 
 
 def _refuse_closed_days(version, marketplace, *, is_first):
-    closed_on = marketplace.last_closed_on
+    # A night that has begun counts as closed: its parts must not be closed under two versions.
+    begun_on = JobRun.objects.filter(kind=NIGHT).aggregate(on=Max("on"))["on"]
+    closed_on = max(filter(None, (marketplace.last_closed_on, begun_on)), default=None)
     if closed_on is None or version.valid_from > closed_on:
         return
     if not (is_first and version.valid_from <= marketplace.first_open_on):
@@ -80,7 +108,7 @@ def _refuse_closed_days(version, marketplace, *, is_first):
 
 
 def _lock() -> Marketplace:
-    """One at a time per marketplace, and none while a day is being marked as closed."""
+    """One at a time per marketplace, and none while a night begins or ends."""
     return Marketplace.objects.select_for_update(no_key=True).get(pk=tenancy.current_id())
 
 

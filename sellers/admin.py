@@ -2,7 +2,7 @@ from django.contrib import admin
 
 from marketplace import tenancy
 from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, VersionedRuleAdmin
-from sellers import models
+from sellers import grades, models
 
 
 @admin.register(models.Seller)
@@ -45,7 +45,7 @@ class PerformanceDayAdmin(ReadOnlyAdmin):
 
 @admin.register(models.GradePolicy)
 class GradePolicyAdmin(VersionedRuleAdmin):
-    pass
+    publishing = staticmethod(grades.publish_policy)
 
 
 @admin.register(models.ProjectedGrade)

@@ -5,8 +5,14 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, RowsInline, VersionedRuleAdmin
-from settlements import explanations, line_words, models
+from marketplace.admin import (
+    DraftPartAdmin,
+    ProcessAdmin,
+    ReadOnlyAdmin,
+    RowsInline,
+    VersionedRuleAdmin,
+)
+from settlements import explanations, fee_publishing, line_words, models
 
 
 @admin.register(models.FeeSchedule)
@@ -27,14 +33,17 @@ class FeeRuleInline(RowsInline):
 
 @admin.register(models.FeeScheduleVersion)
 class FeeScheduleVersionAdmin(VersionedRuleAdmin):
+    publishing = staticmethod(fee_publishing.publish)
     list_display = ["schedule", *VersionedRuleAdmin.list_display]
     list_select_related = ["schedule"]
-    readonly_fields = ["schedule", "components", *VersionedRuleAdmin.readonly_fields]
+    readonly_fields = ["schedule", *VersionedRuleAdmin.readonly_fields]
     inlines = [FeeRuleInline]
 
 
 @admin.register(models.FeeRule)
-class FeeRuleAdmin(ReadOnlyAdmin):
+class FeeRuleAdmin(DraftPartAdmin):
+    autocomplete_fields = ["category", "seller"]
+    list_filter = ["component"]
     list_display = ["version", "component", "rank", "category", "seller", "grade", "rate_ppm"]
     list_select_related = ["version", "category", "seller"]
     ordering = ["-version", "component", "rank"]

@@ -18,6 +18,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Count
 
 from marketplace import audit, jobs, outbox, tenancy
+from marketplace.jobs import NIGHT
 from marketplace.models import JobRow, JobRun, Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import confirming, performance
@@ -27,7 +28,6 @@ from sellers.models import Seller
 from settlements import runs, sentinels, statements
 from settlements.models import Statement
 
-NIGHT = "night"
 FAILED = "failed"  # head of the reported sellers that could not be served
 
 # The database is gone or busy: nobody's fault. Streams and COPY raise the driver's own.
@@ -111,6 +111,8 @@ def advance(marketplace_id: int, on: date, *, at: datetime) -> Progress:
             raise Archived(marketplace=marketplace.slug)
         if on != next_on(marketplace):
             raise NotTheNextNight(on=on, next=next_on(marketplace))
+        # No rule is published for this day from here on (marketplace.versions locks the same).
+        Marketplace.objects.select_for_update(no_key=True).get(pk=marketplace_id)
         jobs.begin(NIGHT, key, at=at, on=on, total=len(STEPS))
         done = set(
             JobRun.objects.filter(key=key, state=JobRun.State.DONE).values_list("kind", flat=True)

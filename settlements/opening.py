@@ -13,12 +13,12 @@ from django.db import connection
 from listings import catalogue, reviewing
 from listings.models import PolicyPack
 from marketplace import audit, calendar_days, outbox, tenancy, versions
-from marketplace.models import Marketplace
+from marketplace.models import LegalIdentity, Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders.models import ConfirmationPolicy
 from sellers import grades
 from sellers.models import GradePolicy
-from settlements import ledger, presets, rate_cards
+from settlements import fee_publishing, ledger, presets
 from settlements.models import Account, FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
 from settlements.presets import Preset
 
@@ -105,6 +105,8 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
         country, first, last, valid_from=valid_from, by=by, add=by_operator
     )
     calendar_days.publish(calendar, by=by, at=at)
+    # Only the operator knows the rest of it; he completes the draft and publishes it.
+    versions.draft(LegalIdentity, valid_from=first_open_on, by=by, company=marketplace.name)
 
     categories = catalogue.ensure_categories(
         catalogue.CategoryRow(category.code, category.name, category.parent)
@@ -123,8 +125,7 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
     FeeRule.objects.bulk_create(
         _stored(rule, version, categories, first_open_on) for rule in fees.rules
     )
-    rate_cards.read_schedule(version).ensure_publishable()
-    versions.publish(version, by=by, at=at)
+    fee_publishing.publish(version, by=by, at=at)
 
     for model, publish, fields in (
         (GradePolicy, grades.publish_policy, {"body": preset.grade_policy}),

@@ -18,7 +18,7 @@ from listings import catalogue
 from listings.catalogue import CategoryRow
 from marketplace import tenancy, versions
 from marketplace.models import Marketplace
-from settlements import rate_cards, schedule_files
+from settlements import fee_publishing, rate_cards, schedule_files
 from settlements.fee_rules import Rule
 from settlements.models import FeeRule, FeeSchedule, FeeScheduleVersion
 from settlements.schedule_files import SEPARATOR, CategoryPath, Contents, Mapping
@@ -62,9 +62,10 @@ def import_file(
     list_, _ = FeeSchedule.objects.get_or_create(code=schedule, defaults={"name": schedule})
     version = _draft(list_, mapping.rule.component, path, content, valid_from, by=by, at=at)
     _write_rules(contents, category_ids, version)
-    rate_cards.read_schedule(version).ensure_publishable()
     if publish:
-        versions.publish(version, by=by, at=at)
+        fee_publishing.publish(version, by=by, at=at)
+    else:
+        rate_cards.read_schedule(version).ensure_publishable()
     return Imported(version, len(contents.rules), len(contents.categories))
 
 

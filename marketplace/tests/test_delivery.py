@@ -393,7 +393,7 @@ class TestTasks:
     def test_seal_every_open_marketplace(self):
         market, archived = make.marketplace(), make.marketplace("old", state="archived")
         for each in (market, archived):
-            with tenancy.use(each.pk):
+            with tenancy.use(each.pk, even_archived=True):
                 tasks.audit.record("thing.done", by=None, at=timezone.now())
         tasks.seal_audit_everywhere()
         for each, sealed in ((market, 1), (archived, 0)):

@@ -15,7 +15,7 @@ from django_scopes import scopes_disabled
 from django_scopes.exceptions import ScopeError
 
 from marketplace import handlers, tenancy
-from marketplace.models import JobRun, JobShard, Marketplace, OutboxMessage
+from marketplace.models import AuditEntry, JobRun, JobShard, Marketplace, OutboxMessage
 from marketplace.tests import make
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -234,6 +234,19 @@ class TestUse:
         with tenancy.use(code="theirs") as marketplace:
             assert marketplace == markets[1]
             assert keys() == ["theirs"]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_lets_an_archived_marketplace_only_be_read(self):
+        archived = make.marketplace("old", state="archived")
+        with (
+            pytest.raises(DatabaseError, match="read-only transaction"),
+            tenancy.use(archived.pk),
+        ):
+            AuditEntry.objects.create(at=make.NOON, action="probe")
+        with tenancy.use(archived.pk):
+            assert AuditEntry.objects.count() == 0
+        with tenancy.use(archived.pk, even_archived=True):
+            AuditEntry.objects.create(at=make.NOON, action="probe")
 
     def test_needs_one_that_exists(self, db):
         with pytest.raises(Marketplace.DoesNotExist), tenancy.use(code="nobody"):

@@ -3,8 +3,8 @@ from datetime import date
 import pytest
 from django.db import DatabaseError, transaction
 
-from marketplace import tenancy, versions
-from marketplace.models import AuditEntry, LegalIdentity
+from marketplace import jobs, tenancy, versions
+from marketplace.models import AuditEntry, CalendarVersion, ClosedDay, LegalIdentity
 from marketplace.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -104,3 +104,33 @@ class TestPublish:
             LegalIdentity.objects.filter(pk=version.pk).update(company="Another")
         with pytest.raises(DatabaseError, match="never edited"), transaction.atomic():
             version.delete()
+
+
+class TestRevise:
+    def test_copies_a_version_with_its_parts_as_a_draft(self, market):
+        calendar = versions.draft(
+            CalendarVersion,
+            valid_from=FIRST,
+            by=None,
+            country="KR",
+            first_on=FIRST,
+            last_on=date(2026, 12, 31),
+        )
+        ClosedDay.objects.create(version=calendar, on=date(2026, 3, 1), name="삼일절")
+        versions.publish(calendar, by=None, at=make.NOON)
+        copied = versions.revise(calendar, valid_from=date(2026, 7, 1), by=None, at=make.NOON)
+        assert (copied.number, copied.state, copied.country) == (2, "draft", "KR")
+        assert (copied.published_at, copied.valid_from) == (None, date(2026, 7, 1))
+        [day] = copied.closed_days.all()
+        assert (day.on, day.name) == (date(2026, 3, 1), "삼일절")
+        day.delete()  # it is a draft
+        assert calendar.closed_days.count() == 1
+
+
+class TestNights:
+    def test_refuses_a_version_for_a_night_that_has_begun(self, market):
+        publish(draft())
+        jobs.begin(jobs.NIGHT, "2026-02-01", at=make.NOON, on=date(2026, 2, 1))
+        with pytest.raises(versions.BeginsInClosedDays, match="2026-02-01"):
+            publish(draft(date(2026, 2, 1)))
+        assert publish(draft(date(2026, 2, 2))).state == "published"

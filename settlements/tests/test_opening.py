@@ -6,14 +6,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from listings.models import Category, PolicyPack
-from marketplace import calendar_days, tenancy
+from marketplace import calendar_days, tenancy, versions
 from marketplace.models import AuditEntry, CalendarVersion, Marketplace
 from orders.models import ConfirmationPolicy
 from sellers.models import GradePolicy
-from settlements import opening, presets, rate_cards
+from settlements import fee_publishing, opening, presets, rate_cards
 from settlements.fees import charge
 from settlements.models import Account, FeeRule, FeeScheduleVersion, SettlementTerms
-from settlements.schedules import Sale
+from settlements.schedules import Sale, Unpublishable
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 FIRST = date(2026, 3, 2)
@@ -140,3 +140,28 @@ class TestCommand:
     def test_refuses_an_unknown_preset_by_naming_those_there_are(self):
         with pytest.raises(CommandError, match="app-in-app, live-commerce, open-market"):
             call_command("open_marketplace", "flea-market", "shop")
+
+
+class TestPublishingFees:
+    def test_is_refused_when_a_rule_cannot_be_charged(self):
+        market = open_one()
+        with tenancy.use(market.pk):
+            version = FeeScheduleVersion.objects.get()
+            draft = versions.revise(version, valid_from=date(2026, 6, 1), by=None, at=AT)
+            FeeRule.objects.filter(version=draft, component="sales").update(base="fee:shipping")
+            with pytest.raises(Unpublishable):
+                fee_publishing.publish(draft, by=None, at=AT)
+            draft.refresh_from_db()
+            assert draft.state == "draft"
+
+    def test_changes_a_preset_from_a_day_on(self):
+        market = open_one()
+        with tenancy.use(market.pk):
+            version = FeeScheduleVersion.objects.get()
+            draft = versions.revise(version, valid_from=date(2026, 6, 1), by=None, at=AT)
+            assert draft.rules.count() == version.rules.count()
+            FeeRule.objects.filter(version=draft, category__code="gold").update(rate_ppm=20_000)
+            fee_publishing.publish(draft, by=None, at=AT)
+            gold = {"component": "sales", "category": "gold"}
+            assert fee("goods", date(2026, 5, 31), **gold) == (3_000, 300)
+            assert fee("goods", date(2026, 6, 1), **gold) == (2_000, 200)
