@@ -1,8 +1,10 @@
 from django.contrib import admin
+from django.utils.html import format_html_join
+from django.utils.translation import gettext_lazy as _
 
 from marketplace import tenancy
 from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, VersionedRuleAdmin
-from sellers import grades, models
+from sellers import grade_words, grades, models
 
 
 @admin.register(models.Seller)
@@ -48,15 +50,38 @@ class GradePolicyAdmin(VersionedRuleAdmin):
     publishing = staticmethod(grades.publish_policy)
 
 
+class GradeAdmin(ReadOnlyAdmin):
+    """A grade with the reasons for it and what is missing to the next one, in words."""
+
+    exclude = ["explanation", "grade"]
+    readonly_fields = ["named", "why", "what_is_missing"]
+
+    @admin.display(description=_("grade"))
+    def named(self, row):
+        return grades.load(row.policy).grade(row.grade).name
+
+    @admin.display(description=_("reasons"))
+    def why(self, row):
+        policy = grades.load(row.policy)
+        told = grade_words.reasons(row.explanation, policy, row.marketplace)
+        if kept := grade_words.kept(row.explanation, policy):
+            told.append(kept)
+        return format_html_join("", "<div>{}</div>", ((sentence,) for sentence in told)) or "-"
+
+    @admin.display(description=_("missing to the next grade"))
+    def what_is_missing(self, row):
+        return grade_words.missing(row.explanation, grades.load(row.policy), row.marketplace)
+
+
 @admin.register(models.ProjectedGrade)
-class ProjectedGradeAdmin(ReadOnlyAdmin):
-    list_display = ["seller", "grade", "on", "policy"]
-    list_select_related = ["seller", "policy"]
+class ProjectedGradeAdmin(GradeAdmin):
+    list_display = ["seller", "named", "what_is_missing", "on"]
+    list_select_related = ["seller", "policy", "marketplace"]
     ordering = ["-id"]
 
 
 @admin.register(models.OfficialGrade)
-class OfficialGradeAdmin(ReadOnlyAdmin):
-    list_display = ["seller", "grade", "effective_from", "evaluated_on", "policy"]
-    list_select_related = ["seller", "policy"]
+class OfficialGradeAdmin(GradeAdmin):
+    list_display = ["seller", "named", "effective_from", "evaluated_on"]
+    list_select_related = ["seller", "policy", "marketplace"]
     ordering = ["-id"]

@@ -1,4 +1,6 @@
 import secrets
+import signal
+import socket
 import time
 from datetime import timedelta
 
@@ -15,6 +17,7 @@ from settlements import nights, opening, tasks
 SLUG = "demo"
 OPERATOR = "operator@demo.example"
 SEED = 20
+ADDRESS = "127.0.0.1"
 
 
 class Command(BaseCommand):
@@ -35,6 +38,9 @@ class Command(BaseCommand):
             raise CommandError(
                 "The demo writes to the database that comes with the project. Unset DATABASE_URL."
             )
+        if not no_serve and not _is_free(port):
+            raise CommandError(f"Port {port} is in use. Choose another with --port.")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the others like Ctrl-C
         self._say("Preparing the database")
         call_command("migrate", verbosity=0)
         market = self._market(days)
@@ -51,9 +57,9 @@ class Command(BaseCommand):
                 beat = (*celery, "beat", "--schedule", str(settings.VAR / "beat"))
                 processes.start("beat", *beat, role="worker", log=log)
                 web = ("gunicorn", "marketplace.wsgi", "--workers", "2", "--bind")
-                processes.start("web", *web, f"127.0.0.1:{port}", role="web", log=log)
+                processes.start("web", *web, f"{ADDRESS}:{port}", role="web", log=log)
                 self._say(
-                    f"\n  http://127.0.0.1:{port}/admin/\n"
+                    f"\n  http://{ADDRESS}:{port}/admin/\n"
                     f"  {OPERATOR}  {password}\n\n"
                     f"Worker, scheduler and web server are running; they write to {log_path}.\n"
                     "Ctrl-C ends them."
@@ -127,6 +133,16 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError:
+            return False
+    return True
 
 
 def _last_due(market: Marketplace):
