@@ -15,15 +15,15 @@ from marketplace import roles
 
 
 # Runs before the first table of ours; what Django made earlier is granted by name here.
-RIGHTS = (
-    roles.DEFAULT_PRIVILEGES_SQL
-    + f"""
+RIGHTS = [
+    roles.DEFAULT_PRIVILEGES_SQL,
+    f"""
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {roles.APP};
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {roles.APP};
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO {roles.PLATFORM};
 REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {roles.APP};
-"""  # noqa: S608 (names of roles)
-)
+""",  # noqa: S608 (names of roles)
+]
 
 
 class Migration(migrations.Migration):
