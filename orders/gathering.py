@@ -23,7 +23,8 @@ TENDER_DIFFERS: Final = "tender_differs"
 OFF_BY_ONE: Final = "tender_off_by_one"
 TIME_MISSING: Final = "time_missing"
 
-RANKS: Final = {ORDERS: 0, LINES: 1, PAYMENTS: 2, CANCELS: 3}
+LEFT_OUT: Final = "left_out"  # a row that was told of; its values say whether it `is_bad`
+RANKS: Final = {ORDERS: 0, LINES: 1, PAYMENTS: 2, CANCELS: 3, LEFT_OUT: 4}
 MOST_ROWS: Final = 10_000  # of one order
 
 
@@ -131,17 +132,29 @@ def gather(
     gathered.order_at = head.at
     lines = _usable_lines(gathered, profile, by_role[LINES], is_seller)
     payments = _unrepeated(gathered, profile, by_role[PAYMENTS], "sequence")
-    if not by_role[LINES] and profile.tables[ORDERS].files:
-        paid = sum(row.values["amount"] for row in payments)
-        gathered.told.append(Told(NO_ITEMS, head.at, key, "", NoItems(), paid))
-    elif not lines and by_role[LINES]:
-        gathered.told.append(Told(REJECTED, head.at, key, "", NoLineLeft()))
-    elif lines and profile.holds_incomplete and len(lines) < len(by_role[LINES]):
-        for row in (head, *lines, *payments):
-            gathered.told.append(Told(REJECTED, row.at, key, "", OrderHeldBack(value=key)))
-    elif lines:
+    is_spoiled = len(lines) < len(by_role[LINES]) or any(
+        row.values["is_bad"] for row in by_role[LEFT_OUT]
+    )
+    if lines and not (is_spoiled and profile.holds_incomplete):
         _build(gathered, profile, head, lines, payments)
+    elif lines:
+        # The first row of an order may be its first line as well.
+        for at in dict.fromkeys(row.at for row in (head, *lines, *payments)):
+            gathered.told.append(Told(REJECTED, at, key, "", OrderHeldBack(value=key)))
+    elif profile.tables[ORDERS].files:
+        _tell_empty(gathered, head, by_role[LINES] or by_role[LEFT_OUT], payments)
     return gathered
+
+
+def _tell_empty(
+    gathered: Gathered, head: Row, left_out: Sequence[Row], payments: Sequence[Row]
+) -> None:
+    """Tell of an order without a line, and whether it ever had one."""
+    if left_out:
+        gathered.told.append(Told(REJECTED, head.at, gathered.key, "", NoLineLeft()))
+    else:
+        paid = sum(row.values["amount"] for row in payments)
+        gathered.told.append(Told(NO_ITEMS, head.at, gathered.key, "", NoItems(), paid))
 
 
 def moment(microseconds: int) -> datetime:

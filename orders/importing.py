@@ -20,7 +20,7 @@ from marketplace import jobs, tenancy
 from marketplace.models import JobRun, Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import delimited, import_catalogue, profile_rows, profiles
-from orders.gathering import RANKS, REJECTED, At
+from orders.gathering import LEFT_OUT, RANKS, REJECTED, At
 from orders.import_batches import Batches
 from orders.import_reports import Report
 from orders.models import ImportProfile
@@ -295,8 +295,15 @@ class _Run:
                 self._take(found, at)
             elif isinstance(found, profile_rows.Bad):
                 self.report.tell_all(REJECTED, at, found.key, found.problems)
+                self._leave_out(role, found.key, at, is_bad=True)
             else:
                 self.report.add(found.head, at, found.key, "", "kept_out", found.reason)
+                self._leave_out(role, found.key, at, is_bad=False)
+
+    def _leave_out(self, role: str, key: str, at: At, *, is_bad: bool) -> None:
+        """Leave a mark of a row, so that its order is not taken for whole, or for empty."""
+        if role in RANKS:
+            self.orders.add([key, RANKS[LEFT_OUT], at.file, at.row, {"is_bad": is_bad}])
 
     def _take(self, found: profile_rows.Found, at: At) -> None:
         """Put a usable row where it will be looked for."""

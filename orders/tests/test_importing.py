@@ -201,7 +201,6 @@ class TestImportFiles:
         assert told(imported.job_id, market) == [
             ("rejected", "rows.csv", 5, "", "", "wrong_number_of_columns"),
             ("rejected", "rows.csv", 6, "", "", "quote_not_closed"),
-            ("rejected", "rows.csv", 7, "B-3", "", "no_line_left"),
             ("rejected", "rows.csv", 7, "B-3", "seller", "unknown_seller"),
             ("rejected", "rows.csv", 8, "B-4", "price", "not_between"),
             ("rejected", "rows.csv", 9, "B-5", "price", "not_between"),
@@ -229,9 +228,9 @@ class TestImportFiles:
             assert Order.objects.get(number="C-2").tender_difference == -1
         with report.open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
-        assert len(lines) == 21
-        assert lines[16]["amount"] == "-1"
-        assert lines[13]["key"] == "B-10"
+        assert len(lines) == 20
+        assert lines[15]["amount"] == "-1"
+        assert lines[12]["key"] == "B-10"
 
     def test_tells_orders_paid_with_another_amount(self, market, write):
         save_profile(market)
@@ -247,15 +246,17 @@ class TestImportFiles:
 
     def test_holds_back_whole_orders_where_the_profile_says_so(self, market, write):
         save_profile(market, bad_row="hold_order", payments=None, total_paid_by="card")
-        row = "2026-03-02,done,kim,{},{},tea-1,Green tea,10000,1,,KRW"
-        rows = [f"A,{row.format(1, 'hanok')}", f"A,{row.format(2, 'nobody')}"]
-        rows.append(f"B,{row.format(1, 'hanok')}")
+        row = "2026-03-02,done,kim,{},{},tea-1,Green tea,{},1,,KRW"
+        rows = [f"A,{row.format(1, 'hanok', 100)}", f"A,{row.format(2, 'nobody', 100)}"]
+        rows += [f"B,{row.format(1, 'hanok', 100)}"]
+        rows += [f"C,{row.format(1, 'hanok', 100)}", f"C,{row.format(2, 'hanok', '1oo')}"]
         path = write("rows.csv", ROWS, *rows)
         imported = bring(market, path)
         assert told(imported.job_id, market) == [
             ("rejected", "rows.csv", 2, "A", "", "order_held_back"),
-            ("rejected", "rows.csv", 2, "A", "", "order_held_back"),
             ("rejected", "rows.csv", 3, "A", "seller", "unknown_seller"),
+            ("rejected", "rows.csv", 5, "C", "", "order_held_back"),
+            ("rejected", "rows.csv", 6, "C", "price", "unreadable_amount"),
         ]
         with tenancy.use(market.pk):
             assert Order.objects.get().number == "B"
@@ -354,6 +355,39 @@ class TestImportFiles:
             ]
             note = JobRow.objects.get(job_id=imported.job_id, head="note")
             assert note.reason == "Sellers are derived."
+
+    def test_tells_orders_without_a_line_from_orders_that_lost_theirs(self, market, write):
+        orders = {"files": ["orders*"], "fields": SHOP["orders"]["fields"]}
+        kept_out = [{"head": "fee", "reason": "A fee.", "when": [{"column": "sku", "is": ["F"]}]}]
+        save_profile(market, orders=orders, kept_out=kept_out)
+        row = "2026-03-02,done,kim,1,hanok,{},Green tea,{},1,,KRW"
+        head = "2026-03-02,done,kim"
+        imported = bring(
+            market,
+            write("orders.csv", "order,at,status,buyer", *(f"{of},{head}" for of in "ABCDA")),
+            write(
+                "rows.csv",
+                ROWS,
+                f"B,{row.format('tea', 'ten')}",
+                f"C,{row.format('F', 10)}",
+                f"D,{row.format('tea', 10)}",
+                f"E,{row.format('tea', 10)}",
+            ),
+            write("paid.csv", PAID, "A,card,70", "B,card,70", "D,card,10", "E,card,10"),
+        )
+        assert told(imported.job_id, market) == [
+            ("no_items", "orders.csv", 2, "A", "", "no_items"),
+            ("rejected", "orders.csv", 3, "B", "", "no_line_left"),
+            ("rejected", "orders.csv", 4, "C", "", "no_line_left"),
+            ("rejected", "orders.csv", 6, "A", "order", "number_repeated"),
+            ("rejected", "rows.csv", 2, "B", "price", "unreadable_amount"),
+            ("fee", "rows.csv", 3, "C", "", "kept_out"),
+            ("rejected", "rows.csv", 5, "E", "order", "order_unknown"),
+            ("rejected", "paid.csv", 5, "E", "order", "order_unknown"),
+        ]
+        assert imported.amounts == {"no_items": 70}
+        with tenancy.use(market.pk):
+            assert Order.objects.get().number == "D"
 
 
 class TestRefusals:
