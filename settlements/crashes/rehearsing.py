@@ -134,7 +134,9 @@ class Rehearsal:
 
     def _close_nights(self, run: Run, crew: Crew, kills: list[Kill]) -> None:
         chance = random.Random(run.seed)  # noqa: S311
-        crew.start()
+        # The one to compare with is nothing but a worker and a beat.
+        count = self.orchestrators if kills else 1
+        crew.start(count)
         crew.remind()
         changed = reminded = time.monotonic()
         while kills or not self._are_closed():
@@ -149,7 +151,7 @@ class Rehearsal:
                 crew.kill(kill.target, chance.choice)
                 run.midway += is_midway
                 run.kills.append(f"{kill}, {_place()}{', midway' if is_midway else ''}")
-                crew.start()
+                crew.start(count)
                 crew.remind()
                 changed = reminded = time.monotonic()
             if now - changed > _STUCK:

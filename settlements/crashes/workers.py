@@ -45,9 +45,9 @@ class Crew:
     """A number of workers on one database. Leaving the block kills what is left of them."""
 
     def __init__(
-        self, size: int, *, name: str, database: str, broker_url: str, clock: datetime, log: IO
+        self, most: int, *, name: str, database: str, broker_url: str, clock: datetime, log: IO
     ):
-        self._size = size
+        self._most = most
         self._log = log
         self._environment = {
             **{key: value for key, value in os.environ.items() if key != "DATABASE_OWNER_URL"},
@@ -60,7 +60,8 @@ class Crew:
             NAME: name,
             CLOCK: clock.isoformat(),
         }
-        self._sender = Celery(broker=broker_url, set_as_current=False)
+        self._sender = Celery(set_as_current=False)
+        self._sender.conf.broker_write_url = broker_url  # wins over CELERY_BROKER_URL
         broker.isolate(self._sender, name, broker_url)
         self._ready: list[subprocess.Popen] = []
         self._at_work: list[subprocess.Popen] = []
@@ -78,9 +79,9 @@ class Crew:
             process.stdin.close()
         self._sender.close()
 
-    def start(self) -> None:
-        """Bring the crew up to its number, and have others made ready for those to be killed."""
-        while len(self._at_work) < self._size:
+    def start(self, count: int) -> None:
+        """Bring the crew up to a number, and have others made ready for those to be killed."""
+        while len(self._at_work) < count:
             process = self._ready.pop(0)
             process.stdin.write(b"\n")
             process.stdin.flush()
@@ -90,7 +91,7 @@ class Crew:
     def remind(self) -> None:
         """Send what beat sends: as many beats at once as there are workers."""
         for task in _REMINDERS:
-            for _ in range(self._size):
+            for _ in self._at_work:
                 self._sender.send_task(task)
 
     def check(self) -> None:
@@ -123,7 +124,7 @@ class Crew:
         self._at_work, self._killed = [], []
 
     def _prepare(self) -> None:
-        while len(self._ready) < self._size:
+        while len(self._ready) < self._most:
             process = subprocess.Popen(
                 [sys.executable, "-m", *_WORKER],
                 cwd=settings.BASE_DIR,
