@@ -54,3 +54,10 @@ class TestImportOrders:
     def test_refuses_what_it_does_not_know(self, files, arguments, message):
         with pytest.raises(CommandError, match=message):
             call_command("import_orders", *arguments, *files)
+
+    def test_refuses_a_report_that_it_could_not_write(self, files, tmp_path):
+        with pytest.raises(CommandError, match="report.csv"):
+            target = str(tmp_path / "nowhere" / "report.csv")
+            call_command("import_orders", "jangteo", "shop", *files, "--report", target)
+        with tenancy.use(code="jangteo"):
+            assert not JobRow.objects.exists()

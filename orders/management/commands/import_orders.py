@@ -37,6 +37,8 @@ class Command(BaseCommand):
             market = Marketplace.objects.get(slug=marketplace)
         except Marketplace.DoesNotExist as error:
             raise CommandError(f"There is no marketplace “{marketplace}”.") from error
+        if report is not None:
+            _refuse_unwritable(report)
         try:
             with _Shown(self.stdout) as shown:
                 imported = importing.import_files(
@@ -64,6 +66,14 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{seconds:.1f} s, {rows / seconds:,.0f} rows/s, peak memory {_peak_megabytes()} MB"
         )
+
+
+def _refuse_unwritable(report: Path) -> None:
+    """Find out before an hour of work, not after."""
+    try:
+        report.open("a").close()
+    except OSError as error:
+        raise CommandError(f"{report}: {error.strerror}") from error
 
 
 class _Shown:
