@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import islice, zip_longest
 from typing import IO, Final
 
@@ -139,10 +140,12 @@ class Rehearsal:
         crew.start(count)
         crew.remind()
         changed = reminded = time.monotonic()
-        while kills or not self._are_closed():
+        closed_on = None
+        while kills or closed_on != market.nights(self.nights)[-1]:
             crew.check()
             now = time.monotonic()
-            if (commits := _commits()) != run.commits:
+            commits, closed_on = _progress()
+            if commits != run.commits:
                 run.commits, changed = commits, now
             if kills and commits >= kills[0].after:
                 kill = kills.pop(0)
@@ -160,11 +163,6 @@ class Rehearsal:
                 crew.remind()
                 reminded = now
             time.sleep(0.005)
-        run.commits = _commits()
-
-    def _are_closed(self) -> bool:
-        with tenancy.use(code=market.SLUG) as marketplace:
-            return marketplace.last_closed_on == market.nights(self.nights)[-1]
 
     def _look_at(self, run: Run) -> None:
         with tenancy.use(code=market.SLUG):
@@ -197,11 +195,18 @@ def _database(name: str) -> str:
     return f"{name}_run"
 
 
-def _commits() -> int:
-    """How much of the nights is done: steps and shards, each a transaction of its own."""
-    with tenancy.use(code=market.SLUG):
-        steps = JobRun.objects.filter(state=JobRun.State.DONE).count()
-        return steps + JobShard.objects.filter(is_done=True).count()
+_PROGRESS = """
+SELECT (SELECT count(*) FROM marketplace_jobrun WHERE state = 'done')
+       + (SELECT count(*) FROM marketplace_jobshard WHERE is_done),
+       (SELECT last_closed_on FROM marketplace_marketplace)
+"""
+
+
+def _progress() -> tuple[int, date | None]:
+    """How many steps and shards are done, each a transaction; and the last closed day."""
+    with connections["platform"].cursor() as cursor:
+        cursor.execute(_PROGRESS)
+        return cursor.fetchone()
 
 
 def _place() -> str:
