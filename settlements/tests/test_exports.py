@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _settled(slug, code="A"):
-    market = make.market(slug)
+    market = make.market(slug, first_open_on=date(2026, 9, 8))
     with tenancy.use(market.pk):
         line = make.sold(
             make.seller(code),

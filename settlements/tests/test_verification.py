@@ -18,7 +18,7 @@ CLOSED_ON = date(2026, 9, 11)
 
 @pytest.fixture
 def market():
-    market = make.market()
+    market = make.market(first_open_on=date(2026, 9, 8))
     with tenancy.use(market.pk):
         line = make.sold(make.seller(), unit_price=50_000, quantity=2, category="gold")
         make.returned(line, left=1, on=date(2026, 9, 8))
