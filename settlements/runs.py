@@ -25,6 +25,8 @@ from settlements.statement_book import StatementBook
 
 FETCH = 10_000
 
+# The look-ups are lateral and by unique keys, which leaves the planner no choice of plan: rows that
+# were written a moment ago have no statistics, and what it guesses about them can take hours.
 _TAKE = """
 CREATE TEMPORARY TABLE taken ON COMMIT DROP AS
 WITH gone AS (
@@ -33,47 +35,56 @@ WITH gone AS (
       AND seller_id >= %(first)s AND seller_id < %(end)s
     RETURNING outcome_id
 )
-SELECT outcome_id FROM gone
+SELECT o.*
+FROM gone
+LEFT JOIN LATERAL (
+    SELECT seller_id, line_id, sequence, rate_on, basis_on, quantity, list_amount,
+           seller_discount, platform_discount, partner_discount
+    FROM orders_outcome
+    WHERE marketplace_id = %(marketplace)s AND id = gone.outcome_id
+    LIMIT 1
+) o ON true
 """
 
 _SALES = """
-SELECT o.seller_id, o.line_id, o.rate_on, o.basis_on, o.quantity, o.list_amount,
-       o.seller_discount, o.platform_discount, o.partner_discount, l.unit_price,
+SELECT t.seller_id, t.line_id, t.rate_on, t.basis_on, t.quantity, t.list_amount,
+       t.seller_discount, t.platform_discount, t.partner_discount, l.unit_price,
        l.stream, l.category_id, l.listing_kind, l.channel, l.seller_type
 FROM taken t
-JOIN orders_outcome o ON o.marketplace_id = %(marketplace)s AND o.id = t.outcome_id
-JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_id
-WHERE o.sequence = 0
+CROSS JOIN LATERAL (
+    SELECT unit_price, stream, category_id, listing_kind, channel, seller_type
+    FROM orders_orderline
+    WHERE marketplace_id = %(marketplace)s AND id = t.line_id
+    LIMIT 1
+) l
+WHERE t.sequence = 0
 """
 
-# What was sold, what remained before, and what remains now. The lateral look-ups, each by a unique
-# key, leave the planner no choice: rows written a moment ago have no statistics, and whatever it
-# would guess about them could take hours.
+# What was sold, what remained before, and what remains now.
 _REVERSALS = """
-SELECT o.seller_id, o.line_id, o.sequence, o.rate_on, o.basis_on,
-       o.quantity, o.list_amount, o.seller_discount, o.platform_discount, o.partner_discount,
+SELECT t.seller_id, t.line_id, t.sequence, t.rate_on, t.basis_on,
+       t.quantity, t.list_amount, t.seller_discount, t.platform_discount, t.partner_discount,
        b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
        f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
        s.terms_id
 FROM taken t
-JOIN orders_outcome o ON o.marketplace_id = %(marketplace)s AND o.id = t.outcome_id
 CROSS JOIN LATERAL (
     SELECT * FROM orders_outcome
-    WHERE marketplace_id = %(marketplace)s AND line_id = o.line_id AND sequence = o.sequence - 1
+    WHERE marketplace_id = %(marketplace)s AND line_id = t.line_id AND sequence = t.sequence - 1
     LIMIT 1
 ) b
 CROSS JOIN LATERAL (
     SELECT * FROM orders_outcome
-    WHERE marketplace_id = %(marketplace)s AND line_id = o.line_id AND sequence = 0
+    WHERE marketplace_id = %(marketplace)s AND line_id = t.line_id AND sequence = 0
     LIMIT 1
 ) f
 CROSS JOIN LATERAL (
     SELECT terms_id FROM settlement_line
-    WHERE marketplace_id = %(marketplace)s AND order_line_id = o.line_id AND sequence = 0
+    WHERE marketplace_id = %(marketplace)s AND order_line_id = t.line_id AND sequence = 0
       AND basis_on = f.basis_on
     LIMIT 1
 ) s
-WHERE o.sequence > 0
+WHERE t.sequence > 0
 """
 
 _COLUMNS = (
@@ -121,7 +132,6 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
         taken = cursor.rowcount
         if not taken:
             return Settled(0, 0, 0)
-        cursor.execute("ANALYZE taken")
         cursor.execute(_NEW_LINES)
     book = RateBook(on=on, first_seller=first_seller, end_seller=end_seller)
     statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
