@@ -22,9 +22,14 @@ def begin(
     kind: str, key: str, *, at: datetime, by=None, on: date | None = None, total: int = 0
 ) -> JobRun:
     """The job of this kind and key, made and running if it is new. A failed one is taken up."""
-    new = JobRun(kind=kind, key=key, on=on, total=total, state=JobRun.State.RUNNING, started_at=at)
-    JobRun.objects.bulk_create([new], ignore_conflicts=True)
-    job = JobRun.objects.get(kind=kind, key=key)
+    jobs = JobRun.objects.filter(kind=kind, key=key)
+    job = jobs.first()
+    if job is None:  # only then: an insert would wait for whoever is just changing the row
+        new = JobRun(
+            kind=kind, key=key, on=on, total=total, state=JobRun.State.RUNNING, started_at=at
+        )
+        JobRun.objects.bulk_create([new], ignore_conflicts=True)
+        job = jobs.get()
     startable = (JobRun.State.QUEUED, JobRun.State.FAILED)
     if job.state in startable:  # of two that begin it at once, the second finds it running
         job = JobRun.objects.select_for_update(no_key=True).get(pk=job.pk)
