@@ -6,6 +6,7 @@ it was awarded by, until the next official grade: a newer policy takes nothing a
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -55,13 +56,20 @@ def project(on: date, *, at: datetime, seller_range: tuple[int, int] | None = No
     sellers = _gradable(on, seller_range)
     figures = performance.windows(on, policy.windows, seller_range=seller_range)
     standings = _standings([pk for pk, _ in sellers], on)
+    idle: dict[tuple, tuple[str, str]] = {}  # most sellers have no figures, and share an answer
     decided = []
     for pk, joined_on in sellers:
-        verdict = grading.evaluate(figures.get(pk, {}), policy)
-        decision = grading.decide(
-            verdict, policy, before=standings.get(pk), joined_on=joined_on, on=on
-        )
-        decided.append((pk, decision.grade, json.dumps(_explanation(verdict, decision))))
+        alike = None if pk in figures else (standings.get(pk), joined_on)
+        answer = idle.get(alike) if alike else None
+        if answer is None:
+            verdict = grading.evaluate(figures.get(pk, {}), policy)
+            decision = grading.decide(
+                verdict, policy, before=standings.get(pk), joined_on=joined_on, on=on
+            )
+            answer = decision.grade, json.dumps(_explanation(verdict, decision))
+            if alike:
+                idle[alike] = answer
+        decided.append((pk, *answer))
     _store(policy_row, on, decided)
     return len(decided)
 
@@ -95,14 +103,21 @@ def make_official(on: date, *, at: datetime) -> int:
     return made.total()
 
 
-def history(*, first_seller: int, end_seller: int) -> dict[int, list[Held]]:
+def history(
+    *, first_seller: int, end_seller: int, only: Collection[int] | None = None
+) -> dict[int, list[Held]]:
     """All grades of the sellers in a half-open range of ids, by seller, in order of their days.
+
+    Of those in `only`, where it is given.
 
     The first one is the starting grade of the policy that was in force when the seller joined
     (or of the first policy, where that came later), and holds from the beginning of time.
     """
     sellers = Seller.objects.filter(pk__gte=first_seller, pk__lt=end_seller)
     officials = OfficialGrade.objects.filter(seller_id__gte=first_seller, seller_id__lt=end_seller)
+    if only is not None:
+        sellers = sellers.filter(pk__in=only)
+        officials = officials.filter(seller_id__in=only)
     return _histories(sellers, officials)
 
 
@@ -149,13 +164,17 @@ def _gradable(on: date, seller_range: tuple[int, int] | None = None) -> list[tup
 
 def _standings(seller_ids: list[int], on: date) -> dict[int, Standing]:
     """The newest official grade before `on`, with how often a fall from it was let pass."""
-    rows = (
-        OfficialGrade.objects.filter(seller_id__in=seller_ids, effective_from__lt=on)
-        .order_by("seller_id", "-effective_from")
-        .distinct("seller_id")
-        .values_list("seller_id", "grade", "explanation__passed_over")
-    )
-    return {pk: Standing(grade, passed_over or 0) for pk, grade, passed_over in rows}
+    with connection.cursor() as cursor:
+        # One look-up a seller by the unique key, however long the history of grades has become.
+        cursor.execute(
+            "SELECT s.id, o.grade, coalesce((o.explanation->>'passed_over')::int, 0) "
+            "FROM unnest(%s::bigint[]) AS s(id) CROSS JOIN LATERAL ("
+            "SELECT grade, explanation FROM sellers_officialgrade "
+            "WHERE marketplace_id = %s AND seller_id = s.id AND effective_from < %s "
+            "ORDER BY effective_from DESC LIMIT 1) o",
+            [seller_ids, tenancy.current_id(), on],
+        )
+        return {pk: Standing(grade, passed_over) for pk, grade, passed_over in cursor}
 
 
 def _store(policy_row: GradePolicy, on: date, decided: list[tuple[int, str, str]]) -> None:

@@ -5,6 +5,7 @@ it answers from dictionaries. It decides nothing about money: fees.charge() does
 """
 
 from bisect import bisect_right
+from collections.abc import Collection
 from datetime import date, timedelta
 
 from django.db.models import Sum
@@ -53,9 +54,19 @@ class SellerDay:
 
 
 class RateBook:
-    """The terms of a range of sellers, as of the night of `on`. Reads the database when made."""
+    """The terms of a range of sellers, as of the night of `on`. Reads the database when made.
 
-    def __init__(self, *, on: date, first_seller: int, end_seller: int):
+    Of a few sellers in the range where `only` names them: a quiet night asks for no more.
+    """
+
+    def __init__(
+        self,
+        *,
+        on: date,
+        first_seller: int,
+        end_seller: int,
+        only: Collection[int] | None = None,
+    ):
         self.on = on
         self.calendar = calendar_days.load(on)
         self.categories: dict[int, tuple[int, ...]] = {
@@ -64,7 +75,7 @@ class RateBook:
         self._sellers = (first_seller, end_seller)
         self._schedules = rate_cards.schedules()
         self._payout_terms = rate_cards.payout_terms()
-        self._grades = grades.history(first_seller=first_seller, end_seller=end_seller)
+        self._grades = grades.history(first_seller=first_seller, end_seller=end_seller, only=only)
         self._benefits: dict[tuple[int, str], tuple[Benefit, ...]] = {}
         self._previous_sales: dict[date, dict[int, int]] = {}
         self._terms: dict[tuple, Terms] = {}

@@ -133,7 +133,9 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
         if not taken:
             return Settled(0, 0, 0)
         cursor.execute(_NEW_LINES)
-    book = RateBook(on=on, first_seller=first_seller, end_seller=end_seller)
+        cursor.execute("SELECT DISTINCT seller_id FROM taken")
+        sellers = [seller_id for (seller_id,) in cursor]
+    book = RateBook(on=on, first_seller=first_seller, end_seller=end_seller, only=sellers)
     statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
     used: dict[int, Terms] = {}
     sales = _copy_and_insert(_sale_lines(book, statements, used, parameters), parameters)
