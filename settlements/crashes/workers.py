@@ -30,9 +30,10 @@ POOL_PROCESS: Final = "pool process"  # one of those that do the work; its worke
 HEAD: Final = "head"  # the worker's own process; its pool ends what it has in hand
 TARGETS: Final = (WORKER, POOL_PROCESS, HEAD)
 
-_WORKER: Final = (
-    *("celery", "--quiet", "--app", "settlements.crashes.app", "worker", "--loglevel", "WARNING"),
-    *("--concurrency", str(POOL), "--without-gossip", "--without-mingle", "--without-heartbeat"),
+_CELERY: Final = (sys.executable, "-m", "celery", "--quiet")
+_OPTIONS: Final = (
+    *("--loglevel", "WARNING", "--concurrency", str(POOL)),
+    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
 )
 _REMINDERS: Final = ("settlements.tasks.tick", "settlements.tasks.resume")
 
@@ -45,18 +46,29 @@ class Crew:
     """A number of workers on one database. Leaving the block kills what is left of them."""
 
     def __init__(
-        self, most: int, *, name: str, database: str, broker_url: str, clock: datetime, log: IO
+        self,
+        most: int,
+        *,
+        name: str,
+        database: str,
+        broker_url: str,
+        clock: datetime,
+        log: IO,
+        app: str = "settlements.crashes.app",
+        lines_a_shard: int = 45,
+        statements_a_shard: int = 10,
     ):
         self._most = most
         self._log = log
+        self._app = app
         self._environment = {
             **{key: value for key, value in os.environ.items() if key != "DATABASE_OWNER_URL"},
             **scratch.environment(database),
             "CELERY_BROKER_URL": broker_url,
             "JANGTEO_PROCESS": "worker",
             # Small, so that there is something between which to be killed.
-            "LINES_A_SHARD": "45",
-            "STATEMENTS_A_SHARD": "10",
+            "LINES_A_SHARD": str(lines_a_shard),
+            "STATEMENTS_A_SHARD": str(statements_a_shard),
             NAME: name,
             CLOCK: clock.isoformat(),
         }
@@ -126,7 +138,7 @@ class Crew:
     def _prepare(self) -> None:
         while len(self._ready) < self._most:
             process = subprocess.Popen(
-                [sys.executable, "-m", *_WORKER],
+                [*_CELERY, "--app", self._app, "worker", *_OPTIONS],
                 cwd=settings.BASE_DIR,
                 env=self._environment,
                 stdin=subprocess.PIPE,

@@ -1,0 +1,74 @@
+"""The rehearsal of crashes: what it plans, what it notices, and a small one for every day."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.db import connections
+
+from settlements.crashes import rehearsing, workers
+from settlements.crashes.rehearsing import Run
+
+
+def rehearse(template, *arguments):
+    command = [sys.executable, "manage.py", "rehearse_crashes", "--template", template]
+    return subprocess.run(
+        [*command, *arguments], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=600
+    )
+
+
+@pytest.fixture
+def template(django_db_setup):
+    """A database that is migrated already."""
+    return connections["owner"].settings_dict["TEST"]["TEMPLATE"]
+
+
+class TestCommand:
+    def test_finds_killed_nights_equal_to_undisturbed_ones(self, template):
+        run = rehearse(template, "--runs", "5", "--seed", "1", "--nights", "3")
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert len(re.findall(r"^--seed \d+ --runs 1: equal", run.stdout, re.MULTILINE)) == 5
+        kills, midway = re.search(r"5 runs with (\d+) kills, (\d+) of them", run.stdout).groups()
+        assert int(kills) >= 10
+        assert int(midway) >= 3
+
+    def test_refuses_to_rehearse_nothing(self, template):
+        run = rehearse(template, "--nights", "0")
+        assert run.returncode == 1
+        assert "1 or more" in run.stderr
+
+
+class TestPlan:
+    def test_follows_from_its_seed(self):
+        assert rehearsing.plan(7, 100) == rehearsing.plan(7, 100)
+        assert rehearsing.plan(7, 100) != rehearsing.plan(8, 100)
+
+    def test_names_kills_in_order_that_can_come(self):
+        plans = [rehearsing.plan(seed, 50) for seed in range(200)]
+        kills = [kill for plan in plans for kill in plan]
+        assert {kill.target for kill in kills} == set(workers.TARGETS)
+        assert {kill.after for kill in kills} <= set(range(50))
+        assert {len(plan) for plan in plans} == set(range(1, rehearsing.MOST_KILLS + 1))
+        assert all(plan == sorted(plan, key=lambda kill: kill.after) for plan in plans)
+
+
+class TestDifferences:
+    reference = Run(None, exports={"journal": b"a\nb\n"}, rows={"line": 2})
+
+    def test_are_none_between_equal_runs(self):
+        run = Run(1, exports={"journal": b"a\nb\n"}, rows={"line": 2})
+        assert list(rehearsing._differences(self.reference, run)) == []
+
+    def test_name_the_first_line_and_the_table(self):
+        run = Run(1, exports={"journal": b"a\nc\n"}, rows={"line": 3})
+        assert list(rehearsing._differences(self.reference, run)) == [
+            "journal, line 2: b'b' has become b'c'",
+            "line: 3 rows instead of 2",
+        ]
+
+    def test_see_a_line_too_many(self):
+        run = Run(1, exports={"journal": b"a\nb\nb\n"}, rows={"line": 2})
+        [difference] = rehearsing._differences(self.reference, run)
+        assert difference == "journal, line 3: None has become b'b'"
