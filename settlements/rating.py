@@ -1,7 +1,7 @@
 """Which terms apply to which outcome of a night: schedule, grade, benefits, due terms.
 
 Built once per shard from published versions and official grades; then asked for every line, so
-it answers from dictionaries. It decides nothing about money: fees.charge() does.
+it answers from dictionaries. It decides nothing about money: fees.figures() does.
 """
 
 from bisect import bisect_right
@@ -15,14 +15,17 @@ from marketplace import calendar_days
 from sellers import grades
 from sellers.models import PerformanceDay
 from settlements import due_dates, rate_cards
-from settlements.fee_rules import BAND_ON_PREVIOUS_SALES, Benefit
+from settlements.fee_rules import Benefit
 from settlements.fees import Terms
 from settlements.rate_cards import PayoutTerms
-from settlements.schedules import Plan, Schedule
+from settlements.schedules import Plan
 
 
 class SellerDay:
-    """What a seller's lines of one rate date share."""
+    """What a seller's lines of one rate date share.
+
+    Sellers and days that no rule tells apart share one, and with it the plans.
+    """
 
     __slots__ = ("_book", "benefits", "grade", "plans", "previous_sales", "schedule", "seller_id")
 
@@ -78,14 +81,21 @@ class RateBook:
         self._grades = grades.history(first_seller=first_seller, end_seller=end_seller, only=only)
         self._benefits: dict[tuple[int, str], tuple[Benefit, ...]] = {}
         self._previous_sales: dict[date, dict[int, int]] = {}
+        self._days: dict[tuple, SellerDay] = {}
         self._terms: dict[tuple, Terms] = {}
 
     def seller_day(self, seller_id: int, rate_on: date) -> SellerDay:
         """Schedule, grade and benefits of a seller on a rate date."""
         schedule = self._schedules.on(rate_on)
         grade, benefits = self._grade(seller_id, rate_on)
-        previous = self._sales_before(seller_id, rate_on) if _asks_for_sales(schedule) else 0
-        return SellerDay(self, seller_id, schedule, grade, benefits, previous)
+        previous = self._sales_before(seller_id, rate_on) if schedule.asks_for_sales else 0
+        apart = schedule.told_apart(seller_id, grade, rate_on, previous)
+        key = (schedule.version_id, grade, benefits, apart)
+        day = self._days.get(key)
+        if day is None:
+            day = SellerDay(self, seller_id, schedule, grade, benefits, previous)
+            self._days[key] = day
+        return day
 
     def payout_terms(self, rate_on: date) -> PayoutTerms:
         return self._payout_terms.on(rate_on)
@@ -134,7 +144,3 @@ class RateBook:
                 seller: max(sold - returned, 0) for seller, sold, returned in rows
             }
         return self._previous_sales[month].get(seller_id, 0)
-
-
-def _asks_for_sales(schedule: Schedule) -> bool:
-    return any(rule.band_basis == BAND_ON_PREVIOUS_SALES for rule in schedule.rules if rule.bands)

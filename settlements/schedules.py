@@ -165,10 +165,7 @@ class Schedule:
             listing_kind if listing_kind in named["listing_kind"] else None,
             channel if channel in named["channel"] else None,
             seller_type if seller_type in named["seller_type"] else None,
-            seller_id if seller_id in named["seller_id"] else None,
-            grade if grade in named["grade"] else None,
-            bisect_right(self._days, rate_on),
-            bisect_right(self._tiers, previous_sales),
+            *self.told_apart(seller_id, grade, rate_on, previous_sales),
             benefits,
         )
         plan = self._plans.get(key)
@@ -189,6 +186,23 @@ class Schedule:
             plan = Plan(self, candidates, benefits, previous_sales, tuple(sorted(edges)))
             self._plans[key] = plan
         return plan
+
+    @property
+    def asks_for_sales(self) -> bool:
+        """Whether a rule goes by what the seller sold in the previous closed period."""
+        return bool(self._tiers)
+
+    def told_apart(
+        self, seller_id: int | None, grade: str | None, rate_on: date, previous_sales: int
+    ) -> tuple[int | None, str | None, int, int]:
+        """Return what the rules tell sellers and days apart by; for equal ones the same apply."""
+        named = self._named
+        return (
+            seller_id if seller_id in named["seller_id"] else None,
+            grade if grade in named["grade"] else None,
+            bisect_right(self._days, rate_on),
+            bisect_right(self._tiers, previous_sales),
+        )
 
     def shared(self, charges: tuple[Charge, ...]) -> Terms:
         """Return terms of this version with these charges, one object for equal ones."""
