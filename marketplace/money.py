@@ -7,6 +7,7 @@ integer or a ratio of integers, never a float. Source: the settlement arithmetic
 
 import re
 from collections.abc import Callable, Sequence
+from math import gcd
 from typing import Final, TypeAlias
 
 from marketplace.refusals import Refused, gettext_noop
@@ -61,6 +62,22 @@ def rounder(mode: str) -> Rounder:
     For inner loops: it expects numerator ≥ 0 and denominator > 0 and does not look.
     """
     return _ROUNDERS[mode]
+
+
+def proportion(numerator: int, denominator: int, mode: str) -> Callable[[int], int]:
+    """Return the function `amount -> amount × numerator / denominator`, rounded by a mode.
+
+    For inner loops, as `rounder` is, and one call cheaper: it looks at nothing either.
+    """
+    common = gcd(numerator, denominator)
+    factor, unit = numerator // common, denominator // common
+    if mode == FLOOR:
+        return lambda amount: amount * factor // unit
+    if mode == HALF_UP:
+        twice, two_units = 2 * factor, 2 * unit
+        return lambda amount: (amount * twice + unit) // two_units
+    rounded = _ROUNDERS[mode]
+    return lambda amount: rounded(amount * factor, unit)
 
 
 def round_ratio(numerator: int, denominator: int, mode: str) -> int:

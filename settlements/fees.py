@@ -2,15 +2,15 @@
 
 Which rule applies is decided in `schedules`; here it is computed. Values in, values out: no query,
 no clock. Amounts are minor units, rates parts per million. Estimate, settlement, explanation and
-verification all go through `charge`. Source: the settlement arithmetic, sections 4 to 6.
+verification all go through `figures`. Source: the settlement arithmetic, sections 4 to 6.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from marketplace import money
 from marketplace.money import MILLION
@@ -34,8 +34,10 @@ from settlements.fee_rules import (
 Charged: TypeAlias = tuple[tuple[int, int, int], ...]
 """(base, fee, VAT) of each component, in the schedule's order."""
 
+Figures: TypeAlias = tuple[Charged, int, int, int]
+"""What was charged, the sum of the fees, the sum of the VAT, and the net."""
+
 _Shape: TypeAlias = tuple[tuple[int, ...], tuple[tuple[int, int], ...], int, int, int, int | None]
-_Step: TypeAlias = tuple[int, _Shape, int, money.Rounder, int, int, money.Rounder, bool]
 
 
 class NotChargeable(Refused):
@@ -43,6 +45,20 @@ class NotChargeable(Refused):
     message = gettext_noop(
         "Fees cannot be computed on %(quantity)s units that the buyer pays %(buyer_paid)s for."
     )
+
+
+class _Step(NamedTuple):
+    """A component compiled into plain integers and functions of one amount."""
+
+    base_at: int  # which of the line's amounts it is taken from
+    share: Callable[[int], int] | None  # of the base, where a rate and a minimum say it all
+    least: int
+    shape: _Shape
+    unit: int
+    round_fee: money.Rounder
+    vat_of: Callable[[int], int]
+    is_on_top: bool
+    is_kept: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +99,22 @@ class Terms:
     """The charges pinned for a line, one per component that matched, in the schedule's order.
 
     Equal terms charge equally for ever: they hold the rules themselves. They are compiled once
-    into plain integers, as `charge` is called a million times a night.
+    into plain integers, as `figures` is called a million times a night.
     """
 
     version_id: int
     vat_rate_ppm: int
     charges: tuple[Charge, ...]
     nothing: Charged = field(init=False, repr=False, compare=False)
-    vat_on_top: tuple[bool, ...] = field(init=False, repr=False, compare=False)
+    parts: tuple[tuple[str, bool], ...] = field(init=False, repr=False, compare=False)
     _steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        on_top = tuple(charge.rule.vat_kind == vat.EXCLUSIVE for charge in self.charges)
+        rules = [charge.rule for charge in self.charges]
+        # Each component, and whether its VAT comes on top of the fee.
+        parts = tuple((rule.component, rule.vat_kind == vat.EXCLUSIVE) for rule in rules)
         object.__setattr__(self, "nothing", ((0, 0, 0),) * len(self.charges))
-        object.__setattr__(self, "vat_on_top", on_top)
+        object.__setattr__(self, "parts", parts)
         object.__setattr__(self, "_steps", _compiled(self.charges, self.vat_rate_ppm))
 
     @property
@@ -160,41 +178,56 @@ def charge(
     partner_discount: int = 0,
     kept: Charged | None = None,
 ) -> Charged:
-    """Return (base, fee, VAT) of each component of a line of `quantity` units.
+    """Return (base, fee, VAT) of each component of a line; see `figures`."""
+    discounts = (seller_discount, platform_discount, partner_discount)
+    return figures(terms, quantity, list_amount, *discounts, kept)[0]
 
-    Without units everything is 0; with units on a base of 0, fixed amount and minimum are due.
+
+def figures(
+    terms: Terms,
+    quantity: int,
+    list_amount: int,
+    seller_discount: int = 0,
+    platform_discount: int = 0,
+    partner_discount: int = 0,
+    kept: Charged | None = None,
+) -> Figures:
+    """Return what is charged on a line of `quantity` units, and what its seller is owed for it.
+
+    Without units nothing is charged; with units on a base of 0, fixed amount and minimum are due.
     `kept` is what the original line was charged: components that are kept on a refund have its
-    figures. Refuses negative units and lines for which the buyer pays less than nothing.
+    figures. The net is the price less the seller's discount, the fees, and the VAT on top of them;
+    platform and partner discounts are not taken from the seller, their funders owe them. Refuses
+    negative units and lines for which the buyer pays less than nothing.
     """
-    if not quantity and kept is None:
-        return terms.nothing
     after = list_amount - seller_discount
+    if not quantity and kept is None:
+        return terms.nothing, 0, 0, after
     paid = after - platform_discount - partner_discount
     if quantity < 0 or paid < 0 or paid > after or after > list_amount:
         raise NotChargeable(quantity=quantity, buyer_paid=paid)
     amounts = [list_amount, after, paid, 0]
     charged: list[tuple[int, int, int]] = []
-    for at, shape, unit, round_fee, vat_factor, vat_unit, round_vat, is_kept in terms._steps:
+    fees = vats = 0
+    net = after
+    for base_at, share, least, shape, unit, round_fee, vat_of, is_on_top, is_kept in terms._steps:
         if kept is not None and (is_kept or not quantity):
-            part = kept[len(charged)] if is_kept else (0, 0, 0)
+            base, fee, fee_vat = kept[len(charged)] if is_kept else (0, 0, 0)
         else:
-            base = amounts[at]
-            fee = round_fee(_exact(shape, base, quantity), unit)
-            part = (base, fee, round_vat(fee * vat_factor, vat_unit))
-        amounts.append(part[1])
-        charged.append(part)
-    return tuple(charged)
-
-
-def net(terms: Terms, list_amount: int, seller_discount: int, charged: Charged) -> int:
-    """Return what the seller is owed for a line: its price less fees and the VAT on top of them.
-
-    Platform and partner discounts are not taken from the seller: their funders owe them.
-    """
-    left = list_amount - seller_discount
-    for (_, fee, fee_vat), is_on_top in zip(charged, terms.vat_on_top, strict=True):
-        left -= fee + fee_vat if is_on_top else fee
-    return left
+            base = amounts[base_at]
+            if share is None:
+                fee = round_fee(_exact(shape, base, quantity), unit)
+            else:
+                fee = share(base)
+                if fee < least:
+                    fee = least
+            fee_vat = vat_of(fee)
+        amounts.append(fee)
+        charged.append((base, fee, fee_vat))
+        fees += fee
+        vats += fee_vat
+        net -= fee + fee_vat if is_on_top else fee
+    return tuple(charged), fees, vats, net
 
 
 def explain(
@@ -241,14 +274,33 @@ def _compiled(charges: Sequence[Charge], vat_rate_ppm: int) -> tuple[_Step, ...]
     for at, pinned in enumerate(charges):
         rule = pinned.rule
         shape, unit = _shaped(pinned)
-        vat_factor, vat_unit = vat.ratio(rule.vat_kind, vat_rate_ppm)
-        # A component that charged nothing has no step; the fee of it is the zero at 3.
-        base_at = numbers.get(rule.base, 3)
-        fee_mode, vat_mode = money.rounder(rule.mode), money.rounder(rule.vat_mode)
-        kept = rule.keep_on_refund
-        steps.append((base_at, shape, unit, fee_mode, vat_factor, vat_unit, vat_mode, kept))
+        share, least = _plain(shape, unit, rule.mode)
+        step = _Step(
+            # A component that charged nothing has no step; the fee of it is the zero at 3.
+            base_at=numbers.get(rule.base, 3),
+            share=share,
+            least=least,
+            shape=shape,
+            unit=unit,
+            round_fee=money.rounder(rule.mode),
+            vat_of=money.proportion(*vat.ratio(rule.vat_kind, vat_rate_ppm), rule.vat_mode),
+            is_on_top=rule.vat_kind == vat.EXCLUSIVE,
+            is_kept=rule.keep_on_refund,
+        )
+        steps.append(step)
         numbers[FEE_OF + rule.component] = 4 + at
     return tuple(steps)
+
+
+def _plain(shape: _Shape, unit: int, mode: str) -> tuple[Callable[[int], int] | None, int]:
+    """Return the share of the base that a rule takes, and its rounded minimum, if that is all.
+
+    Rounding keeps the order, so a minimum may come after it.
+    """
+    _, slopes, fixed, per_unit, low, high = shape
+    if len(slopes) > 1 or slopes[0][1] or fixed or per_unit or high is not None:
+        return None, 0
+    return money.proportion(slopes[0][0], unit, mode), money.round_ratio(low, unit, mode)
 
 
 def _shaped(pinned: Charge) -> tuple[_Shape, int]:
@@ -293,9 +345,10 @@ def _explained(
     vat_rate_ppm: int,
     kept: Charged | None,
 ) -> Explanation:
-    _, shape, unit, _, vat_factor, vat_unit, _, is_kept = step
+    shape, unit = step.shape, step.unit
     rule, (base, fee, fee_vat) = pinned.rule, part
-    if quantity and not (is_kept and kept is not None):
+    vat_factor, vat_unit = vat.ratio(rule.vat_kind, vat_rate_ppm)
+    if quantity and not (step.is_kept and kept is not None):
         exact = Fraction(_exact(shape, base, quantity), unit)
         unclamped = Fraction(_exact((*shape[:4], 0, None), base, quantity), unit)
     else:

@@ -35,7 +35,7 @@ def value(terms: Terms, remainder: Remainder, kept: Charged | None = None) -> Va
     quantity, list_amount = remainder.quantity, remainder.list_amount
     seller, platform = remainder.seller_discount, remainder.platform_discount
     partner = remainder.partner_discount
-    charged = fees.charge(terms, quantity, list_amount, seller, platform, partner, kept)
+    charged, _, _, net = fees.figures(terms, quantity, list_amount, seller, platform, partner, kept)
     return Value(
         quantity,
         list_amount,
@@ -44,7 +44,7 @@ def value(terms: Terms, remainder: Remainder, kept: Charged | None = None) -> Va
         partner,
         list_amount - seller - platform - partner,
         charged,
-        fees.net(terms, list_amount, seller, charged),
+        net,
     )
 
 

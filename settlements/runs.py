@@ -11,14 +11,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
+from itertools import chain, islice
 
 from django.db import connection
 
 from marketplace import tenancy
 from orders.remainders import Remainder
 from settlements import fees, reversals
-from settlements.fees import Charged, Terms
+from settlements.fees import Terms
 from settlements.models import LineTerms, SettlementLine
 from settlements.rating import RateBook
 from settlements.statement_book import StatementBook
@@ -87,10 +87,11 @@ CROSS JOIN LATERAL (
 WHERE t.sequence > 0
 """
 
+SALE, REVERSAL = SettlementLine.Kind.SALE.value, SettlementLine.Kind.REVERSAL.value
 _COLUMNS = (
     "seller_id, order_line_id, sequence, kind, rate_on, basis_on, statement_id, terms_id, "
-    "quantity, list_amount, seller_discount, platform_discount, partner_discount, charges, "
-    "fee, vat, net"
+    "quantity, list_amount, seller_discount, platform_discount, partner_discount, fee, vat, net, "
+    "charges"
 )
 _NEW_LINES = f"""
 CREATE TEMPORARY TABLE new_line ON COMMIT DROP AS
@@ -138,8 +139,9 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
     book = RateBook(on=on, first_seller=first_seller, end_seller=end_seller, only=sellers)
     statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
     used: dict[int, Terms] = {}
-    sales = _copy_and_insert(_sale_lines(book, statements, used, parameters), parameters)
-    reversed_ = _copy_and_insert(_reversal_lines(book, statements, used, parameters), parameters)
+    context = (book, statements, used, parameters)
+    sales = _copy_and_insert(_sale_lines(*context), statements, parameters)
+    reversed_ = _copy_and_insert(_reversal_lines(*context), statements, parameters)
     if sales + reversed_ != taken:
         raise LinesMissing(f"{taken} outcomes were taken, {sales + reversed_} lines written")
     touched = statements.save()
@@ -151,8 +153,8 @@ def _sale_lines(
     book: RateBook, statements: StatementBook, used: dict[int, Terms], parameters: dict
 ) -> Iterator[str]:
     """A line of COPY text for each sale. The loop that a million lines go through."""
-    charge, net_of = fees.charge, fees.net
-    days, tallies, terms_ids = {}, statements.known, {}
+    figures, tally_of, iso = fees.figures, statements.tally, _IsoDates()
+    days, terms_ids, texts = {}, {}, _LineTexts()
     marketplace = parameters["marketplace"]
     for (
         seller_id,
@@ -177,17 +179,26 @@ def _sale_lines(
         if terms_id is None:
             terms_id = terms_ids[id(terms)] = _terms_id(marketplace, terms)
             used[terms_id] = terms
-        charged = charge(terms, quantity, list_amount, by_seller, by_platform, by_partner)
-        net = net_of(terms, list_amount, by_seller, charged)
-        tally = tallies.get((seller_id, basis_on, rate_on))
-        if tally is None:
-            tally = statements.tally(seller_id, basis_on, rate_on)
-        fee, vat = tally.add(terms, charged, list_amount, by_seller, by_platform, by_partner, net)
-        charges = ",".join(map(str, chain.from_iterable(charged)))
-        yield (
-            f"{seller_id}\t{line_id}\t0\t1\t{rate_on}\t{basis_on}\t{tally.statement_id}\t{terms_id}\t"
-            f"{quantity}\t{list_amount}\t{by_seller}\t{by_platform}\t{by_partner}\t{{{charges}}}\t"
-            f"{fee}\t{vat}\t{net}\n"
+        amounts = (list_amount, by_seller, by_platform, by_partner)
+        charged, fee, vat, net = figures(terms, quantity, *amounts)
+        charges = [*chain.from_iterable(charged)]
+        tally = tally_of(seller_id, basis_on, rate_on)
+        tally.add(terms, basis_on, *amounts, fee, vat, net, *charges)
+        yield texts[len(charges)] % (
+            seller_id,
+            line_id,
+            0,
+            SALE,
+            iso[rate_on],
+            iso[basis_on],
+            tally.statement_id,
+            terms_id,
+            quantity,
+            *amounts,
+            fee,
+            vat,
+            net,
+            *charges,
         )
 
 
@@ -195,6 +206,7 @@ def _reversal_lines(
     book: RateBook, statements: StatementBook, used: dict[int, Terms], parameters: dict
 ) -> Iterator[str]:
     """A line of COPY text for each reversal, by the terms of its sale, with figures below zero."""
+    texts = _LineTexts()
     stored = StoredTerms(book)
     stored.update(used)  # of sales of this very night; they are not written yet
     for row in stream("reversals", _REVERSALS, parameters):
@@ -203,24 +215,45 @@ def _reversal_lines(
         terms_id = row[20]
         terms = stored[terms_id]
         back = reversals.reversed_between(terms, sold, before, after)
-        charged: Charged = tuple((-base, -fee, -vat) for base, fee, vat in back.charged)
+        charges = [-amount for amount in chain.from_iterable(back.charged)]
+        fee, vat = sum(charges[1::3]), sum(charges[2::3])
+        quantity, *amounts = (-amount for amount in back[:5])
         tally = statements.tally(seller_id, basis_on, rate_on)
-        fee, vat = tally.add(
-            terms,
-            charged,
-            -back.list_amount,
-            -back.seller_discount,
-            -back.platform_discount,
-            -back.partner_discount,
+        tally.add(terms, basis_on, *amounts, fee, vat, -back.net, *charges)
+        yield texts[len(charges)] % (
+            seller_id,
+            line_id,
+            sequence,
+            REVERSAL,
+            rate_on,
+            basis_on,
+            tally.statement_id,
+            terms_id,
+            quantity,
+            *amounts,
+            fee,
+            vat,
             -back.net,
+            *charges,
         )
-        charges = ",".join(map(str, chain.from_iterable(charged)))
-        yield (
-            f"{seller_id}\t{line_id}\t{sequence}\t{SettlementLine.Kind.REVERSAL.value}\t"
-            f"{rate_on}\t{basis_on}\t{tally.statement_id}\t{terms_id}\t{-back.quantity}\t"
-            f"{-back.list_amount}\t{-back.seller_discount}\t{-back.platform_discount}\t"
-            f"{-back.partner_discount}\t{{{charges}}}\t{fee}\t{vat}\t{-back.net}\n"
-        )
+
+
+class _LineTexts(dict):
+    """The pattern of a line of COPY text, by how many charges it has; columns as in _COLUMNS."""
+
+    def __missing__(self, charges: int) -> str:
+        values = ["%s"] * _COLUMNS.count(",")  # all but the last, which is the array
+        array = ",".join(["%s"] * charges)
+        pattern = self[charges] = "\t".join(values) + f"\t{{{array}}}\n"
+        return pattern
+
+
+class _IsoDates(dict):
+    """Dates as text: a night has few of them, and each stands on thousands of lines."""
+
+    def __missing__(self, day: date) -> str:
+        text = self[day] = day.isoformat()
+        return text
 
 
 def stream(name: str, query: str, parameters: dict) -> Iterator[tuple]:
@@ -231,28 +264,19 @@ def stream(name: str, query: str, parameters: dict) -> Iterator[tuple]:
             yield from rows
 
 
-def _copy_and_insert(lines: Iterator[str], parameters: dict) -> int:
+def _copy_and_insert(lines: Iterator[str], statements: StatementBook, parameters: dict) -> int:
     """Write lines of COPY text; returns how many settlement lines came of them."""
     written = 0
     with connection.cursor() as cursor:
-        block: list[str] = []
-        for line in lines:
-            block.append(line)
-            if len(block) >= FETCH:
-                written += _copy(cursor, block)
-                block = []
-        written += _copy(cursor, block)
+        while block := list(islice(lines, FETCH)):
+            with cursor.copy(f"COPY new_line ({_COLUMNS}) FROM STDIN") as copy:
+                copy.write("".join(block))
+            statements.sum_up()
+            written += len(block)
         if written:
             cursor.execute(_INSERT, parameters)
             cursor.execute("TRUNCATE new_line")
     return written
-
-
-def _copy(cursor, block: list[str]) -> int:
-    if block:
-        with cursor.copy(f"COPY new_line ({_COLUMNS}) FROM STDIN") as copy:
-            copy.write("".join(block))
-    return len(block)
 
 
 class StoredTerms(dict):

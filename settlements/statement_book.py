@@ -1,10 +1,11 @@
 """The statements that the lines of a run are put on, and their totals as sums of those lines."""
 
+from collections import defaultdict
 from datetime import date
 
 from django.db import connection
 
-from settlements.fees import Charged, Terms
+from settlements.fees import Terms
 from settlements.models import Statement
 from settlements.rating import RateBook
 
@@ -12,57 +13,49 @@ _IDS_AT_ONCE = 200
 
 
 class Tally:
-    """What a run adds to one statement, on top of what stood there before."""
+    """What a run adds to one statement, on top of what stood there before.
 
-    __slots__ = ("_parts", "statement")
+    Lines are collected and summed up by columns, many at once, when the book is told to.
+    """
+
+    __slots__ = ("_lines", "statement", "statement_id")
 
     def __init__(self, statement: Statement):
         self.statement = statement
-        self._parts: dict[int, list] = {}
+        self.statement_id = statement.pk
+        self._lines: defaultdict[tuple, list[tuple]] = defaultdict(list)
 
-    @property
-    def statement_id(self) -> int:
-        return self.statement.pk
+    def add(self, terms: Terms, *line) -> None:
+        """Add a line (figures below zero for a reversal).
 
-    def add(
-        self,
-        terms: Terms,
-        charged: Charged,
-        list_amount: int,
-        seller_discount: int,
-        platform_discount: int,
-        partner_discount: int,
-        net: int,
-    ) -> tuple[int, int]:
-        """Add a line (figures below zero for a reversal); returns its fees and VAT in sum."""
-        parts = self._parts.get(id(terms)) or self._parts_of(terms)
-        fee = vat = 0
-        for (_, line_fee, line_vat), (sums, is_on_top) in zip(charged, parts, strict=True):
-            sums[0] += line_fee
-            sums[1] += line_vat
-            if is_on_top:
-                sums[2] += line_vat
-            fee += line_fee
-            vat += line_vat
+        Of it: basis date, list amount, discounts of seller, platform and partner, fees, VAT, net,
+        then base, fee and VAT of each component.
+        """
+        self._lines[terms.parts].append(line)
+
+    def sum_up(self) -> None:
+        """Put the lines collected so far on the statement."""
         statement = self.statement
-        statement.lines += 1
-        statement.list_amount += list_amount
-        statement.seller_discount += seller_discount
-        statement.platform_discount += platform_discount
-        statement.partner_discount += partner_discount
-        statement.fee += fee
-        statement.vat += vat
-        statement.net += net
-        return fee, vat
-
-    def _parts_of(self, terms: Terms) -> list:
-        sums = self.statement.components
-        parts = [
-            (sums.setdefault(component, [0, 0, 0]), is_on_top)
-            for component, is_on_top in zip(terms.components, terms.vat_on_top, strict=True)
-        ]
-        self._parts[id(terms)] = parts
-        return parts
+        for parts, lines in self._lines.items():
+            days, *columns = zip(*lines, strict=True)
+            sums = [sum(column) for column in columns]
+            statement.lines += len(lines)
+            statement.first_basis_on = min(statement.first_basis_on or days[0], *days)
+            statement.last_basis_on = max(statement.last_basis_on or days[0], *days)
+            statement.list_amount += sums[0]
+            statement.seller_discount += sums[1]
+            statement.platform_discount += sums[2]
+            statement.partner_discount += sums[3]
+            statement.fee += sums[4]
+            statement.vat += sums[5]
+            statement.net += sums[6]
+            fees, vats = sums[8::3], sums[9::3]
+            for (component, is_on_top), fee, vat in zip(parts, fees, vats, strict=True):
+                on_statement = statement.components.setdefault(component, [0, 0, 0])
+                on_statement[0] += fee
+                on_statement[1] += vat
+                on_statement[2] += vat if is_on_top else 0
+        self._lines.clear()
 
 
 class StatementBook:
@@ -76,7 +69,7 @@ class StatementBook:
         self._by_due: dict[tuple[int, date], Tally] = {}
         self._closed: set[tuple[int, date]] = set()
         self._ids: list[int] = []
-        self.known: dict[tuple[int, date, date], Tally] = {}
+        self._due_on: dict[tuple[date, date], date] = {}
         rows = (
             Statement.objects.select_for_update()
             .filter(seller_id__gte=first_seller, seller_id__lt=end_seller)
@@ -89,28 +82,35 @@ class StatementBook:
             else:
                 self._closed.add(key)
         self._before = {
-            tally.statement.pk: tally.statement.lines for tally in self._by_due.values()
+            tally.statement_id: tally.statement.lines for tally in self._by_due.values()
         }
 
     def tally(self, seller_id: int, basis_on: date, rate_on: date) -> Tally:
         """The statement on which a line of these dates falls due; opens it where there is none."""
-        key = (seller_id, basis_on, rate_on)
-        tally = self.known.get(key)
+        due_on = self._due_on.get((basis_on, rate_on))
+        if due_on is None:
+            # Where a seller's statement of that day is closed, the line goes to a later one.
+            due_on = self._book.due_on(basis_on, rate_on, lambda day: False)
+            self._due_on[basis_on, rate_on] = due_on
+        tally = self._by_due.get((seller_id, due_on))
         if tally is None:
-            due_on = self._book.due_on(
-                basis_on, rate_on, lambda day: (seller_id, day) in self._closed
-            )
-            tally = self._by_due.get((seller_id, due_on))
+            if (seller_id, due_on) in self._closed:
+                due_on = self._book.due_on(
+                    basis_on, rate_on, lambda day: (seller_id, day) in self._closed
+                )
+                tally = self._by_due.get((seller_id, due_on))
             if tally is None:
                 tally = self._by_due[seller_id, due_on] = self._opened(seller_id, due_on)
-            statement = tally.statement
-            statement.first_basis_on = min(statement.first_basis_on or basis_on, basis_on)
-            statement.last_basis_on = max(statement.last_basis_on or basis_on, basis_on)
-            self.known[key] = tally
         return tally
+
+    def sum_up(self) -> None:
+        """Put every line collected so far on its statement; memory holds no more of them."""
+        for tally in self._by_due.values():
+            tally.sum_up()
 
     def save(self) -> list[Statement]:
         """Write the statements that lines were added to, in one statement of SQL."""
+        self.sum_up()
         touched = [
             tally.statement
             for tally in self._by_due.values()

@@ -233,8 +233,7 @@ def _expected(terms: Terms, row: tuple) -> tuple:
         net = -back.net
     else:
         figures = row[13:18]
-        charged = fees.charge(terms, *figures)
-        net = fees.net(terms, after.list_amount, after.seller_discount, charged)
+        charged, _, _, net = fees.figures(terms, *figures)
     return (
         row[12],
         *figures,

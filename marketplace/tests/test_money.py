@@ -42,6 +42,13 @@ class TestRoundRatio:
         assert money.round_ratio(numerator, 6, money.HALF_EVEN) == round(Fraction(numerator, 6))
 
 
+class TestProportion:
+    @given(amounts, st.integers(0, 10**9), st.integers(1, 10**12), modes)
+    def test_rounds_as_a_ratio_does(self, amount, numerator, denominator, mode):
+        rounded = money.round_ratio(amount * numerator, denominator, mode)
+        assert money.proportion(numerator, denominator, mode)(amount) == rounded
+
+
 class TestShare:
     def test_takes_parts_per_million_and_cuts_once(self):
         assert money.share(33_333, 77_000, money.FLOOR) == 2_566
