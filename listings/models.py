@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, VersionedRule, scoped
@@ -52,7 +53,7 @@ class Listing(TenantModel):
         ON_SALE = "on_sale", _("On sale")
         PAUSED_BY_SELLER = "paused_by_seller", _("Paused by the seller")
         SUSPENDED_BY_PLATFORM = "suspended_by_platform", _("Suspended by the platform")
-        CLOSED = "closed", _("Closed")
+        CLOSED = "closed", pgettext_lazy("listing", "Closed")
 
     MOVES = {  # every legal change of state; anything else is refused
         State.UNPUBLISHED: {State.ON_SALE, State.CLOSED},

@@ -10,6 +10,7 @@ from functools import partial
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
 from django.core.paginator import Paginator
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -223,6 +224,9 @@ def _record(deed, request, obj, data):
 
 
 # Shared by the installation: superusers only, and shown without a marketplace.
+
+
+admin.site.unregister(Group)  # what people may do follows from memberships alone
 
 
 class UserCreationForm(AdminUserCreationForm):

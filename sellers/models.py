@@ -77,8 +77,18 @@ class SellerMember(models.Model):
         OWNER = "owner", _("Owner")
         STAFF = "staff", _("Staff")
 
-    user = models.ForeignKey("marketplace.User", models.CASCADE, related_name="seller_memberships")
-    marketplace = models.ForeignKey("marketplace.Marketplace", models.CASCADE, related_name="+")
+    user = models.ForeignKey(
+        "marketplace.User",
+        models.CASCADE,
+        related_name="seller_memberships",
+        verbose_name=_("user"),
+    )
+    marketplace = models.ForeignKey(
+        "marketplace.Marketplace",
+        models.CASCADE,
+        related_name="+",
+        verbose_name=_("marketplace"),
+    )
     seller = TenantKey(Seller, models.CASCADE, related_name="members", verbose_name=_("seller"))
     role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.OWNER)
 

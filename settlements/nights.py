@@ -97,6 +97,12 @@ def due_on(marketplace: Marketplace, *, at: datetime) -> date | None:
     return on if closes_at <= at else None
 
 
+def last_over(marketplace: Marketplace, *, at: datetime) -> date:
+    """The last business date whose closing hour has passed in the marketplace's zone."""
+    local = at.astimezone(marketplace.tz) - timedelta(hours=marketplace.closing_hour)
+    return local.date() - timedelta(days=1)
+
+
 def advance(marketplace_id: int, on: date, *, at: datetime) -> Progress:
     """Take the night of `on` as far as one process can alone.
 

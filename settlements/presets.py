@@ -352,12 +352,19 @@ def _terms(part: Part) -> Terms:
         reserve_ppm=part.integer("reserve_ppm", 0, high=money.MILLION - 1),
     )
     part.done()
-    argument = tuple(cycle_arg) if isinstance(cycle_arg, list) else cycle_arg
     try:
+        argument = tuple(map(_day, cycle_arg)) if isinstance(cycle_arg, list) else cycle_arg
         DueTerms(terms.lag_days, terms.lag_kind, terms.cycle, argument, terms.holiday)
     except BadDueTerms as refused:
         raise TermsRefused(where=part.where, why=refused.params["why"]) from None
+    except ValueError:
+        raise TermsRefused(where=part.where, why="a manual cycle lists dates") from None
     return terms
+
+
+def _day(given: object) -> object:
+    """A date where one is given as text; JSON has none."""
+    return date.fromisoformat(given) if isinstance(given, str) else given
 
 
 def _confirmation(part: Part) -> Confirmation:

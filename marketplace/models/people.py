@@ -55,8 +55,15 @@ class Membership(models.Model):
         SUPPORT = "support", _("Support")
         VIEWER = "viewer", _("Viewer")
 
-    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
-    marketplace = models.ForeignKey("marketplace.Marketplace", models.CASCADE, related_name="+")
+    user = models.ForeignKey(
+        User, models.CASCADE, related_name="memberships", verbose_name=_("user")
+    )
+    marketplace = models.ForeignKey(
+        "marketplace.Marketplace",
+        models.CASCADE,
+        related_name="+",
+        verbose_name=_("marketplace"),
+    )
     role = models.CharField(_("role"), max_length=10, choices=Role)
 
     class Meta:

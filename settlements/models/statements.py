@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, scoped
@@ -52,7 +53,7 @@ class Statement(TenantModel):
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
-        CLOSED = "closed", _("Closed")
+        CLOSED = "closed", pgettext_lazy("statement", "Closed")
         PAYABLE = "payable", _("Payable")
 
     MOVES = {  # every legal change of state; anything else is refused

@@ -49,6 +49,10 @@ class TestCommand:
         with pytest.raises(CommandError, match="no marketplace “nowhere”"):
             call_command("close_day", "nowhere", on=FIRST)
 
+    def test_refuses_a_day_that_is_not_over(self, market):
+        with pytest.raises(CommandError, match="2999-01-01 is not over yet"):
+            call_command("close_day", market.slug, on=date(2999, 1, 1))
+
     def test_refuses_an_archived_marketplace(self, market):
         with tenancy.use(market.pk):
             states.move(market, Marketplace.State.ARCHIVED, by=None, at=make.AT)

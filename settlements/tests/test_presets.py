@@ -82,6 +82,11 @@ class TestParse:
                 "p.json: settlement_terms cannot be used: a weekly cycle names days from 0 to 6.",
             ),
             (
+                lambda d: d["settlement_terms"].update(cycle="manual", cycle_arg=["soon"]),
+                "terms_refused",
+                "p.json: settlement_terms cannot be used: a manual cycle lists dates.",
+            ),
+            (
                 lambda d: d["calendar"]["closed_every_year"].append(
                     {"month": 2, "day": 29, "name": "x"}
                 ),
@@ -144,3 +149,16 @@ class TestParse:
         rules = [wanted.rule for wanted in presets.load("open-market").fees.rules]
         assert [r.rank for r in rules if r.component == "sales"] == list(range(1, 17))
         assert [r.rank for r in rules if r.component != "sales"] == [1, 1]
+
+
+class TestListedDays:
+    def test_are_taken_as_dates(self):
+        preset = presets.parse(
+            changed(
+                lambda d: d["settlement_terms"].update(
+                    cycle="manual", cycle_arg=["2026-04-10", "2026-04-25"]
+                )
+            ),
+            "p.json",
+        )
+        assert preset.terms.cycle_arg == ["2026-04-10", "2026-04-25"]

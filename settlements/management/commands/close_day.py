@@ -37,6 +37,8 @@ class Command(BaseCommand):
             market = Marketplace.objects.get(slug=marketplace)
         except Marketplace.DoesNotExist as error:
             raise CommandError(f"There is no marketplace “{marketplace}”.") from error
+        if on > (over := nights.last_over(market, at=timezone.now())):
+            raise CommandError(f"{on} is not over yet: the last day that can be closed is {over}.")
         try:
             if dry_run:
                 results = nights.rehearse(market.pk, on, at=timezone.now(), only=step)

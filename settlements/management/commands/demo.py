@@ -106,7 +106,7 @@ class Command(BaseCommand):
 
     def _run_nights(self, market: Marketplace, processes: Processes) -> None:
         """Have the worker close every day that is over, and tell how far it is."""
-        target = _last_due(market)
+        target = nights.last_over(market, at=timezone.now())
         if market.last_closed_on is not None and market.last_closed_on >= target:
             return
         self._say(f"Running the nights up to {target} through Celery")
@@ -143,9 +143,3 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _last_due(market: Marketplace):
-    """The last business day whose closing hour has passed."""
-    local = timezone.now().astimezone(market.tz) - timedelta(hours=market.closing_hour)
-    return local.date() - timedelta(days=1)
