@@ -20,10 +20,10 @@ SLUG = "rehearsal"
 SEED = 4
 SHOPS = 40
 ORDERS_A_DAY = 80
-FIRST_ON = date(2026, 3, 2)  # a Monday, and a day off: 1 March was a Sunday
+FIRST_ON = date(2026, 3, 31)  # a month begins with the second night, and grades with the third
 DAYS_BEFORE = 14
 TAKEN_BACK = 0.15  # of the lines that a buyer confirmed
-_AT = datetime(2026, 2, 1, tzinfo=UTC)
+_AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 class StoryRefused(RuntimeError):

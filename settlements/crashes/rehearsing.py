@@ -2,8 +2,8 @@
 
 Everything is real but the market: database, broker, workers, tasks. It happens in scratch
 databases, each run in a copy of the same one. What a killed night leaves must be what an
-undisturbed one does: exports byte by byte, as many rows in every table, nothing for `verify` to
-find, and nothing that changes when the night is repeated.
+undisturbed one does: exports and what is not exported byte by byte, as many rows in every table,
+nothing for `verify` to find, and nothing that changes when the night is repeated.
 """
 
 import io
@@ -16,10 +16,12 @@ from itertools import islice, zip_longest
 from typing import IO, Final
 
 from django.db import connection, connections
-from django.db.models import F, Sum
+from django.db.models import DateTimeField, F, Model, Sum
 
 from marketplace import scratch, tenancy
 from marketplace.models import JobRun, JobShard
+from orders.models import OrderLine, Outcome
+from sellers.models import OfficialGrade, PerformanceDay, ProjectedGrade
 from settlements import exports, nights, verification
 from settlements.crashes import broker, market, workers
 from settlements.crashes.workers import Crew
@@ -158,7 +160,7 @@ class Rehearsal:
                 crew.remind()
                 changed = reminded = time.monotonic()
             if now - changed > _STUCK:
-                raise Stuck(f"seed {run.seed}: no commit for {_STUCK} seconds, {_place()}")
+                raise Stuck(f"Seed {run.seed}: no commit for {_STUCK} seconds, {_place()}")
             if now - max(changed, reminded) > _PATIENCE:
                 crew.remind()
                 reminded = now
@@ -170,6 +172,7 @@ class Rehearsal:
                 text = io.StringIO()
                 exports.write(kind, text)
                 run.exports[kind] = text.getvalue().encode()
+            run.exports |= {model.__name__: _facts(model) for model in _NOT_EXPORTED}
             found = verification.verify(on=market.nights(self.nights)[-1])
             run.differences += (f"verify: {difference}" for difference in islice(found, 10))
             again = JobShard.objects.aggregate(again=Sum(F("attempts") - 1))["again"]
@@ -189,6 +192,19 @@ class Rehearsal:
         run.differences += (
             f"repeating changed {table}" for table in before if before[table] != after[table]
         )
+
+
+_NOT_EXPORTED = (OrderLine, Outcome, PerformanceDay, ProjectedGrade, OfficialGrade)
+
+
+def _facts(model: type[Model]) -> bytes:
+    """The rows of a table, without what is each run's own: its row ids and times of day."""
+    names = [
+        field.attname
+        for field in model._meta.concrete_fields
+        if not field.primary_key and not isinstance(field, DateTimeField)
+    ]
+    return "\n".join(sorted(map(repr, model.objects.values_list(*names)))).encode()
 
 
 def _database(name: str) -> str:
@@ -213,7 +229,9 @@ def _place() -> str:
     """The step at hand, for whoever wants to know what was hit."""
     with tenancy.use(code=market.SLUG):
         step = JobRun.objects.exclude(kind=nights.NIGHT).unfinished().last()
-    return f"in {step.kind} of {step.on}" if step else "between nights"
+    if step is None:
+        return "between nights"
+    return f"in {step.kind} of {step.on}" + (f", which failed: {step.error}" if step.error else "")
 
 
 _WRITERS = """

@@ -40,17 +40,20 @@ class Command(BaseCommand):
         handle, path = tempfile.mkstemp(prefix="rehearsal-", suffix=".log")
         with os.fdopen(handle, "w") as log:
             rehearsal = Rehearsal(nights, orchestrators, broker_url, log, template)
-            different = kills = midway = 0
+            different, kills, midway = [], 0, 0
             try:
                 for run in rehearsal.runs(range(seed, seed + runs)):
                     self._tell(run)
-                    different += bool(run.differences)
+                    different += [str(run.seed)] if run.differences else []
                     kills += len(run.kills)
                     midway += run.midway
             except (Stuck, WorkerEnded) as error:
                 raise CommandError(f"{error}. What the workers wrote: {path}") from error
         if different:
-            raise CommandError(f"{different} runs differ. What the workers wrote: {path}")
+            raise CommandError(
+                f"Runs that differ: seed {', '.join(different)}. To replay one: --runs 1 --nights "
+                f"{nights} --orchestrators {orchestrators} --seed … What the workers wrote: {path}"
+            )
         Path(path).unlink()
         self.stdout.write(
             f"{runs} runs with {kills} kills, {midway} of them in the middle of a write, came to "
