@@ -362,7 +362,7 @@ def _terms(part: Part) -> Terms:
     return terms
 
 
-def _day(given: object) -> object:
+def _day(given: Any) -> Any:
     """A date where one is given as text; JSON has none."""
     return date.fromisoformat(given) if isinstance(given, str) else given
 
