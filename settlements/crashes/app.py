@@ -16,9 +16,7 @@ from django.utils import timezone
 
 from marketplace.celery import app
 from settlements.crashes import broker
-
-NAME = "JANGTEO_REHEARSAL"
-CLOCK = "JANGTEO_REHEARSAL_CLOCK"
+from settlements.crashes.workers import CLOCK, NAME
 
 broker.isolate(app, os.environ[NAME], settings.CELERY_BROKER_URL)
 

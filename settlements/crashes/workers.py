@@ -39,7 +39,7 @@ _REMINDERS: Final = ("settlements.tasks.tick", "settlements.tasks.resume")
 
 
 class WorkerEnded(RuntimeError):
-    """A worker that nobody killed is gone."""
+    """A worker ended by itself; its log says why."""
 
 
 class Crew:
@@ -88,16 +88,19 @@ class Crew:
         for process in self._ready:
             process.kill()
             process.wait()
-            process.stdin.close()
+            _close(process.stdin)
         self._sender.close()
 
     def start(self, count: int) -> None:
         """Bring the crew up to a number, and have others made ready for those to be killed."""
         while len(self._at_work) < count:
             process = self._ready.pop(0)
-            process.stdin.write(b"\n")
-            process.stdin.flush()
             self._at_work.append(process)
+            try:
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+            except BrokenPipeError as error:
+                raise WorkerEnded("a worker ended before it began") from error
             self._prepare()
 
     def remind(self) -> None:
@@ -107,16 +110,18 @@ class Crew:
                 self._sender.send_task(task)
 
     def check(self) -> None:
+        """Raise WorkerEnded when one that nobody killed is gone."""
         for process in self._at_work:
             if process.poll() is not None:
                 raise WorkerEnded(f"a worker ended by itself, with status {process.returncode}")
 
-    def kill(self, target: str, choose: Callable[[list], int]) -> None:
+    def kill(self, target: str, choose: Callable) -> None:
         """Send SIGKILL to a worker, to its head alone, or to a process of its pool."""
         process = choose(self._at_work)
         if target == POOL_PROCESS:
             if pool := _children(process.pid):
-                os.kill(choose(pool), signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(choose(pool), signal.SIGKILL)
             return
         self._at_work.remove(process)
         # Not waited for, so that its number stays its own while its pool may still be alive.
@@ -132,7 +137,7 @@ class Crew:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            process.stdin.close()
+            _close(process.stdin)
         self._at_work, self._killed = [], []
 
     def _prepare(self) -> None:
@@ -147,6 +152,11 @@ class Crew:
                 start_new_session=True,
             )
             self._ready.append(process)
+
+
+def _close(pipe: IO) -> None:
+    with contextlib.suppress(BrokenPipeError):  # a word that was never heard
+        pipe.close()
 
 
 def _children(pid: int) -> list[int]:
