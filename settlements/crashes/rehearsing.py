@@ -71,7 +71,7 @@ def plan(seed: int, commits: int) -> list[Kill]:
     chance = random.Random(seed)  # noqa: S311 (nobody is to be kept from guessing it)
     kills = [
         Kill(
-            chance.choices(workers.TARGETS, (3, 2, 1))[0],
+            chance.choices(workers.TARGETS, (5, 3, 2, 1))[0],
             chance.randrange(commits),
             chance.uniform(0, LONGEST_DELAY),
             chance.random() < MIDWAY,

@@ -28,7 +28,8 @@ POOL: Final = 2  # processes of each worker
 WORKER: Final = "worker"  # its whole process group at once, as when a machine dies
 POOL_PROCESS: Final = "pool process"  # one of those that do the work; its worker replaces it
 HEAD: Final = "head"  # the worker's own process; its pool ends what it has in hand
-TARGETS: Final = (WORKER, POOL_PROCESS, HEAD)
+MESSAGES: Final = "messages"  # no process, but all that waits on the broker
+TARGETS: Final = (WORKER, POOL_PROCESS, HEAD, MESSAGES)
 
 _CELERY: Final = (sys.executable, "-m", "celery", "--quiet")
 _OPTIONS: Final = (
@@ -116,7 +117,10 @@ class Crew:
                 raise WorkerEnded(f"a worker ended by itself, with status {process.returncode}")
 
     def kill(self, target: str, choose: Callable) -> None:
-        """Send SIGKILL to a worker, to its head alone, or to a process of its pool."""
+        """Send SIGKILL to a worker, its head alone or a process of its pool; or lose messages."""
+        if target == MESSAGES:
+            broker.lose_messages(self._sender)
+            return
         process = choose(self._at_work)
         if target == POOL_PROCESS:
             if pool := _children(process.pid):
