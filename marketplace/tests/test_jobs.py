@@ -1,0 +1,137 @@
+"""Jobs and their shards: begun once, counted, put aside, and no waiting for each other."""
+
+import threading
+
+import pytest
+from django.db import connections
+
+from marketplace import jobs, tenancy
+from marketplace.models import JobRun, JobShard
+from marketplace.tests import make
+
+
+def begin(market, key="a", **words):
+    with tenancy.use(market.pk):
+        return jobs.begin("test", key, at=make.NOON, **words)
+
+
+def cut(market, *weights):
+    job = begin(market)
+    with tenancy.use(market.pk):
+        jobs.cut(job, [(n, n + 1, weight) for n, weight in enumerate(weights)])
+        return list(JobShard.objects.order_by("number").values_list("pk", flat=True))
+
+
+def elsewhere(call):
+    """The result of a call on another connection; fails if it waits for ours."""
+    results = []
+
+    def run():
+        try:
+            results.append(call())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(timeout=10)
+    assert not thread.is_alive(), "it waits"
+    return results[0]
+
+
+@pytest.mark.django_db
+class TestBegin:
+    def test_makes_a_running_job_once(self):
+        market = make.marketplace()
+        first, second = begin(market, total=7), begin(market, total=9)
+        assert (first.pk, first.state, first.started_at) == (second.pk, "running", make.NOON)
+        assert second.total == 7
+        with tenancy.use(market.pk):
+            assert JobRun.objects.count() == 1
+
+    def test_takes_up_one_that_failed(self):
+        market = make.marketplace()
+        job = begin(market)
+        with tenancy.use(market.pk):
+            jobs.fail(job, "no rule", at=make.NOON)
+            assert JobRun.objects.get().error == "no rule"
+        again = begin(market)
+        assert (again.pk, again.state, again.error) == (job.pk, "running", "")
+
+    def test_leaves_one_that_is_done(self):
+        market = make.marketplace()
+        job = begin(market)
+        with tenancy.use(market.pk):
+            jobs.finish(job, at=make.NOON, counts={"lines": 3})
+        assert begin(market).state == JobRun.State.DONE
+
+    def test_is_each_marketplaces_own(self):
+        market, stranger = make.marketplace(), make.marketplace("stranger")
+        assert begin(market).pk != begin(stranger).pk
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoConnections:
+    def test_begin_does_not_wait_for_whoever_is_changing_the_job(self):
+        market = make.marketplace()
+        job = begin(market)
+        with tenancy.use(market.pk):
+            jobs.finish(job, at=make.NOON)
+            assert elsewhere(lambda: begin(market)).state == JobRun.State.RUNNING
+
+    def test_attempt_does_not_wait_for_whoever_is_at_the_shard(self):
+        market = make.marketplace()
+        [shard] = cut(market, 1)
+
+        def attempt():
+            with tenancy.use(market.pk):
+                return jobs.attempt(shard)
+
+        with tenancy.use(market.pk):
+            assert jobs.claim_shard(shard)
+            assert elsewhere(attempt) is False
+        with tenancy.use(market.pk):
+            assert JobShard.objects.get().attempts == 0
+        assert attempt()
+
+    def test_claim_leaves_a_job_to_whoever_holds_it(self):
+        market = make.marketplace()
+        begin(market)
+
+        def claim():
+            with tenancy.use(market.pk):
+                return jobs.claim("test", "a")
+
+        with tenancy.use(market.pk):
+            assert jobs.claim("test", "a")
+            assert elsewhere(claim) is None
+        assert claim()
+
+
+@pytest.mark.django_db
+class TestShards:
+    def test_are_counted_and_put_aside_after_too_many_attempts(self):
+        market = make.marketplace()
+        bad, good = cut(market, 1, 5)
+        with tenancy.use(market.pk):
+            assert [jobs.attempt(bad) for _ in range(6)] == [True] * 5 + [False]
+            job = JobRun.objects.get()
+            assert jobs.undone(job) == [good]
+            assert jobs.is_parked(job)
+            assert jobs.release_parked(job) == 1
+            assert jobs.undone(job) == [good, bad]  # the heaviest first
+
+    def test_add_up_when_they_are_done(self):
+        market = make.marketplace()
+        shards = cut(market, 2, 3)
+        with tenancy.use(market.pk):
+            job = JobRun.objects.get()
+            assert job.total == 5
+            for number, shard in enumerate(shards, 1):
+                jobs.finish_shard(jobs.claim_shard(shard), counts={"lines": number})
+            assert not jobs.undone(job)
+            assert jobs.totals(job) == {"lines": 3}
+            jobs.refresh(job)
+            assert JobRun.objects.get().done == 5
+            assert jobs.claim_shard(shards[0]) is None
+            assert not jobs.attempt(shards[0])
