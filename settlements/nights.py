@@ -175,11 +175,11 @@ def release(marketplace_id: int, on: date) -> int:
         return sum(jobs.release_parked(job) for job in unfinished)
 
 
-def is_running(marketplace_id: int, on: date) -> bool:
-    """Whether the night of `on` has begun and neither ended nor failed."""
+def has_failed(marketplace_id: int, on: date) -> bool:
+    """Whether the night of `on` stopped at a step that could not be done."""
     with tenancy.use(marketplace_id):
         return JobRun.objects.filter(
-            kind=NIGHT, key=on.isoformat(), state=JobRun.State.RUNNING
+            kind=NIGHT, key=on.isoformat(), state=JobRun.State.FAILED
         ).exists()
 
 

@@ -1,7 +1,7 @@
 """The night in Celery: a tick, one orchestrator per marketplace, and shards of sellers.
 
 A task that is lost or runs twice does no harm: what has been done stands in the database, and
-the tick takes up every night that is not finished.
+every night that is not finished is taken up from there.
 """
 
 from datetime import date
@@ -15,7 +15,7 @@ from settlements import nights
 
 @shared_task
 def tick() -> None:
-    """Start or take up the night of every marketplace that has one due."""
+    """Start or take up the night of every marketplace that has one due, failed ones too."""
     now = timezone.now()
     for marketplace in Marketplace.objects.open():
         if (on := nights.due_on(marketplace, at=now)) is not None:
@@ -24,11 +24,14 @@ def tick() -> None:
 
 @shared_task
 def resume() -> None:
-    """Take up the nights that are under way: a worker may have died with what it had in hand."""
+    """Take up the nights that are due and have not failed.
+
+    A worker may have died with what it had in hand, or between two of several missed nights.
+    """
     now = timezone.now()
     for marketplace in Marketplace.objects.open():
-        on = nights.next_on(marketplace)
-        if nights.due_on(marketplace, at=now) and nights.is_running(marketplace.pk, on):
+        on = nights.due_on(marketplace, at=now)
+        if on is not None and not nights.has_failed(marketplace.pk, on):
             close_day.delay(marketplace_id=marketplace.pk, on=on.isoformat())
 
 
