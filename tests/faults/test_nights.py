@@ -173,15 +173,15 @@ class TestServeShard:
         """The driver's own errors, raised past Django, blame the database and not the seller."""
         shard, *_ = nights.advance(market.pk, FIRST, at=AT).shards
         before = _state_of(market)
-        for name in ("stream", "_copy"):
-            real = getattr(runs, name)
+        for kind, name in ((psycopg.ServerCursor, "execute"), (psycopg.Cursor, "copy")):
+            real = getattr(kind, name)
 
-            def loses(*words, real=real):
+            def loses(cursor, *words, real=real, **more):
                 _terminate(connection)
-                return real(*words)
+                return real(cursor, *words, **more)
 
             with monkeypatch.context() as patched:
-                patched.setattr(runs, name, loses)
+                patched.setattr(kind, name, loses)
                 assert _unless_lost(lambda: nights.serve_shard(market.pk, shard, at=AT)) is None
             assert _state_of(market) == before
         with tenancy.use(market.pk):
@@ -202,6 +202,33 @@ class TestTick:
         at_once(beat, beat)
         tasks.tick()  # whichever gave way to the other, a later one finds all done
         assert nights_apart.told(market) == expected
+
+
+class TestResume:
+    @pytest.fixture
+    def taken_up(self, monkeypatch):
+        days = []
+        monkeypatch.setattr(tasks.timezone, "now", lambda: AT)
+        monkeypatch.setattr(tasks.close_day, "delay", lambda *, on, **_: days.append(on))
+        return days
+
+    def test_takes_up_the_next_of_several_missed_nights(self, market, taken_up):
+        nights.close_day(market.pk, FIRST, at=AT)  # and its worker died before it began another
+        tasks.resume()
+        assert taken_up == ["2026-09-02"]
+
+    def test_leaves_a_night_that_failed_to_the_hourly_tick(self, market, taken_up, monkeypatch):
+        def cannot_be_done(on):
+            raise ValueError("no figures")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(nights.performance, "record_days", cannot_be_done)
+            with pytest.raises(nights.NightFailed):
+                nights.advance(market.pk, FIRST, at=AT)
+        tasks.resume()
+        assert taken_up == []
+        tasks.tick()
+        assert taken_up == ["2026-09-01"]
 
 
 class TestServeShardTask:
