@@ -23,8 +23,6 @@ DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "liv
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    # The journeys in tests/ take the longest; begun first, none is left to run alone at the end.
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/"))
     from django.test import TransactionTestCase
 
     for item in items:
