@@ -31,7 +31,9 @@ class TestTaskThatKillsItsWorker:
             crew.start(1)
             _until(lambda: _night(market).state == JobRun.State.FAILED, crew)
             _until(lambda: _night(other).state == JobRun.State.DONE, crew)
-        assert "failed too often" in _night(market).error
+        # The beat may have had the failed night tried once more as the workers ended: ask again.
+        with pytest.raises(nights.NightFailed, match="failed too often"):
+            nights.advance(market.pk, FIRST, at=AT)
         with tenancy.use(market.pk):
             settled = set(SettlementLine.objects.values_list("seller_id", flat=True))
             assert settled == {first.pk, last.pk}
