@@ -34,7 +34,12 @@ def begin(
     if job.state in startable:  # of two that begin it at once, the second finds it running
         job = JobRun.objects.select_for_update(no_key=True).get(pk=job.pk)
     if job.state in startable:
-        started = {"started_at": job.started_at or at, "finished_at": None, "error": ""}
+        started = {
+            "started_at": job.started_at or at,
+            "finished_at": None,
+            "error": "",
+            "attempts": 0,
+        }
         states.move(job, JobRun.State.RUNNING, by=by, at=at, changes=started)
     return job
 
@@ -43,6 +48,17 @@ def claim(kind: str, key: str) -> JobRun | None:
     """Lock a job for the rest of the transaction; None while somebody else holds it."""
     rows = JobRun.objects.select_for_update(skip_locked=True, no_key=True)
     return rows.filter(kind=kind, key=key).first()
+
+
+def count_attempt(job: JobRun) -> bool:
+    """Count an attempt at a job that is done whole; False when there were too many.
+
+    To be committed before the attempt begins, so that one that kills its process counts.
+    """
+    if job.attempts >= MAX_ATTEMPTS:
+        return False
+    JobRun.objects.filter(pk=job.pk).update(attempts=F("attempts") + 1)
+    return True
 
 
 def progress(job: JobRun, done: int, *, counts: dict | None = None) -> None:

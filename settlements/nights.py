@@ -224,10 +224,13 @@ def _advance_step(marketplace_id: int, number: int, on: date, at: datetime) -> t
     """
     step = STEPS[number]
     try:
+        if step.whole:
+            with tenancy.use(marketplace_id, durable=True):
+                job = _claimed(step, on)
+                if job.state != JobRun.State.DONE and not jobs.count_attempt(job):
+                    raise NeverEnds()
         with tenancy.use(marketplace_id, durable=True):
-            job = jobs.claim(step.kind, on.isoformat())
-            if job is None:
-                raise NightBusy(on=on)
+            job = _claimed(step, on)
             if job.state == JobRun.State.DONE:
                 return ()
             if step.whole:
@@ -242,6 +245,13 @@ def _advance_step(marketplace_id: int, number: int, on: date, at: datetime) -> t
         # The step is undone; why must outlive that.
         _record_failure(marketplace_id, step, str(error), on, at)
         raise NightFailed(on=on, step=step.name, error=error) from error
+
+
+def _claimed(step: Step, on: date) -> JobRun:
+    job = jobs.claim(step.kind, on.isoformat())
+    if job is None:
+        raise NightBusy(on=on)
+    return job
 
 
 def _begin_next(marketplace_id: int, number: int, on: date, at: datetime) -> None:
@@ -277,6 +287,14 @@ class Parked(Refused):
     message = gettext_noop(
         "A part of the work has failed too often. See the job's shards, mend the cause, and "
         "release them."
+    )
+
+
+class NeverEnds(Refused):
+    code = "step_never_ends"
+    message = gettext_noop(
+        "It was begun too often and never came to its end: its worker was killed, or its database "
+        "went away."
     )
 
 

@@ -19,7 +19,7 @@ def tick() -> None:
     now = timezone.now()
     for marketplace in Marketplace.objects.open():
         if (on := nights.due_on(marketplace, at=now)) is not None:
-            close_day.delay(marketplace_id=marketplace.pk, on=on.isoformat())
+            close_day.delay(marketplace_id=marketplace.pk, on=on.isoformat(), again=True)
 
 
 @shared_task
@@ -36,8 +36,13 @@ def resume() -> None:
 
 
 @shared_task
-def close_day(*, marketplace_id: int, on: str) -> None:
-    """Take a night on: do what one process can, hand out the shards of the step it is at."""
+def close_day(*, marketplace_id: int, on: str, again: bool = False) -> None:
+    """Take a night on: do what one process can, hand out the shards of the step it is at.
+
+    One that failed is tried `again` only by the tick, not by whatever was still on its way.
+    """
+    if not again and nights.has_failed(marketplace_id, date.fromisoformat(on)):
+        return
     try:
         progress = nights.advance(marketplace_id, date.fromisoformat(on), at=timezone.now())
     except (nights.NightBusy, nights.NotTheNextNight):

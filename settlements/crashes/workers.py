@@ -104,9 +104,9 @@ class Crew:
                 raise WorkerEnded("a worker ended before it began") from error
             self._prepare()
 
-    def remind(self) -> None:
-        """Send what beat sends: as many beats at once as there are workers."""
-        for task in _REMINDERS:
+    def remind(self, *tasks: str) -> None:
+        """Send what beat sends, or some of it: as many beats at once as there are workers."""
+        for task in tasks or _REMINDERS:
             for _ in self._at_work:
                 self._sender.send_task(task)
 

@@ -1,4 +1,7 @@
-"""The rehearsal's Celery app with a seller whose settlement kills the process that tries it."""
+"""The rehearsal's Celery app with work that kills the process that tries it.
+
+Of one seller the settlement; of one marketplace the daily figures, which is a step of no shards.
+"""
 
 import os
 import signal
@@ -12,13 +15,24 @@ __all__ = ["app"]
 
 @worker_process_init.connect(weak=False)
 def make_deadly(**_):
-    from settlements import runs  # models can be imported only now
+    from marketplace import tenancy  # models can be imported only now
+    from orders import performance
+    from settlements import runs
 
-    settle = runs.settle
+    settle, record_days = runs.settle, performance.record_days
 
     def settle_or_die(*, on, first_seller, end_seller):
-        if first_seller <= int(os.environ["JANGTEO_DEADLY_SELLER"]) < end_seller:
-            os.kill(os.getpid(), signal.SIGKILL)  # as a machine out of memory does
+        if first_seller <= int(os.environ.get("JANGTEO_DEADLY_SELLER", -1)) < end_seller:
+            _die()
         return settle(on=on, first_seller=first_seller, end_seller=end_seller)
 
-    runs.settle = settle_or_die
+    def record_or_die(on):
+        if tenancy.current_id() == int(os.environ.get("JANGTEO_DEADLY_MARKETPLACE", -1)):
+            _die()
+        return record_days(on)
+
+    runs.settle, performance.record_days = settle_or_die, record_or_die
+
+
+def _die():
+    os.kill(os.getpid(), signal.SIGKILL)  # as a machine out of memory does

@@ -48,6 +48,27 @@ class TestTaskThatKillsItsWorker:
             assert SettlementLine.objects.count() == 3
             assert _night(market).state == JobRun.State.DONE
 
+    def test_does_so_too_as_a_step_without_shards(self, monkeypatch, tmp_path):
+        market, other = make.market(), make.market("other")
+        for place in (market, other):
+            _sellers_with_a_line(place)
+        monkeypatch.setenv("JANGTEO_DEADLY_MARKETPLACE", str(market.pk))
+        with _crew(tmp_path, app="tests.faults.deadly_app") as crew:
+            crew.start(1)
+            _until(lambda: _night(market).state == JobRun.State.FAILED, crew)
+            _until(lambda: _night(other).state == JobRun.State.DONE, crew)
+        with tenancy.use(market.pk):
+            step = JobRun.objects.get(kind="night.performance")
+            assert (step.state, step.attempts) == (JobRun.State.FAILED, jobs.MAX_ATTEMPTS)
+            assert "never came to its end" in step.error
+            assert not SettlementLine.objects.exists()
+        with tenancy.use(other.pk):
+            assert SettlementLine.objects.count() == 3
+
+        nights.close_day(market.pk, FIRST, at=AT)
+        with tenancy.use(market.pk):
+            assert SettlementLine.objects.count() == 3
+
 
 def _sellers_with_a_line(market):
     with tenancy.use(market.pk):
@@ -88,10 +109,10 @@ def _night(market):
 
 
 def _until(is_so, crew):
-    """Play the beat until something is so."""
+    """Play the beat, whose hour does not come again meanwhile, until something is so."""
     deadline = time.monotonic() + 90
     while not is_so():
         assert time.monotonic() < deadline
         crew.check()  # only processes of its pool may die
-        crew.remind()
+        crew.remind("settlements.tasks.resume")
         time.sleep(0.3)
