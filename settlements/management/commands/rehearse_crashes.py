@@ -1,4 +1,6 @@
 import os
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -34,6 +36,7 @@ class Command(BaseCommand):
     def handle(self, *, runs, seed, nights, orchestrators, template, **options):
         if min(nights, orchestrators) < 1:
             raise CommandError("--nights and --orchestrators are 1 or more.")
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaving nothing behind
         broker_url = options["broker"] or settings.CELERY_BROKER_URL
         if settings.EMBEDDED_BROKER and not options["broker"]:
             embedded.start_broker()
