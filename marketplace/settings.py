@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "listings",
     "orders",
     "settlements",
+    "insights",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

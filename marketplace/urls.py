@@ -10,6 +10,9 @@ from marketplace.admin import choose_marketplace
 # The admin asks for the same log-in as everything else, second factor included.
 admin.site.login = secure_admin_login(admin.site.login)
 
+SELLER_PAGES = ["insights", "sellers", "listings", "orders", "settlements"]
+API = ["sellers", "listings", "orders", "settlements"]
+
 urlpatterns = [
     path(
         "admin/choose-marketplace/",
@@ -18,6 +21,10 @@ urlpatterns = [
     ),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path(
+        "s/<slug:marketplace>/", include([path("", include(f"{app}.urls")) for app in SELLER_PAGES])
+    ),
+    path("api/v1/", include([path("", include(f"{app}.api.urls")) for app in API])),
     path("healthz/live/", health.live, name="live"),
     path("healthz/ready/", health.ready, name="ready"),
 ]

@@ -1,0 +1,3 @@
+"""Addresses of this app in the API, under /api/v1/."""
+
+urlpatterns = []

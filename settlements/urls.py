@@ -1,0 +1,3 @@
+"""Seller pages of this app, under /s/<marketplace>/."""
+
+urlpatterns = []
