@@ -5,6 +5,7 @@ rehearsal writes cannot reach the real database. A process holds a lock on its n
 lives, so what a killed one has left is recognised and dropped by the next.
 """
 
+import base64
 import time
 import uuid
 from collections.abc import Iterator
@@ -88,6 +89,7 @@ def environment(name: str) -> dict[str, str]:
         "DATABASE_PLATFORM_URL": _url("platform", name),
         # With a database named, nothing is a trial's any more.
         "SECRET_KEY": settings.SECRET_KEY,
+        "FIELD_KEYS": ",".join(base64.b64encode(key).decode() for key in settings.FIELD_KEYS),
         "ALLOWED_HOSTS": ",".join(settings.ALLOWED_HOSTS),
         "HTTPS": str(settings.HTTPS),
     }

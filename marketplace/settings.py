@@ -6,6 +6,7 @@ works. With DATABASE_URL set this is production, and what must not be guessed ha
 What differs from marketplace to marketplace is a row, never a setting.
 """
 
+import base64
 import contextlib
 import os
 import secrets
@@ -40,24 +41,42 @@ def _needed(name: str, *, in_trial: str) -> str:
     return value or in_trial
 
 
-def _trial_secret() -> str:
+def _trial_secret(name: str, text: str) -> str:
     """Made once per checkout, readable by its maker alone; two first starts agree on one."""
-    path = VAR / "secret_key"
+    path = VAR / name
     if TRIAL and not path.exists():
         VAR.mkdir(exist_ok=True)
-        unfinished = VAR / f"secret_key.{os.getpid()}"
+        unfinished = VAR / f"{name}.{os.getpid()}"
         unfinished.touch(mode=0o600)
-        unfinished.write_text(secrets.token_urlsafe(50))
+        unfinished.write_text(text)
         with contextlib.suppress(FileExistsError):
             os.link(unfinished, path)
         unfinished.unlink()
     return path.read_text() if TRIAL else ""
 
 
-SECRET_KEY = _needed("SECRET_KEY", in_trial=_trial_secret())
+SECRET_KEY = _needed("SECRET_KEY", in_trial=_trial_secret("secret_key", secrets.token_urlsafe(50)))
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 32 characters.")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+
+
+def _field_keys(text: str) -> list[bytes]:
+    """Read what `openssl rand -base64 32` printed, once or more, between commas."""
+    try:
+        keys = [base64.b64decode(key, validate=True) for key in text.split(",")]
+    except ValueError:
+        keys = []
+    if not keys or any(len(key) != 32 for key in keys):
+        raise ImproperlyConfigured("FIELD_KEYS are 32 bytes each in Base64, between commas.")
+    return keys
+
+
+# What sealed fields are sealed with (marketplace/sealing.py): the first seals, all unseal.
+_NEW_FIELD_KEY = base64.b64encode(secrets.token_bytes(32)).decode()
+FIELD_KEYS = _field_keys(
+    _needed("FIELD_KEYS", in_trial=_trial_secret("field_keys", _NEW_FIELD_KEY))
+)
 ALLOWED_HOSTS = _needed("ALLOWED_HOSTS", in_trial="localhost,127.0.0.1,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

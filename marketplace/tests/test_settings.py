@@ -11,6 +11,7 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://jangteo_app:x@db.example:5432/jangteo",
     "DATABASE_PLATFORM_URL": "postgresql://jangteo_platform:x@db.example:5432/jangteo",
     "SECRET_KEY": "k" * 40,
+    "FIELD_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtb24=",
     "ALLOWED_HOSTS": "back.example.com,api.example.com",
 }
 
@@ -33,7 +34,9 @@ class TestProduction:
             "['back.example.com', 'api.example.com']\n"
         )
 
-    @pytest.mark.parametrize("missing", ["DATABASE_PLATFORM_URL", "SECRET_KEY", "ALLOWED_HOSTS"])
+    @pytest.mark.parametrize(
+        "missing", ["DATABASE_PLATFORM_URL", "SECRET_KEY", "FIELD_KEYS", "ALLOWED_HOSTS"]
+    )
     def test_refuses_to_start_without(self, missing):
         given = {name: text for name, text in PRODUCTION.items() if name != missing}
         assert f"Set {missing}" in value("DEBUG", given).stderr
@@ -42,6 +45,8 @@ class TestProduction:
         ("name", "text", "complaint"),
         [
             ("SECRET_KEY", "short", "SECRET_KEY is shorter"),
+            ("FIELD_KEYS", "c2hvcnQ=", "FIELD_KEYS are 32 bytes each"),
+            ("FIELD_KEYS", "no Base64!", "FIELD_KEYS are 32 bytes each"),
             ("DATABASE_URL", "sqlite:///x.db", "does not name a PostgreSQL database"),
             ("JANGTEO_PROCESS", "webb", "JANGTEO_PROCESS is web, worker or command"),
             ("LINES_A_SHARD", "0", "are 1 or more"),
@@ -68,7 +73,8 @@ class TestTrial:
         shown = value("DEBUG, settings.TRIAL", {})
         assert shown.stdout == "False True\n"
 
-    def test_keeps_its_secret_to_itself(self):
-        secret = settings.VAR / "secret_key"
+    @pytest.mark.parametrize("name", ["secret_key", "field_keys"])
+    def test_keeps_its_secrets_to_itself(self, name):
+        secret = settings.VAR / name
         value("DEBUG", {})
         assert secret.stat().st_mode & 0o777 == 0o600
