@@ -15,5 +15,12 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "marketplace.opened": (),
     "night.closed": (),
     "orderline.price_reduced": (),
+    "seller.approved": (),
+    "seller.reinstated": (),
+    "seller.rejected": (),
+    "seller.restricted": (),
+    "seller.suspended": (),
+    "seller.terminated": (),
+    "seller.terminating": (),
     "sentinel.raised": (),
 }

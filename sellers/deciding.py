@@ -1,0 +1,106 @@
+"""What operators decide about a seller: let in, held back, stopped, let go.
+
+Each decision changes one row. What follows from it is derived by those who read it: listings of a
+seller who may not sell are not visible, whatever their own state says. Orders that were placed
+before stay what they are, and are shipped, claimed and settled as ever.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from marketplace import outbox, states
+from marketplace.refusals import Refused, gettext_noop
+from sellers.models import Seller
+
+State = Seller.State
+
+
+class ReasonMissing(Refused):
+    code = "reason_missing"
+    message = gettext_noop("Say why: the seller reads the reason, and it stays in the audit trail.")
+
+
+class NotWaiting(Refused):
+    code = "seller_not_waiting"
+    message = gettext_noop("The seller is not waiting for a decision any more.")
+
+
+@transaction.atomic
+def approve(seller: Seller, *, by, at: datetime, reason: str = "") -> Seller:
+    """Let an applicant sell. Raises NotWaiting when the application was decided before."""
+    return _decide(_waiting(seller), "approved", State.ACTIVE, by, at, reason)
+
+
+@transaction.atomic
+def reject(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
+    """Turn an applicant down, for good. Raises NotWaiting, ReasonMissing."""
+    return _decide(_waiting(seller), "rejected", State.TERMINATED, by, at, _given(reason))
+
+
+@transaction.atomic
+def restrict(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
+    """Take a seller's listings from view until reinstated; a warning compared to suspension.
+
+    Raises states.IllegalMove, ReasonMissing.
+    """
+    return _decide(_locked(seller), "restricted", State.RESTRICTED, by, at, _given(reason))
+
+
+@transaction.atomic
+def suspend(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
+    """Stop a seller. Raises states.IllegalMove, ReasonMissing."""
+    return _decide(_locked(seller), "suspended", State.SUSPENDED, by, at, _given(reason))
+
+
+@transaction.atomic
+def reinstate(seller: Seller, *, by, at: datetime, reason: str = "") -> Seller:
+    """Let a seller sell again who was restricted, suspended or leaving.
+
+    Raises states.IllegalMove: an applicant is approved instead.
+    """
+    seller = _locked(seller)
+    if seller.state == State.ONBOARDING:
+        raise states.IllegalMove(old=seller.state, new=State.ACTIVE)
+    return _decide(seller, "reinstated", State.ACTIVE, by, at, reason)
+
+
+@transaction.atomic
+def begin_termination(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
+    """Announce the end of a seller's contract; until it is finished the seller goes on selling.
+
+    Raises states.IllegalMove, ReasonMissing.
+    """
+    return _decide(_locked(seller), "terminating", State.TERMINATING, by, at, _given(reason))
+
+
+@transaction.atomic
+def finish_termination(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
+    """End a seller's contract, for good. Raises states.IllegalMove, ReasonMissing."""
+    seller = _locked(seller)
+    if seller.state != State.TERMINATING:  # an applicant is rejected instead
+        raise states.IllegalMove(old=seller.state, new=State.TERMINATED)
+    return _decide(seller, "terminated", State.TERMINATED, by, at, _given(reason))
+
+
+def _waiting(seller: Seller) -> Seller:
+    seller = _locked(seller)
+    if seller.state != State.ONBOARDING:
+        raise NotWaiting()
+    return seller
+
+
+def _locked(seller: Seller) -> Seller:
+    return Seller.objects.select_for_update(no_key=True).get(pk=seller.pk)
+
+
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise ReasonMissing()
+    return reason.strip()
+
+
+def _decide(seller: Seller, deed: str, to: str, by, at: datetime, reason: str) -> Seller:
+    states.move(seller, to, by=by, at=at, reason=reason)
+    outbox.add(f"seller.{deed}", seller_id=seller.pk)
+    return seller
