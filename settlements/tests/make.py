@@ -27,7 +27,7 @@ def seller(code="A", **fields):
     )
 
 
-def sold(
+def placed(
     seller,
     *,
     number="O1",
@@ -36,15 +36,16 @@ def sold(
     quantity=1,
     category="beauty",
     stream="goods",
+    status="paid",
     paid_on=date(2026, 9, 1),
-    confirmed_on=date(2026, 9, 8),
-    **discounts,
+    title="",
+    **fields,
 ):
-    """A line that was paid and confirmed, with the outcome that settlement waits for."""
+    """A line of an order, in any status before confirmation."""
     order, _ = Order.objects.get_or_create(
         number=number, defaults={"source": "test", "placed_at": AT}
     )
-    row = OrderLine.objects.create(
+    return OrderLine.objects.create(
         order=order,
         number=line,
         seller=seller,
@@ -52,14 +53,33 @@ def sold(
         category=Category.objects.get(code=category) if category else None,
         listing_kind="goods",
         seller_type=seller.seller_type,
+        title=title,
         unit_price=unit_price,
         quantity=quantity,
         list_amount=unit_price * quantity,
-        status=OrderLine.Status.CONFIRMED,
+        status=status,
         units_left=quantity,
         paid_on=paid_on,
+        **fields,
+    )
+
+
+def sold(
+    seller,
+    *,
+    quantity=1,
+    paid_on=date(2026, 9, 1),
+    confirmed_on=date(2026, 9, 8),
+    **fields,
+):
+    """A line that was paid and confirmed, with the outcome that settlement waits for."""
+    row = placed(
+        seller,
+        quantity=quantity,
+        status=OrderLine.Status.CONFIRMED,
+        paid_on=paid_on,
         confirmed_on=confirmed_on,
-        **discounts,
+        **fields,
     )
     outcomes.record([Sale(_named(row), quantity, paid_on, confirmed_on, "confirmed")], [])
     return row
