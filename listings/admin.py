@@ -1,10 +1,8 @@
-from django.contrib import admin
-
 from listings import models, reviewing
-from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, RowsInline, VersionedRuleAdmin
+from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, RowsInline, VersionedRuleAdmin, register
 
 
-@admin.register(models.Category)
+@register(models.Category)
 class CategoryAdmin(ProcessAdmin):
     list_display = ["code", "name", "parent"]
     list_select_related = ["parent"]
@@ -22,7 +20,7 @@ class RevisionInline(RowsInline):
         return super().get_queryset(request).select_related("category")
 
 
-@admin.register(models.Listing)
+@register(models.Listing)
 class ListingAdmin(ReadOnlyAdmin):
     list_display = ["code", "seller", "kind", "state"]
     list_filter = ["state"]
@@ -37,7 +35,7 @@ class FindingInline(RowsInline):
     fields = ["rule", "severity", "field", "start", "end", "evidence"]
 
 
-@admin.register(models.Revision)
+@register(models.Revision)
 class RevisionAdmin(ReadOnlyAdmin):
     list_display = ["title", "number", "listing", "unit_price", "state"]
     list_filter = ["state"]
@@ -46,12 +44,12 @@ class RevisionAdmin(ReadOnlyAdmin):
     inlines = [FindingInline]
 
 
-@admin.register(models.PolicyPack)
+@register(models.PolicyPack)
 class PolicyPackAdmin(VersionedRuleAdmin):
     publishing = staticmethod(reviewing.publish_pack)
 
 
-@admin.register(models.Finding)
+@register(models.Finding)
 class FindingAdmin(ReadOnlyAdmin):
     list_display = ["rule", "severity", "field", "evidence", "revision"]
     list_filter = ["severity"]

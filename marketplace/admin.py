@@ -2,30 +2,88 @@
 
 Rows of a marketplace appear once one is chosen. Most of them are written by processes, so most
 pages only show; what can be done is an action that calls one process.
+
+The pages are drawn by django-unfold. Other apps take everything about the admin from here, so
+that another library, or a new version of it, is a change of this module alone.
 """
 
 from datetime import timedelta
 from functools import partial
 
 from django.contrib import admin, messages
+from django.contrib.admin import register
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
 from django.core.paginator import Paginator
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.translation import gettext
+from django.utils.html import format_html
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RangeDateFilter,
+    RangeDateTimeFilter,
+    RelatedDropdownFilter,
+)
+from unfold.decorators import action, display
+from unfold.forms import (
+    AdminPasswordChangeForm,
+    UserChangeForm,
+)
+from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 
-from marketplace import audit, models, outbox, permissions, tenancy, versions
+from marketplace import audit, models, money, outbox, permissions, tenancy, versions
 from marketplace.middleware import SESSION_KEY
 from marketplace.refusals import Refused
 
+__all__ = [
+    "CappedPaginator",
+    "ChoicesDropdownFilter",
+    "DraftPartAdmin",
+    "DropdownFilter",
+    "ModelAdmin",
+    "ProcessAdmin",
+    "RangeDateFilter",
+    "RangeDateTimeFilter",
+    "ReadOnlyAdmin",
+    "RelatedDropdownFilter",
+    "RowsInline",
+    "StackedInline",
+    "TabularInline",
+    "TenantAdmin",
+    "VersionedRuleAdmin",
+    "action",
+    "amount",
+    "chip",
+    "display",
+    "money_column",
+    "register",
+    "state_column",
+]
+
 NOTICE = timedelta(days=30)  # from the last closed day to the start of a new draft; editable
 COUNTED = 10_000  # rows of a list; beyond them a page is found by filters, not by leafing
+
+
+# Of states anywhere: what goes well, what is under way, what needs care, what is bad or ended so.
+COLOURS = {
+    **dict.fromkeys(
+        ("active", "approved", "completed", "done", "live", "on_sale", "payable", "published"),
+        "good",
+    ),
+    **dict.fromkeys(("closed", "confirmed", "delivered", "paid"), "good"),
+    **dict.fromkeys(("preparing", "running", "shipped"), "busy"),
+    **dict.fromkeys(("draft", "onboarding", "open", "queued", "requested", "submitted"), "care"),
+    **dict.fromkeys(("paused_by_seller", "restricted", "terminating", "test", "warn"), "care"),
+    **dict.fromkeys(("block", "blocked", "failed", "rejected", "suspended"), "bad"),
+    "suspended_by_platform": "bad",
+}
 
 
 class CappedPaginator(Paginator):
@@ -36,7 +94,51 @@ class CappedPaginator(Paginator):
         return self.object_list.order_by()[:COUNTED].count()
 
 
-class TenantAdmin(admin.ModelAdmin):
+def amount(minor_units: int | None):
+    """An amount of the marketplace in use, for a cell: 12,900원, never broken over two lines."""
+    if minor_units is None:
+        return "-"
+    market = tenancy.current()
+    text = money.format_amount(
+        minor_units,
+        currency=market.currency,
+        exponent=market.currency_exponent,
+        locale=get_language() or market.locale,
+    )
+    return format_html('<span class="money">{}</span>', text)
+
+
+def money_column(field: str, description):
+    """A column (or a read-only field) that shows `field`, a number of minor units, as money."""
+
+    def column(row):
+        return amount(getattr(row, field))
+
+    column.__name__ = f"{field}_money"  # by this ending the heading stands right, too (admin.css)
+    column.short_description = description
+    column.admin_order_field = field
+    return column
+
+
+def state_column(field: str = "state", *, colours=None, description=None):
+    """A column that shows the choice in `field` as a chip: text first, colour second."""
+
+    def column(row):
+        value = getattr(row, field)
+        return chip(getattr(row, f"get_{field}_display")(), (colours or COLOURS).get(value, ""))
+
+    column.__name__ = f"{field}_chip"
+    column.short_description = description or _("state")
+    column.admin_order_field = field
+    return column
+
+
+def chip(text, colour: str = ""):
+    """A word in a coloured frame. Colours: good, busy, care, bad; none for what is at rest."""
+    return format_html('<span class="chip chip-{}">{}</span>', colour or "rest", text)
+
+
+class TenantAdmin(ModelAdmin):
     """A model whose rows a marketplace owns. Without a chosen marketplace it is not there."""
 
     paginator = CappedPaginator
@@ -131,7 +233,7 @@ class VersionedRuleAdmin(ProcessAdmin):
         is_published = obj is not None and obj.state == obj.State.PUBLISHED
         return not is_published and super().has_change_permission(request, obj)
 
-    @admin.action(description=_("Draft a next version of each"), permissions=["change"])
+    @action(description=_("Draft a next version of each"), permissions=["change"])
     def revise(self, request, queryset):
         marketplace = models.Marketplace.objects.get(pk=tenancy.current_id())
         last = marketplace.last_closed_on or marketplace.first_open_on
@@ -146,7 +248,7 @@ class VersionedRuleAdmin(ProcessAdmin):
             ),
         )
 
-    @admin.action(description=_("Publish selected drafts"), permissions=["change"])
+    @action(description=_("Publish selected drafts"), permissions=["change"])
     def publish(self, request, queryset):
         self.ask_for_each(
             request,
@@ -180,7 +282,7 @@ class DraftPartAdmin(TenantAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class RowsInline(admin.TabularInline):
+class RowsInline(TabularInline):
     """The parts of a row, to look at."""
 
     extra = 0
@@ -229,17 +331,19 @@ def _record(deed, request, obj, data):
 admin.site.unregister(Group)  # what people may do follows from memberships alone
 
 
-class UserCreationForm(AdminUserCreationForm):
-    class Meta(AdminUserCreationForm.Meta):
+class UserCreationForm(UnfoldUserCreationForm):
+    class Meta(UnfoldUserCreationForm.Meta):
         model = models.User
         fields = ("email",)
 
 
-@admin.register(models.User)
-class UserAdmin(DjangoUserAdmin):
+@register(models.User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
     """People. What they may do follows from memberships, so neither groups nor permissions."""
 
     add_form = UserCreationForm
+    form = UserChangeForm
+    change_password_form = AdminPasswordChangeForm
     list_display = ["email", "name", "is_staff", "is_active"]
     list_filter = ["is_staff", "is_active"]
     list_per_page = 50
@@ -258,8 +362,8 @@ class UserAdmin(DjangoUserAdmin):
     ]
 
 
-@admin.register(models.Membership)
-class MembershipAdmin(admin.ModelAdmin):
+@register(models.Membership)
+class MembershipAdmin(ModelAdmin):
     list_display = ["user", "marketplace", "role"]
     list_filter = ["role"]
     list_per_page = 50
@@ -283,7 +387,7 @@ class MembershipAdmin(admin.ModelAdmin):
 # Rows of the chosen marketplace
 
 
-@admin.register(models.Marketplace)
+@register(models.Marketplace)
 class MarketplaceAdmin(ProcessAdmin):
     """The chosen marketplace itself; opened by the command open_marketplace."""
 
@@ -303,7 +407,7 @@ class MarketplaceAdmin(ProcessAdmin):
         return super().get_queryset(request).filter(pk=tenancy.current_id())
 
 
-@admin.register(models.LegalIdentity)
+@register(models.LegalIdentity)
 class LegalIdentityAdmin(VersionedRuleAdmin):
     list_display = ["company", *VersionedRuleAdmin.list_display]
 
@@ -313,7 +417,7 @@ class ClosedDayInline(RowsInline):
     ordering = ["on"]
 
 
-@admin.register(models.CalendarVersion)
+@register(models.CalendarVersion)
 class CalendarVersionAdmin(VersionedRuleAdmin):
     list_display = ["country", "first_on", "last_on", *VersionedRuleAdmin.list_display]
     # The days were proposed for these.
@@ -321,14 +425,14 @@ class CalendarVersionAdmin(VersionedRuleAdmin):
     inlines = [ClosedDayInline]
 
 
-@admin.register(models.JobRun)
+@register(models.JobRun)
 class JobRunAdmin(ReadOnlyAdmin):
     list_display = ["kind", "key", "on", "state", "done", "total", "started_at", "finished_at"]
     list_filter = ["state"]
     ordering = ["-id"]
 
 
-@admin.register(models.JobShard)
+@register(models.JobShard)
 class JobShardAdmin(ReadOnlyAdmin):
     list_display = ["job", "number", "is_done", "attempts", "weight"]
     list_filter = ["is_done"]
@@ -336,14 +440,14 @@ class JobShardAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
 
-@admin.register(models.JobRow)
+@register(models.JobRow)
 class JobRowAdmin(ReadOnlyAdmin):
     list_display = ["job", "head", "source", "row_number", "key", "code", "reason", "amount"]
     list_select_related = ["job"]
     ordering = ["-id"]
 
 
-@admin.register(models.AuditEntry)
+@register(models.AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ["at", "actor", "action", "object_type", "object_key", "reason"]
     list_select_related = ["actor"]
@@ -351,19 +455,19 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_fields = ["=action", "=object_key"]
 
 
-@admin.register(models.AuditSeal)
+@register(models.AuditSeal)
 class AuditSealAdmin(ReadOnlyAdmin):
     list_display = ["number", "sealed_at", "entries", "hash"]
     ordering = ["-number"]
 
 
-@admin.register(models.OutboxMessage)
+@register(models.OutboxMessage)
 class OutboxMessageAdmin(ReadOnlyAdmin):
     list_display = ["topic", "created_at", "sent_at", "attempts", "last_error"]
     ordering = ["-created_at"]
     actions = ["replay"]
 
-    @admin.action(description=_("Deliver selected messages once more"), permissions=["replay"])
+    @action(description=_("Deliver selected messages once more"), permissions=["replay"])
     def replay(self, request, queryset):
         self.ask_for_each(
             request, queryset, partial(outbox.replay, by=request.user, at=timezone.now())
@@ -373,7 +477,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
         return _has_chosen() and request.user.has_perm("marketplace.change_outboxmessage")
 
 
-@admin.register(models.InboxMessage)
+@register(models.InboxMessage)
 class InboxMessageAdmin(ReadOnlyAdmin):
     list_display = ["consumer", "message", "received_at"]
     ordering = ["-id"]

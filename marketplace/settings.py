@@ -89,7 +89,10 @@ INSTALLED_APPS = [
     "orders",
     "settlements",
     "insights",
-    "django.contrib.admin",
+    # Before the admin, whose templates it replaces.
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "marketplace.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -111,7 +114,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "marketplace.middleware.ContentSecurityPolicy",
     # Last: its transaction must hold the view and the rendering, and nothing else.
     "marketplace.middleware.TenantMiddleware",
 ]
@@ -275,6 +278,18 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
         "frame-ancestors": [NONE],
     }
+}
+
+# The operators' pages (marketplace/admin_site.py)
+
+UNFOLD = {
+    "SITE_TITLE": "Jangteo",
+    "SITE_HEADER": "Jangteo",
+    "SITE_URL": None,  # there is no shop here to view
+    "SITE_SYMBOL": "storefront",
+    "SHOW_BACK_BUTTON": True,
+    "STYLES": ["marketplace.admin_site.stylesheet"],
+    "ENVIRONMENT": "marketplace.admin_site.environment",
 }
 
 # API

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from marketplace.models import Marketplace
 
 _current: ContextVar[int | None] = ContextVar("jangteo_marketplace", default=None)
+_row: ContextVar["Marketplace | None"] = ContextVar("jangteo_marketplace_row", default=None)
 
 
 class TenantRequired(RuntimeError):
@@ -40,6 +41,14 @@ def current_id() -> int:
 def current_id_or_none() -> int | None:
     """The id of the marketplace in use, or None."""
     return _current.get()
+
+
+def current() -> "Marketplace":
+    """The marketplace in use, as it was when it was entered; raises TenantRequired without one."""
+    marketplace = _row.get()
+    if marketplace is None or marketplace.pk != current_id():
+        raise TenantRequired("no marketplace is in use; enter one with tenancy.use()")
+    return marketplace
 
 
 @contextmanager
@@ -64,7 +73,11 @@ def use(
         if is_read_only:
             with connections["default"].cursor() as cursor:
                 cursor.execute("SET TRANSACTION READ ONLY")
-        yield marketplace
+        token = _row.set(marketplace)
+        try:
+            yield marketplace
+        finally:
+            _row.reset(token)
 
 
 @contextmanager

@@ -1,10 +1,8 @@
-from django.contrib import admin
-
-from marketplace.admin import ReadOnlyAdmin, RowsInline, TenantAdmin, VersionedRuleAdmin
+from marketplace.admin import ReadOnlyAdmin, RowsInline, TenantAdmin, VersionedRuleAdmin, register
 from orders import models
 
 
-@admin.register(models.ConfirmationPolicy)
+@register(models.ConfirmationPolicy)
 class ConfirmationPolicyAdmin(VersionedRuleAdmin):
     pass
 
@@ -24,7 +22,7 @@ class PaymentInline(RowsInline):
     ordering = ["sequence"]
 
 
-@admin.register(models.Order)
+@register(models.Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["number", "source", "placed_at", "tender_difference"]
     ordering = ["-placed_at", "-id"]
@@ -32,7 +30,7 @@ class OrderAdmin(ReadOnlyAdmin):
     inlines = [OrderLineInline, PaymentInline]
 
 
-@admin.register(models.OrderLine)
+@register(models.OrderLine)
 class OrderLineAdmin(ReadOnlyAdmin):
     list_display = [
         "order",
@@ -52,7 +50,7 @@ class OrderLineAdmin(ReadOnlyAdmin):
     search_fields = ["order__number__exact", "sku__exact"]
 
 
-@admin.register(models.Payment)
+@register(models.Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = ["order", "sequence", "kind", "amount", "approved_at"]
     list_select_related = ["order"]
@@ -60,7 +58,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     search_fields = ["order__number__exact"]
 
 
-@admin.register(models.OrderEvent)
+@register(models.OrderEvent)
 class OrderEventAdmin(ReadOnlyAdmin):
     list_display = ["order_number", "line_number", "kind", "quantity", "occurred_at", "received_at"]
     list_filter = ["kind"]
@@ -68,7 +66,7 @@ class OrderEventAdmin(ReadOnlyAdmin):
     search_fields = ["order_number__exact"]
 
 
-@admin.register(models.Outcome)
+@register(models.Outcome)
 class OutcomeAdmin(ReadOnlyAdmin):
     list_display = ["line", "seller", "sequence", "kind", "cause", "basis_on", "quantity"]
     list_filter = ["kind"]
@@ -76,14 +74,14 @@ class OutcomeAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
 
-@admin.register(models.OutcomeToSettle)
+@register(models.OutcomeToSettle)
 class OutcomeToSettleAdmin(ReadOnlyAdmin):
     list_display = ["outcome", "seller", "basis_on"]
     list_select_related = ["outcome", "seller"]
     ordering = ["-id"]
 
 
-@admin.register(models.Claim)
+@register(models.Claim)
 class ClaimAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "line", "seller", "type", "fault", "quantity", "state"]
     list_filter = ["state", "type"]
@@ -92,14 +90,14 @@ class ClaimAdmin(ReadOnlyAdmin):
     search_fields = ["public_id__exact"]
 
 
-@admin.register(models.PerformanceTouch)
+@register(models.PerformanceTouch)
 class PerformanceTouchAdmin(ReadOnlyAdmin):
     list_display = ["seller", "on"]
     list_select_related = ["seller"]
     ordering = ["-id"]
 
 
-@admin.register(models.ImportProfile)
+@register(models.ImportProfile)
 class ImportProfileAdmin(TenantAdmin):
     list_display = ["code", "name"]
     ordering = ["code"]

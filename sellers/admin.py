@@ -1,13 +1,12 @@
-from django.contrib import admin
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import tenancy
-from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, VersionedRuleAdmin
+from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, VersionedRuleAdmin, display, register
 from sellers import grade_words, grades, models
 
 
-@admin.register(models.Seller)
+@register(models.Seller)
 class SellerAdmin(ProcessAdmin):
     list_display = ["name", "code", "seller_type", "state", "joined_on"]
     list_filter = ["state", "seller_type"]
@@ -16,7 +15,7 @@ class SellerAdmin(ProcessAdmin):
     search_fields = ["code__exact", "public_id__exact", "name"]
 
 
-@admin.register(models.SellerMember)
+@register(models.SellerMember)
 class SellerMemberAdmin(ReadOnlyAdmin):
     list_display = ["user", "seller", "role"]
     list_filter = ["role"]
@@ -28,7 +27,7 @@ class SellerMemberAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).filter(marketplace=tenancy.current_id())
 
 
-@admin.register(models.PerformanceDay)
+@register(models.PerformanceDay)
 class PerformanceDayAdmin(ReadOnlyAdmin):
     list_display = [
         "on",
@@ -45,7 +44,7 @@ class PerformanceDayAdmin(ReadOnlyAdmin):
     ordering = ["-on", "-id"]
 
 
-@admin.register(models.GradePolicy)
+@register(models.GradePolicy)
 class GradePolicyAdmin(VersionedRuleAdmin):
     publishing = staticmethod(grades.publish_policy)
 
@@ -56,11 +55,11 @@ class GradeAdmin(ReadOnlyAdmin):
     exclude = ["explanation", "grade"]
     readonly_fields = ["named", "why", "what_is_missing"]
 
-    @admin.display(description=_("grade"))
+    @display(description=_("grade"))
     def named(self, row):
         return grades.load(row.policy).grade(row.grade).name
 
-    @admin.display(description=_("reasons"))
+    @display(description=_("reasons"))
     def why(self, row):
         policy = grades.load(row.policy)
         told = grade_words.reasons(row.explanation, policy, row.marketplace)
@@ -68,19 +67,19 @@ class GradeAdmin(ReadOnlyAdmin):
             told.append(kept)
         return format_html_join("", "<div>{}</div>", ((sentence,) for sentence in told)) or "-"
 
-    @admin.display(description=_("missing to the next grade"))
+    @display(description=_("missing to the next grade"))
     def what_is_missing(self, row):
         return grade_words.missing(row.explanation, grades.load(row.policy), row.marketplace)
 
 
-@admin.register(models.ProjectedGrade)
+@register(models.ProjectedGrade)
 class ProjectedGradeAdmin(GradeAdmin):
     list_display = ["seller", "named", "what_is_missing", "on"]
     list_select_related = ["seller", "policy", "marketplace"]
     ordering = ["-id"]
 
 
-@admin.register(models.OfficialGrade)
+@register(models.OfficialGrade)
 class OfficialGradeAdmin(GradeAdmin):
     list_display = ["seller", "named", "effective_from", "evaluated_on"]
     list_select_related = ["seller", "policy", "marketplace"]

@@ -1,6 +1,5 @@
 from datetime import date
 
-from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -11,11 +10,13 @@ from marketplace.admin import (
     ReadOnlyAdmin,
     RowsInline,
     VersionedRuleAdmin,
+    display,
+    register,
 )
 from settlements import explanations, fee_publishing, line_words, models
 
 
-@admin.register(models.FeeSchedule)
+@register(models.FeeSchedule)
 class FeeScheduleAdmin(ProcessAdmin):
     list_display = ["code", "name"]
     ordering = ["code"]
@@ -31,7 +32,7 @@ class FeeRuleInline(RowsInline):
         return super().get_queryset(request).select_related("category", "seller")
 
 
-@admin.register(models.FeeScheduleVersion)
+@register(models.FeeScheduleVersion)
 class FeeScheduleVersionAdmin(VersionedRuleAdmin):
     publishing = staticmethod(fee_publishing.publish)
     list_display = ["schedule", *VersionedRuleAdmin.list_display]
@@ -40,7 +41,7 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
     inlines = [FeeRuleInline]
 
 
-@admin.register(models.FeeRule)
+@register(models.FeeRule)
 class FeeRuleAdmin(DraftPartAdmin):
     autocomplete_fields = ["category", "seller"]
     list_filter = ["component"]
@@ -49,19 +50,19 @@ class FeeRuleAdmin(DraftPartAdmin):
     ordering = ["-version", "component", "rank"]
 
 
-@admin.register(models.SettlementTerms)
+@register(models.SettlementTerms)
 class SettlementTermsAdmin(VersionedRuleAdmin):
     pass
 
 
-@admin.register(models.LineTerms)
+@register(models.LineTerms)
 class LineTermsAdmin(ReadOnlyAdmin):
     list_display = ["id", "version"]
     list_select_related = ["version"]
     ordering = ["id"]
 
 
-@admin.register(models.Statement)
+@register(models.Statement)
 class StatementAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "seller", "due_on", "state", "lines", "net", "payout"]
     list_filter = ["state"]
@@ -70,20 +71,20 @@ class StatementAdmin(ReadOnlyAdmin):
     search_fields = ["public_id__exact"]
 
 
-@admin.register(models.SellerBalance)
+@register(models.SellerBalance)
 class SellerBalanceAdmin(ReadOnlyAdmin):
     list_display = ["seller", "carry", "reserve", "withholding_base"]
     list_select_related = ["seller"]
     ordering = ["-id"]
 
 
-@admin.register(models.Account)
+@register(models.Account)
 class AccountAdmin(ReadOnlyAdmin):
     list_display = ["code", "name", "is_per_seller"]
     ordering = ["code"]
 
 
-@admin.register(models.Journal)
+@register(models.Journal)
 class JournalAdmin(ReadOnlyAdmin):
     list_display = ["template", "reference", "basis_on"]
     ordering = ["-basis_on", "-id"]
@@ -98,7 +99,7 @@ class BulkAdmin(ReadOnlyAdmin):
     sortable_by = []
 
 
-@admin.register(models.SettlementLine)
+@register(models.SettlementLine)
 class SettlementLineAdmin(BulkAdmin):
     """A line's own address names its day, so that only one month is searched for it."""
 
@@ -118,14 +119,14 @@ class SettlementLineAdmin(BulkAdmin):
     search_fields = ["statement_id__exact", "order_line_id__exact"]
     readonly_fields = ["proof"]
 
-    @admin.display(description=_("basis date"))
+    @display(description=_("basis date"))
     def with_proof(self, line):
         address = reverse(
             "admin:settlements_settlementline_change", args=[f"{line.basis_on}.{line.pk}"]
         )
         return format_html('<a href="{}">{}</a>', address, line.basis_on)
 
-    @admin.display(description=_("how it was computed"))
+    @display(description=_("how it was computed"))
     def proof(self, line):
         sentences = (
             (sentence,)
@@ -143,7 +144,7 @@ class SettlementLineAdmin(BulkAdmin):
         return self.get_queryset(request).filter(**key).first()
 
 
-@admin.register(models.LedgerEntry)
+@register(models.LedgerEntry)
 class LedgerEntryAdmin(BulkAdmin):
     list_display = ["basis_on", "journal_id", "account_id", "seller_id", "debit", "credit"]
     search_fields = ["journal_id__exact"]

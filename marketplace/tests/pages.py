@@ -45,4 +45,5 @@ urlpatterns = [
     path("s/<slug:slug>/", include(seller_pages)),
     path("admin/", admin.site.urls),
     path("elsewhere/", lambda request: HttpResponse(str(request.marketplace))),
+    path("elsewhere/admin/", lambda request: HttpResponse()),
 ]

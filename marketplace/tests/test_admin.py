@@ -5,9 +5,16 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from marketplace import outbox, tenancy, versions
-from marketplace.admin import TenantAdmin
+from marketplace.admin import TenantAdmin, money_column, state_column
 from marketplace.middleware import SESSION_KEY
-from marketplace.models import AuditEntry, JobRun, LegalIdentity, Marketplace, OutboxMessage
+from marketplace.models import (
+    AuditEntry,
+    JobRow,
+    JobRun,
+    LegalIdentity,
+    Marketplace,
+    OutboxMessage,
+)
 from marketplace.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -260,3 +267,28 @@ def test_the_registry_is_writable_by_its_owner_alone(markets):
     with tenancy.use(ours.pk):
         assert Marketplace.objects.filter(pk=theirs.pk).update(name="x") == 0
         assert Marketplace.objects.filter(pk=ours.pk).update(name="x") == 1
+
+
+class TestMoneyColumn:
+    @pytest.mark.parametrize(
+        ("currency", "exponent", "shown"),
+        [("KRW", 0, "₩1,234,567"), ("BRL", 2, "R$12,345.67")],
+    )
+    def test_writes_in_the_currency_of_the_marketplace(self, db, currency, exponent, shown):
+        market = make.marketplace(currency=currency, exponent=exponent)
+        with tenancy.use(market.pk):
+            column = money_column("amount", "amount")(JobRow(amount=1_234_567))
+        assert column == f'<span class="money">{shown}</span>'
+
+    def test_shows_a_dash_for_no_amount(self, db):
+        with tenancy.use(make.marketplace().pk):
+            assert money_column("amount", "amount")(JobRow()) == "-"
+
+    def test_sorts_by_its_field(self):
+        assert money_column("amount", "amount").admin_order_field == "amount"
+
+
+class TestStateColumn:
+    def test_says_in_words_what_the_colour_says(self):
+        column = state_column()(JobRun(state="failed"))
+        assert column == '<span class="chip chip-bad">Failed</span>'

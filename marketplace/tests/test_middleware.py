@@ -68,3 +68,17 @@ class TestTransaction:
 class TestOtherAddresses:
     def test_have_no_marketplace(self, client, markets):
         assert client.get("/elsewhere/").content == b"None"
+
+
+class TestContentSecurityPolicy:
+    def test_lets_scripts_of_the_admin_alone_evaluate_text(self, client, markets):
+        client.force_login(make.user(is_superuser=True))
+        admin = client.get("/admin/marketplace/user/")["Content-Security-Policy"]
+        assert "script-src 'self' 'unsafe-eval'" in admin
+        assert "unsafe-inline" not in admin
+
+    @pytest.mark.parametrize("page", ["/s/ours/jobs/", "/elsewhere/", "/elsewhere/admin/"])
+    def test_is_strict_elsewhere(self, client, markets, page):
+        policy = client.get(page)["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "unsafe" not in policy
