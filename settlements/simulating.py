@@ -13,6 +13,7 @@ from django.db import transaction
 from listings import catalogue
 from listings.catalogue import ListingRow
 from listings.models import Category
+from marketplace import tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import claims, events, intake
@@ -49,6 +50,31 @@ class Played:
     orders: int
     events: int
     claims: int
+
+
+def run(
+    slug: str, *, days: int, seed: int, orders_a_day: int, shops: int, at: datetime
+) -> Iterator[tuple[Played, int]]:
+    """Make up the last `days` of a marketplace; yields what each came to, and how many there are.
+
+    Each day is a transaction of its own, so that much history is no single one.
+    """
+    with tenancy.use(code=slug) as marketplace:
+        wanted = days_to_play(marketplace, days, at=at)
+        market = prepare(
+            marketplace,
+            seed=seed,
+            shops=shops,
+            orders_a_day=orders_a_day,
+            opened_on=wanted[0],
+            by=None,
+            at=at - timedelta(days=days),
+        )
+    story = play(market, wanted, by=None)
+    for _ in wanted:
+        with tenancy.use(code=slug):
+            played = next(story)
+        yield played, len(wanted)
 
 
 def days_to_play(marketplace: Marketplace, days: int, *, at: datetime) -> list[date]:

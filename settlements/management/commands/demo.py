@@ -1,33 +1,37 @@
 import secrets
 import signal
 import socket
+import sys
 import time
-from datetime import timedelta
+from datetime import date
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from marketplace import tenancy
-from marketplace.models import JobRun, Marketplace, Membership, User
+from marketplace.models import JobRun, Marketplace
 from marketplace.processes import ProcessEnded, Processes
-from settlements import nights, opening, tasks
+from settlements import demonstration, nights, tasks
+from settlements.demonstration import EXHIBITS, Exhibit
 
-SLUG = "demo"
-OPERATOR = "operator@demo.example"
-SEED = 20
 ADDRESS = "127.0.0.1"
+STALLED = 10  # seconds without a night closed, after which the worker is reminded
+TOLD_EACH = 7  # nights, where there is no terminal
 
 
 class Command(BaseCommand):
     help = (
-        "Show the system at work: a marketplace with weeks of simulated orders, its nights run "
-        "by a real worker, then worker, scheduler and admin in the foreground. Ctrl-C ends all."
+        "Show the system at work: a marketplace from each preset with weeks of simulated orders, "
+        "their nights run by a real worker, then web server, worker and scheduler in the "
+        "foreground. Ctrl-C ends all."
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("--days", type=int, default=42, help="days of history (default 42)")
+        parser.add_argument("--days", type=int, default=56, help="days of history (default 56)")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument(
             "--no-serve", action="store_true", help="end when the nights have been run"
@@ -38,30 +42,30 @@ class Command(BaseCommand):
             raise CommandError(
                 "The demo writes to the database that comes with the project. Unset DATABASE_URL."
             )
+        if days < 1:
+            raise CommandError("--days is 1 or more.")
         if not no_serve and not _is_free(port):
             raise CommandError(f"Port {port} is in use. Choose another with --port.")
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the others like Ctrl-C
         self._say("Preparing the database")
         call_command("migrate", verbosity=0)
-        market = self._market(days)
-        password = self._operator(market)
+        password = _password()
         log_path = settings.VAR / "demo.log"
         try:
             with log_path.open("a") as log, Processes() as processes:
                 celery = ("celery", "--app", "marketplace")
                 worker = (*celery, "worker", "--concurrency", "2", "--loglevel", "WARNING")
                 processes.start("worker", *worker, role="worker", log=log)
-                self._run_nights(market, processes)
+                self._make_history(days, password, processes)
                 if no_serve:
                     return
                 beat = (*celery, "beat", "--schedule", str(settings.VAR / "beat"))
                 processes.start("beat", *beat, role="worker", log=log)
                 web = ("gunicorn", "marketplace.wsgi", "--workers", "2", "--bind")
                 processes.start("web", *web, f"{ADDRESS}:{port}", role="web", log=log)
+                self._introduce(port, password)
                 self._say(
-                    f"\n  http://{ADDRESS}:{port}/admin/\n"
-                    f"  {OPERATOR}  {password}\n\n"
-                    f"Worker, scheduler and web server are running; they write to {log_path}.\n"
+                    f"Web server, worker and scheduler are running; they write to {log_path}.\n"
                     "Ctrl-C ends them."
                 )
                 while True:
@@ -72,67 +76,122 @@ class Command(BaseCommand):
         except ProcessEnded as error:
             raise CommandError(f"{error}. See {log_path}.") from error
 
-    def _market(self, days: int) -> Marketplace:
-        """The demo marketplace; made with its history the first time."""
-        market = Marketplace.objects.filter(slug=SLUG).first()
-        if market is not None:
-            return market
-        now = timezone.now()
-        first_open_on = now.date() - timedelta(days=days)
-        self._say("Opening a marketplace from the preset open-market")
-        market = opening.open_marketplace(
-            "open-market", SLUG, name="장터 데모", first_open_on=first_open_on, at=now
-        )
-        self._say(f"Simulating {days} days of orders")
-        call_command("simulate", SLUG, days=days, seed=SEED, stdout=self.stdout)
-        return market
+    def _make_history(self, days: int, password: str, processes: Processes) -> None:
+        """Make up each marketplace's past; meanwhile the worker closes the nights of those before.
 
-    def _operator(self, market: Marketplace) -> str:
-        """The operator's password: made once per checkout, kept where only its owner reads."""
-        path = settings.VAR / "demo_password"
-        if not path.exists():
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(9))
-        password = path.read_text()
-        user = User.objects.filter(email=OPERATOR).first()
-        if user is None:
-            user = User.objects.create_user(OPERATOR, password, name="운영자", is_staff=True)
-            user.emailaddress_set.create(email=OPERATOR, verified=True, primary=True)
-        if not user.check_password(password):
-            user.set_password(password)
-            user.save(update_fields=["password"])
-        Membership.objects.get_or_create(user=user, marketplace=market, role=Membership.Role.OWNER)
-        return password
+        A night is asked for by name: a tick would begin those of the half-finished ones, too.
+        """
+        at = timezone.now()
+        with _Shown(self.stdout) as shown:
+            watched = []
+            for exhibit in EXHIBITS:
+                for done, total in demonstration.fill(exhibit, days=days, at=at):
+                    processes.check()
+                    shown.tell(f"{exhibit.name}: orders", done, total)
+                    for watch in watched:
+                        watch.look(shown)
+                demonstration.people(exhibit, password)
+                watched.append(_Nights(exhibit, at))
+            while sum(watch.look(shown) for watch in watched) < len(watched):
+                processes.check()
+                time.sleep(0.3)
 
-    def _run_nights(self, market: Marketplace, processes: Processes) -> None:
-        """Have the worker close every day that is over, and tell how far it is."""
-        target = nights.last_over(market, at=timezone.now())
-        if market.last_closed_on is not None and market.last_closed_on >= target:
-            return
-        self._say(f"Running the nights up to {target} through Celery")
-        tasks.tick.delay()
-        told, waited = market.last_closed_on, 0.0
-        while market.last_closed_on is None or market.last_closed_on < target:
-            processes.check()
-            time.sleep(0.5)
-            waited += 0.5
-            market.refresh_from_db()
-            if market.last_closed_on != told:
-                told, waited = market.last_closed_on, 0.0
-                self._say(f"  {told} closed")
-            self._refuse_failed(market)
-            if waited and not waited % 20:
-                tasks.resume.delay()  # what beat does once it runs
-
-    def _refuse_failed(self, market: Marketplace) -> None:
-        with tenancy.use(market.pk):
-            failed = JobRun.objects.filter(kind=nights.NIGHT, state=JobRun.State.FAILED).first()
-        if failed is not None:
-            raise CommandError(f"The night of {failed.on} failed: {failed.error}")
+    def _introduce(self, port: int, password: str) -> None:
+        base = f"http://{ADDRESS}:{port}"
+        self._say(f"\nEverybody's password is  {password}\n")
+        for exhibit in EXHIBITS:
+            self._say(f"{exhibit.name} ({exhibit.preset})")
+            self._say(f"  operators  {base}/admin/  {exhibit.address('owner')}")
+            self._say(f"             (second person)  {exhibit.address('finance')}")
+            self._say(f"  sellers    {base}/s/{exhibit.slug}/  {exhibit.address('seller')}\n")
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+class _Nights:
+    """The nights of one marketplace, closed one after the other by the worker."""
+
+    def __init__(self, exhibit: Exhibit, at) -> None:
+        self._exhibit = exhibit
+        self._market = Marketplace.objects.get(slug=exhibit.slug)
+        self._last = nights.last_over(self._market, at=at)
+        self._reached: date | None = self._market.last_closed_on
+        self._ask()
+
+    def look(self, shown: "_Shown") -> bool:
+        """Tell how far they are, remind a worker that stalls; True when all are closed."""
+        self._market.refresh_from_db()
+        closed = self._market.last_closed_on
+        first = self._market.first_open_on
+        if closed is not None:
+            done, total = (closed - first).days + 1, (self._last - first).days + 1
+            shown.tell(f"{self._exhibit.name}: nights", min(done, total), total)
+        if closed is not None and closed >= self._last:
+            return True
+        if closed != self._reached:
+            self._reached, self._asked = closed, time.monotonic()
+        elif time.monotonic() - self._asked > STALLED:
+            self._refuse_failed()
+            self._ask()
+        return False
+
+    def _ask(self) -> None:
+        self._asked = time.monotonic()
+        if self._reached is None or self._reached < self._last:
+            on = nights.next_on(self._market).isoformat()
+            tasks.close_day.delay(marketplace_id=self._market.pk, on=on)
+
+    def _refuse_failed(self) -> None:
+        with tenancy.use(self._market.pk):
+            failed = JobRun.objects.filter(kind=nights.NIGHT, state=JobRun.State.FAILED).first()
+        if failed is not None:
+            name = self._exhibit.slug
+            raise CommandError(f"The night of {failed.on} of {name} failed: {failed.error}")
+
+
+class _Shown:
+    """Progress: bars on a terminal, a line every so often elsewhere."""
+
+    def __init__(self, out) -> None:
+        self._out = out
+        self._bars: Progress | None = None
+        self._tasks: dict[str, int] = {}
+        self._told: dict[str, int] = {}
+
+    def __enter__(self) -> "_Shown":
+        if self._out.isatty():
+            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            text = TextColumn("{task.description}")
+            self._bars = Progress(text, *columns, console=Console(file=sys.stdout))
+            self._bars.start()
+        return self
+
+    def __exit__(self, *raised) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        if self._bars is not None:
+            if what not in self._tasks:
+                self._tasks[what] = self._bars.add_task(what, total=total)
+            self._bars.update(self._tasks[what], completed=done, total=total)
+            return
+        step = total if done == total else done // TOLD_EACH
+        if self._told.get(what, 0) < step:
+            self._told[what] = step
+            self._out.write(f"{what}  {done}/{total}")
+            self._out.flush()
+
+
+def _password() -> str:
+    """Everybody's password: made once per checkout, kept where only its owner reads."""
+    path = settings.VAR / "demo_password"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(9))
+    return path.read_text()
 
 
 def _is_free(port: int) -> bool:

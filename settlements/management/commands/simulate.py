@@ -1,10 +1,7 @@
-from datetime import timedelta
-
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from marketplace import tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused
 from settlements import simulating
@@ -24,9 +21,18 @@ class Command(BaseCommand):
         parser.add_argument("--shops", type=int, default=16, help="sellers (default 16)")
 
     def handle(self, *, marketplace, days, seed, orders, shops, **options):
-        now = timezone.now()
         try:
-            played = self._play(marketplace, days, seed, orders, shops, now)
+            played = [
+                day
+                for day, _ in simulating.run(
+                    marketplace,
+                    days=days,
+                    seed=seed,
+                    orders_a_day=orders,
+                    shops=shops,
+                    at=timezone.now(),
+                )
+            ]
         except Marketplace.DoesNotExist as error:
             raise CommandError(f"There is no marketplace “{marketplace}”.") from error
         except Refused as refused:
@@ -36,22 +42,3 @@ class Command(BaseCommand):
             f"{sum(day.events for day in played)} events\t"
             f"{sum(day.claims for day in played)} steps of claims"
         )
-
-    def _play(self, marketplace, days, seed, orders, shops, now):
-        with tenancy.use(code=marketplace) as market_row:
-            wanted = simulating.days_to_play(market_row, days, at=now)
-            market = simulating.prepare(
-                market_row,
-                seed=seed,
-                shops=shops,
-                orders_a_day=orders,
-                opened_on=wanted[0],
-                by=None,
-                at=now - timedelta(days=days),
-            )
-        played = []
-        story = simulating.play(market, wanted, by=None)
-        for _ in wanted:  # a transaction a day, so that much history is no single one
-            with tenancy.use(code=marketplace):
-                played.append(next(story))
-        return played
