@@ -481,3 +481,11 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 class InboxMessageAdmin(ReadOnlyAdmin):
     list_display = ["consumer", "message", "received_at"]
     ordering = ["-id"]
+
+
+@admin.register(models.Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    list_display = ["subject", "kind", "state", "asked_by", "asked_at", "decided_by", "decided_at"]
+    list_filter = ["state"]
+    list_select_related = ["asked_by", "decided_by"]
+    ordering = ["-asked_at"]

@@ -5,7 +5,9 @@ rules that they were closed under, so a new version begins after the last of the
 says is its own app's business; here it only gets a number and comes into force.
 """
 
-from django.db import transaction
+import hashlib
+
+from django.db import connection, transaction
 from django.db.models import CASCADE, Max, UniqueConstraint
 
 from marketplace import audit, tenancy
@@ -63,13 +65,12 @@ def revise(version, *, valid_from, by, at):
             if field.name not in apart
         },
     )
-    for relation in version._meta.related_objects:
-        if relation.on_delete is CASCADE:  # a part of the version, not a result that names it
-            parts = list(relation.related_model.objects.filter(**{relation.field.name: version}))
-            for part in parts:
-                part.pk = None
-                setattr(part, relation.field.name, copied)
-            relation.related_model.objects.bulk_create(parts, batch_size=2000)
+    for relation in _parts(version):
+        parts = list(relation.related_model.objects.filter(**{relation.field.name: version}))
+        for part in parts:
+            part.pk = None
+            setattr(part, relation.field.name, copied)
+        relation.related_model.objects.bulk_create(parts, batch_size=2000)
     return copied
 
 
@@ -95,6 +96,35 @@ def publish(version, *, by, at):
     version.refresh_from_db()
     _record("published", version, by, at)
     return version
+
+
+def fingerprint(version) -> str:
+    """A digest of what a version says with all its parts; it changes with any of them.
+
+    Computed by the database: a fee schedule has tens of thousands of rules.
+    """
+    digests = [_digest(type(version), "id", version.pk)]
+    for relation in _parts(version):
+        digests.append(_digest(relation.related_model, relation.field.column, version.pk))
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _digest(model, column, key) -> str:
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        # Only names of the model's own table go into the text of the statement.
+        cursor.execute(
+            "SELECT md5(coalesce(string_agg(md5(part::text), '' ORDER BY part.id), '')) "  # noqa: S608
+            f"FROM {table} part WHERE marketplace_id = %s AND {column} = %s",
+            [tenancy.current_id(), key],
+        )
+        [digest] = cursor.fetchone()
+    return digest
+
+
+def _parts(version) -> list:
+    """The relations to what belongs to a version, unlike results, which only name it."""
+    return [r for r in version._meta.related_objects if r.on_delete is CASCADE]
 
 
 def _refuse_closed_days(version, marketplace, *, is_first):

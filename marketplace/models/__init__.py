@@ -1,5 +1,6 @@
 """The rows of the common floor, one file per subject."""
 
+from marketplace.models.approval import Approval
 from marketplace.models.audit import AuditEntry, AuditSeal, AuditSealMember
 from marketplace.models.base import (
     TenantKey,
@@ -15,6 +16,7 @@ from marketplace.models.people import Membership, User
 from marketplace.models.registry import LegalIdentity, Marketplace
 
 __all__ = [
+    "Approval",
     "AuditEntry",
     "AuditSeal",
     "AuditSealMember",

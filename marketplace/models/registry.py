@@ -63,6 +63,14 @@ class Marketplace(models.Model):
     first_open_on = models.DateField(
         _("first business day"), help_text=_("Nights before this day are never run.")
     )
+    needs_second_person = models.BooleanField(
+        _("needs a second person"),
+        default=True,
+        help_text=_(
+            "Rules are published, and money is moved, once somebody else approves of it. Only a "
+            "test marketplace may do without."
+        ),
+    )
     last_closed_on = models.DateField(_("last closed day"), null=True, blank=True, editable=False)
 
     objects = models.Manager.from_queryset(MarketplaceQuerySet)()
@@ -77,6 +85,11 @@ class Marketplace(models.Model):
             models.CheckConstraint(
                 name="marketplace_closing_hour_is_an_hour",
                 condition=models.Q(closing_hour__lte=23),
+            ),
+            models.CheckConstraint(
+                name="marketplace_only_a_test_needs_no_second_person",
+                condition=models.Q(needs_second_person=True) | models.Q(state="test"),
+                violation_error_message=_("Only a test marketplace may do without."),
             ),
         ]
 

@@ -190,7 +190,8 @@ class TestRights:
 class TestChanges:
     def test_are_recorded_in_the_audit_trail_only(self, at_work, operator, markets):
         page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
-        at_work.post(page, {"name": "Renamed", "locale": "ko", "closing_hour": 2})
+        data = {"name": "Renamed", "locale": "ko", "closing_hour": 2, "needs_second_person": "on"}
+        at_work.post(page, data)
         with tenancy.use(markets[0].pk):
             entry = AuditEntry.objects.latest("pk")
         assert (entry.action, entry.actor) == ("marketplace.changed", operator)

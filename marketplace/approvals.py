@@ -1,0 +1,207 @@
+"""Second-person approval: one person asks, another decides, and deciding does it.
+
+What is approved of is carried out in the transaction of the approval, by the process that its
+kind names. The database itself refuses an approval by the person who asked. A marketplace that
+has only one operator may do without the second person while it is a test
+(`Marketplace.needs_second_person`); its requests are then carried out as they are asked, and say
+so. Whether a person may ask or decide at all is for the edges: `Kind.permission` names the right.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.apps import apps
+from django.db import transaction
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import audit, states, tenancy, versions
+from marketplace.models import Approval, Marketplace, TenantModel, User, VersionedRule
+from marketplace.refusals import Refused, gettext_noop
+
+State = Approval.State
+
+
+class AlreadyAsked(Refused):
+    code = "already_asked"
+    message = gettext_noop("“%(subject)s” already waits for a second person.")
+
+
+class SamePerson(Refused):
+    code = "same_person"
+    message = gettext_noop("Whoever asked cannot decide. Another person has to.")
+
+
+class NotYours(Refused):
+    code = "not_your_request"
+    message = gettext_noop("Only the person who asked can withdraw it.")
+
+
+class ChangedSince(Refused):
+    code = "changed_since_asked"
+    message = gettext_noop(
+        "“%(subject)s” was changed after it was asked for. Refuse this, look at it again, and "
+        "let it be asked for anew."
+    )
+
+
+class Gone(Refused):
+    code = "approval_object_gone"
+    message = gettext_noop("“%(subject)s” is no longer there.")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What may be asked for: about which model, and the process that does it once approved.
+
+    Both are named by string, because most live on the floors above, which are not imported here.
+    The process is called as `process(object, by=…, at=…, **data)`.
+    """
+
+    name: str | Promise
+    model: str
+    process: str
+
+    @property
+    def object_model(self) -> type[TenantModel]:
+        return apps.get_model(self.model)
+
+    @property
+    def permission(self) -> str:
+        """The right to ask for it and, as another person, to decide on it."""
+        options = self.object_model._meta
+        return f"{options.app_label}.change_{options.model_name}"
+
+
+KINDS: dict[str, Kind] = {
+    "publish_legal_identity": Kind(
+        _("Publish a legal identity"), "marketplace.LegalIdentity", "marketplace.versions.publish"
+    ),
+    "publish_calendar": Kind(
+        _("Publish a calendar"),
+        "marketplace.CalendarVersion",
+        "marketplace.calendar_days.publish",
+    ),
+    "publish_grade_policy": Kind(
+        _("Publish a grade policy"), "sellers.GradePolicy", "sellers.grades.publish_policy"
+    ),
+    "publish_policy_pack": Kind(
+        _("Publish a policy pack"), "listings.PolicyPack", "listings.reviewing.publish_pack"
+    ),
+    "publish_confirmation_policy": Kind(
+        _("Publish a confirmation policy"),
+        "orders.ConfirmationPolicy",
+        "marketplace.versions.publish",
+    ),
+    "publish_fee_schedule": Kind(
+        _("Publish fees"), "settlements.FeeScheduleVersion", "settlements.fee_publishing.publish"
+    ),
+    "publish_settlement_terms": Kind(
+        _("Publish settlement terms"),
+        "settlements.SettlementTerms",
+        "marketplace.versions.publish",
+    ),
+}
+
+
+def publishing(model: type[VersionedRule]) -> str:
+    """The kind under which versions of a rule are published."""
+    for code, kind in KINDS.items():
+        if code.startswith("publish_") and kind.object_model is model:
+            return code
+    raise LookupError(f"no kind of approval publishes {model.__name__}")
+
+
+@transaction.atomic
+def ask(
+    kind: str, obj: TenantModel, *, by: User, at: datetime, reason: str, data: dict | None = None
+) -> Approval:
+    """Ask for something to be done about `obj`; at once where no second person is needed.
+
+    Raises AlreadyAsked while a request about it waits, versions.NotADraft for a rule in force,
+    and where it is done at once whatever its process refuses.
+    """
+    stored = _lock(KINDS[kind], obj.pk)
+    if stored is None:
+        raise Gone(subject=str(obj))
+    if isinstance(stored, VersionedRule) and stored.state != VersionedRule.State.DRAFT:
+        raise versions.NotADraft(number=stored.number)
+    if Approval.objects.waiting().about(stored).exists():
+        raise AlreadyAsked(subject=str(stored))
+    approval = Approval.objects.create(
+        kind=kind,
+        object_type=stored._meta.label_lower,
+        object_key=str(stored.pk),
+        subject=str(stored)[:200],
+        data=data or {},
+        fingerprint=_fingerprint(stored),
+        asked_by=by,
+        asked_at=at,
+        reason=reason,
+    )
+    data = {"kind": kind, "about": f"{approval.object_type} {approval.object_key}"}
+    audit.record("approval.asked", by=by, at=at, obj=approval, reason=reason, data=data)
+    if not Marketplace.objects.get(pk=tenancy.current_id()).needs_second_person:
+        _end(approval, State.ALONE, by=by, at=at, reason=reason)
+        _carry_out(approval, by=by, at=at)
+    return approval
+
+
+@transaction.atomic
+def approve(approval: Approval, *, by: User, at: datetime, reason: str = "") -> Approval:
+    """Do what was asked for. Raises SamePerson, ChangedSince, Gone, or what its process refuses.
+
+    Of two people who decide at once the second gets states.IllegalMove.
+    """
+    _refuse_asker(approval, by)
+    _end(approval, State.APPROVED, by=by, at=at, reason=reason)
+    _carry_out(approval, by=by, at=at)
+    return approval
+
+
+@transaction.atomic
+def refuse(approval: Approval, *, by: User, at: datetime, reason: str) -> Approval:
+    """Turn a request down; nothing is done. Raises SamePerson or states.IllegalMove."""
+    _refuse_asker(approval, by)
+    return _end(approval, State.REFUSED, by=by, at=at, reason=reason)
+
+
+@transaction.atomic
+def withdraw(approval: Approval, *, by: User, at: datetime, reason: str = "") -> Approval:
+    """Take one's own request back. Raises NotYours or states.IllegalMove."""
+    if approval.asked_by_id != by.pk:
+        raise NotYours()
+    return _end(approval, State.WITHDRAWN, by=by, at=at, reason=reason)
+
+
+def _lock(kind: Kind, pk) -> TenantModel | None:
+    return kind.object_model._base_manager.select_for_update(no_key=True).filter(pk=pk).first()
+
+
+def _refuse_asker(approval: Approval, by: User) -> None:
+    if approval.asked_by_id == by.pk:
+        raise SamePerson()
+
+
+def _end(approval: Approval, state: str, *, by: User, at: datetime, reason: str) -> Approval:
+    changes = {"decided_by": by, "decided_at": at, "decision": reason}
+    states.move(approval, state, by=by, at=at, reason=reason, changes=changes)
+    return approval
+
+
+def _carry_out(approval: Approval, *, by: User, at: datetime) -> None:
+    kind = KINDS[approval.kind]
+    obj = _lock(kind, approval.object_key)
+    if obj is None:
+        raise Gone(subject=approval.subject)
+    if _fingerprint(obj) != approval.fingerprint:
+        raise ChangedSince(subject=approval.subject)
+    process: Callable = import_string(kind.process)
+    process(obj, by=by, at=at, **approval.data)
+
+
+def _fingerprint(obj: TenantModel) -> str:
+    """What a rule says with all its parts; other objects may change while they wait."""
+    return versions.fingerprint(obj) if isinstance(obj, VersionedRule) else ""
