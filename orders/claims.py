@@ -14,7 +14,7 @@ from django.db.models import Sum
 from marketplace import audit, outbox, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
-from orders import applying, confirmation_days, folding, verdicts, withdrawal
+from orders import applying, confirmation_days, folding, shipping, verdicts, withdrawal
 from orders.models import Claim, OrderLine
 
 Type, Fault, State = Claim.Type, Claim.Fault, Claim.State
@@ -43,6 +43,19 @@ class NotClaimable(Refused):
 class MoreThanClaimable(Refused):
     code = "more_than_claimable"
     message = gettext_noop("%(asked)s units were asked for, but only %(claimable)s can be claimed.")
+
+
+class ReasonMissing(Refused):
+    code = "reason_missing"
+    message = gettext_noop("The reason is missing. The buyer is told it, so write it for them.")
+
+
+class HasLeft(Refused):
+    code = "has_left"
+    message = gettext_noop(
+        "Only %(left)s units of line %(line)s are still here. What has been shipped comes back"
+        " by a return."
+    )
 
 
 class ClaimDiffers(Refused):
@@ -113,6 +126,56 @@ def claimable(line: OrderLine) -> int:
 
 
 @transaction.atomic
+def cancel_by_seller(line: OrderLine, *, quantity: int, reason: str, by, at: datetime) -> Claim:
+    """Cancel units that the seller cannot deliver; a claim of the seller's fault, done at once.
+
+    Raises ReasonMissing, NotClaimable, HasLeft for units in a parcel, and MoreThanClaimable.
+    """
+    if not reason.strip():
+        raise ReasonMissing(field="reason")
+    line = applying.lock_line(line)
+    if line.status not in (Status.PENDING_PAYMENT, *shipping.OPEN):
+        raise NotClaimable(type=Type.CANCEL, status=line.status)
+    here = line.units_left - shipping.sent_units([line.pk])[line.pk]
+    if quantity > here:
+        raise HasLeft(left=here, line=line.number, field="quantity")
+    claim = request(
+        line,
+        type=Type.CANCEL,
+        quantity=quantity,
+        fault=Fault.SELLER,
+        reason=reason,
+        source=shipping.SOURCE,
+        by=by,
+        at=at,
+    )
+    claim = approve(claim, by=by, at=at)
+    return complete(claim, by=by, at=at)
+
+
+@transaction.atomic
+def agree(claim: Claim, *, by, at: datetime) -> Claim:
+    """The seller agrees. A cancellation of goods that never left is completed at once.
+
+    Everything else waits until the goods are back. Raises states.IllegalMove.
+    """
+    claim, line = _open(claim)
+    claim = approve(claim, by=by, at=at)
+    if claim.type == Type.CANCEL and line.status in (Status.PENDING_PAYMENT, *shipping.OPEN):
+        claim = complete(claim, by=by, at=at)
+    return claim
+
+
+@transaction.atomic
+def refuse(claim: Claim, *, reason: str, by, at: datetime) -> Claim:
+    """The seller turns a claim down and says why. Raises ReasonMissing, states.IllegalMove."""
+    if not reason.strip():
+        raise ReasonMissing(field="reason")
+    verdicts.check_text("reason", reason, 500)
+    return _close(claim, State.REJECTED, by, at, "refused_by_seller", answer=reason)
+
+
+@transaction.atomic
 def approve(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
     """Agree to a claim; goods or money may now go back. Raises states.IllegalMove."""
     claim, _ = _open(claim)
@@ -155,12 +218,13 @@ def complete(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
     applying.apply({line.order_id: [event]}, by=by, at=at, reason=reason)
     applying.touch([(line.seller_id, on)])
     _let_clock_run(line.pk)
+    shipping.complete(line.order, [OrderLine.objects.get(pk=line.pk)], at=at)
     return claim
 
 
-def _close(claim: Claim, to: str, by, at: datetime, reason: str) -> Claim:
+def _close(claim: Claim, to: str, by, at: datetime, reason: str, **changes) -> Claim:
     claim, line = _open(claim)
-    _move(claim, to, by, at, reason, decided_at=at)
+    _move(claim, to, by, at, reason, decided_at=at, **changes)
     _let_clock_run(line.pk)
     return claim
 

@@ -47,6 +47,14 @@ class DueDays:
             paid_on, lambda days: days.add_business_days(paid_on, policy.ship_within_days)
         )
 
+    def answer_by(self, requested_on: date) -> date | None:
+        """The last day on which the answer to a claim is in time, or None without a rule."""
+        policy = self._policy(requested_on)
+        return policy and self._ask(
+            requested_on,
+            lambda days: days.add_business_days(requested_on, policy.answer_within_days),
+        )
+
     def _ask(self, on: date, question: Callable[[Calendar], date]) -> date | None:
         """Ask the calendar of a day. Days it does not cover are unknown, unless long past."""
         if self._calendar_starts is None:

@@ -24,6 +24,10 @@ def _claim_id():
     return identifiers.public_id("clm")
 
 
+def _shipment_id():
+    return identifiers.public_id("shp")
+
+
 class ConfirmationPolicy(VersionedRule):
     """When a delivered line counts as confirmed by itself, and how long a buyer may withdraw."""
 
@@ -38,6 +42,9 @@ class ConfirmationPolicy(VersionedRule):
     withdrawal_days = models.PositiveSmallIntegerField(_("days to withdraw"), default=7)
     ship_within_days = models.PositiveSmallIntegerField(
         _("business days to ship"), default=3, help_text=_("Later counts as shipped late.")
+    )
+    answer_within_days = models.PositiveSmallIntegerField(
+        _("business days to answer a claim"), default=3
     )
 
     class Meta(TenantModel.Meta):
@@ -238,7 +245,13 @@ class OrderLine(TenantModel):
                 name="order_line_awaiting_confirm",
                 condition=Q(status="delivered"),
             ),
-            models.Index(fields=["marketplace", "seller", "-id"], name="order_line_by_seller"),
+            models.Index(fields=["marketplace", "seller", "-order"], name="order_line_by_seller"),
+            # What is confirmed leaves it, so it stays as small as the work that is open.
+            models.Index(
+                fields=["marketplace", "seller", "status", "-order"],
+                name="order_line_unconfirmed",
+                condition=~Q(status="confirmed") & ~Q(stream="shipping"),
+            ),
             models.Index(fields=["marketplace", "sku", "seller"], name="order_line_by_sku"),
             # Lines lie in the table about as they were paid: a few pages a day, and no upkeep.
             BrinIndex(
@@ -431,6 +444,9 @@ class Claim(TenantModel):
     fault = models.CharField(_("at fault"), max_length=20, choices=Fault)
     quantity = models.PositiveIntegerField(_("units"))
     reason = models.CharField(_("reason"), max_length=500, blank=True)
+    answer = models.CharField(
+        _("answer"), max_length=500, blank=True, help_text=_("Why it was turned down.")
+    )
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.REQUESTED)
     requested_at = models.DateTimeField(_("requested at"))
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
@@ -459,10 +475,82 @@ class Claim(TenantModel):
                 condition=Q(state__in=["requested", "approved"]),
             ),
             models.Index(fields=["marketplace", "completed_on"], name="claim_by_completion"),
+            models.Index(fields=["marketplace", "seller", "-id"], name="claim_by_seller"),
+            models.Index(
+                fields=["marketplace", "seller", "state", "requested_at", "id"],
+                name="claim_by_seller_waiting",
+                condition=Q(state__in=["requested", "approved"]),
+            ),
         ]
 
     def __str__(self):
         return self.public_id
+
+
+class Shipment(TenantModel):
+    """A parcel of one seller for one order, handed to a carrier. What is in it stands in lines."""
+
+    public_id = models.CharField(
+        _("public id"), max_length=40, default=_shipment_id, editable=False
+    )
+    order = TenantKey(Order, related_name="shipments", verbose_name=_("order"))
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
+    carrier = models.CharField(_("carrier"), max_length=20)
+    tracking_number = models.CharField(_("tracking number"), max_length=40, blank=True)
+    shipped_at = models.DateTimeField(_("shipped at"))
+    shipped_by = models.ForeignKey(
+        "marketplace.User",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("shipped by"),
+    )
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("shipment")
+        verbose_name_plural = _("shipments")
+        constraints = [
+            *constraints.tenant("shipment", "order", "seller"),
+            models.UniqueConstraint(
+                fields=["marketplace", "public_id"], name="shipment_public_id_is_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "order", "seller", "carrier", "tracking_number"],
+                name="shipment_of_an_order_is_told_once",
+                condition=~Q(tracking_number=""),
+            ),
+        ]
+        indexes = [models.Index(fields=["marketplace", "order"], name="shipment_by_order")]
+
+    def __str__(self):
+        return self.public_id
+
+
+class ShipmentLine(TenantModel):
+    """Units of an order line that are in a parcel."""
+
+    shipment = TenantKey(Shipment, models.CASCADE, related_name="lines", verbose_name=_("shipment"))
+    line = TenantKey(OrderLine, related_name="shipped", verbose_name=_("line"))
+    quantity = models.PositiveIntegerField(_("units"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("shipped line")
+        verbose_name_plural = _("shipped lines")
+        constraints = [
+            *constraints.tenant("shipment_line", "shipment", "line"),
+            models.UniqueConstraint(
+                fields=["marketplace", "shipment", "line"], name="shipment_names_a_line_once"
+            ),
+            models.CheckConstraint(
+                name="shipment_line_has_some_units", condition=Q(quantity__gt=0)
+            ),
+        ]
+        indexes = [models.Index(fields=["marketplace", "line"], name="shipment_line_by_line")]
+
+    def __str__(self):
+        return f"{self.shipment_id}: {self.quantity}"
 
 
 class PerformanceTouch(TenantModel):

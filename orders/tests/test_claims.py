@@ -263,6 +263,64 @@ class TestStranger:
             assert Claim.objects.get().state == "requested"
 
 
+class TestAgree:
+    def test_cancels_at_once_what_never_left(self):
+        [line] = make.accepted(make.order(lines=[make.line(quantity=2)]))
+        make.told(make.event("paid", 0))
+        claim = claims.agree(request(line, kind="cancel", day=1), by=None, at=make.day(2))
+        assert (claim.state, claim.completed_on) == ("completed", make.on(2))
+        line.refresh_from_db()
+        assert (line.units_left, line.status) == (1, "paid")
+
+    def test_waits_for_goods_that_have_left(self):
+        [line] = make.delivered()
+        claim = claims.agree(request(line), by=None, at=make.day(6))
+        assert claim.state == "approved"
+        line.refresh_from_db()
+        assert line.units_left == 1
+
+
+class TestRefuse:
+    def test_keeps_why_for_the_buyer_and_out_of_the_audit_trail(self):
+        [line] = make.delivered()
+        claim = claims.refuse(request(line), reason="Worn", by=None, at=make.day(6))
+        assert (claim.state, claim.answer) == ("rejected", "Worn")
+        entry = AuditEntry.objects.get(action="claim.rejected")
+        assert entry.reason == "refused_by_seller"
+
+    def test_wants_a_reason(self):
+        [line] = make.delivered()
+        claim = request(line)
+        with pytest.raises(claims.ReasonMissing):
+            claims.refuse(claim, reason="  ", by=None, at=make.day(6))
+        claim.refresh_from_db()
+        assert claim.state == "requested"
+
+
+class TestCancelBySeller:
+    def test_is_a_completed_claim_of_the_sellers_fault(self):
+        [line] = make.accepted(make.order(lines=[make.line(quantity=2)]))
+        make.told(make.event("paid", 0))
+        told = {"reason": "Out of stock", "by": None, "at": make.day(1)}
+        claim = claims.cancel_by_seller(line, quantity=2, **told)
+        assert (claim.type, claim.fault, claim.state) == ("cancel", "seller", "completed")
+        line.refresh_from_db()
+        assert (line.status, line.cancelled_by_seller) == ("cancelled", True)
+
+    def test_refuses_what_has_left(self):
+        [line] = make.delivered()
+        with pytest.raises(claims.NotClaimable):
+            claims.cancel_by_seller(line, quantity=1, reason="x", by=None, at=make.day(6))
+
+    def test_leaves_nothing_behind_when_refused(self):
+        [line] = make.accepted()
+        with pytest.raises(claims.ReasonMissing):
+            claims.cancel_by_seller(line, quantity=1, reason="", by=None, at=make.day(1))
+        with pytest.raises(claims.HasLeft):
+            claims.cancel_by_seller(line, quantity=2, reason="x", by=None, at=make.day(1))
+        assert not Claim.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 class TestTwoConnections:
     @pytest.fixture(autouse=True)
