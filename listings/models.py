@@ -78,6 +78,13 @@ class Listing(TenantModel):
         editable=False,
         verbose_name=_("live revision"),
     )
+    taken_down_for = models.CharField(
+        _("taken down for"),
+        max_length=500,
+        blank=True,
+        editable=False,
+        help_text=_("What the seller is told while the platform suspends the listing."),
+    )
 
     objects = scoped(ListingQuerySet)
 
@@ -102,17 +109,25 @@ class Listing(TenantModel):
         return self.code
 
 
+class RevisionQuerySet(models.QuerySet):
+    def awaiting_review(self):
+        """What sellers have handed in and nobody has decided on, the longest wait first."""
+        return self.filter(state=Revision.State.SUBMITTED).order_by("submitted_at", "pk")
+
+
 class Revision(TenantModel):
     """One wording of a listing. The live one stays on sale while a newer one is checked."""
 
     class State(models.TextChoices):
         DRAFT = "draft", _("Draft")
         BLOCKED = "blocked", _("Blocked by policy")
+        SUBMITTED = "submitted", _("Awaiting review")
         APPROVED = "approved", _("Approved")
 
     MOVES = {  # every legal change of state; anything else is refused
-        State.DRAFT: {State.BLOCKED, State.APPROVED},
+        State.DRAFT: {State.BLOCKED, State.SUBMITTED, State.APPROVED},
         State.BLOCKED: {State.DRAFT},
+        State.SUBMITTED: {State.DRAFT, State.BLOCKED, State.APPROVED},
         State.APPROVED: set(),
     }
 
@@ -125,6 +140,16 @@ class Revision(TenantModel):
     description = models.TextField(_("description"), blank=True)
     unit_price = models.BigIntegerField(_("price"))
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.DRAFT)
+    submitted_at = models.DateTimeField(_("handed in at"), null=True, blank=True, editable=False)
+    sent_back_for = models.CharField(
+        _("sent back for"),
+        max_length=500,
+        blank=True,
+        editable=False,
+        help_text=_("What the seller is asked to change; empty once it is handed in again."),
+    )
+
+    objects = scoped(RevisionQuerySet)
 
     class Meta(TenantModel.Meta):
         verbose_name = _("revision")
@@ -136,6 +161,17 @@ class Revision(TenantModel):
             ),
             models.CheckConstraint(
                 name="revision_price_is_not_negative", condition=models.Q(unit_price__gte=0)
+            ),
+            models.CheckConstraint(
+                name="revision_awaiting_review_says_since_when",
+                condition=~models.Q(state="submitted") | models.Q(submitted_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["marketplace", "submitted_at"],
+                name="revision_awaiting_review",
+                condition=models.Q(state="submitted"),
             ),
         ]
 

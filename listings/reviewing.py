@@ -1,7 +1,8 @@
-"""Listings from their first words to being on sale: drafted, checked by policy, published.
+"""Listings from their first words to being on sale: drafted, checked, handed in, published.
 
 What a policy pack objects to is decided in listings.policy. A live revision stays on sale while
-its successor is drafted and checked.
+its successor is drafted, checked and reviewed. A seller hands a draft in; an operator publishes
+it or sends it back with a reason.
 """
 
 from datetime import date, datetime
@@ -11,7 +12,7 @@ from django.db import transaction
 
 from listings import policy
 from listings.models import Category, Finding, Listing, PolicyPack, Revision
-from marketplace import audit, states, tenancy, versions
+from marketplace import audit, outbox, reasons, states, tenancy, versions
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
@@ -40,6 +41,21 @@ class BlockedByPolicy(Refused):
 class ListingClosed(Refused):
     code = "listing_closed"
     message = gettext_noop("The listing is closed.")
+
+
+class AlreadySubmitted(Refused):
+    code = "already_submitted"
+    message = gettext_noop("Revision %(number)s awaits its review already.")
+
+
+class NotSubmitted(Refused):
+    code = "not_submitted"
+    message = gettext_noop("Revision %(number)s does not await a review.")
+
+
+class NotTakenDown(Refused):
+    code = "not_taken_down"
+    message = gettext_noop("The listing was not taken down by the platform.")
 
 
 @transaction.atomic
@@ -93,10 +109,10 @@ def revise(listing: Listing, *, by, at: datetime, **words) -> Revision:
 
 @transaction.atomic
 def edit(revision: Revision, *, by, at: datetime, **words) -> Revision:
-    """Change the words of a draft; one that policy blocked becomes a draft again."""
+    """Change the words of a draft; one that was blocked or handed in becomes a draft again."""
     revision = _undecided(revision)
     Revision.objects.filter(pk=revision.pk).update(**_only_words(words))
-    if revision.state == Revision.State.BLOCKED:
+    if revision.state != Revision.State.DRAFT:
         states.move(revision, Revision.State.DRAFT, by=by, at=at, reason="edited")
     revision.findings.all().delete()
     audit.record("revision.edited", by=by, at=at, obj=revision, data={"fields": sorted(words)})
@@ -108,7 +124,7 @@ def edit(revision: Revision, *, by, at: datetime, **words) -> Revision:
 def check(revision: Revision, *, by, at: datetime) -> list[Finding]:
     """Write down what the policy in force objects to, in place of earlier findings.
 
-    A draft with a blocking finding becomes blocked, a blocked one without becomes a draft.
+    With a blocking finding a revision becomes blocked; a blocked one without becomes a draft.
     """
     revision = _undecided(revision)
     pack_row = PolicyPack.objects.all().on(_today(at))
@@ -127,12 +143,44 @@ def check(revision: Revision, *, by, at: datetime) -> list[Finding]:
         )
         for finding in found
     )
-    is_blocked = any(finding.severity == Finding.Severity.BLOCK for finding in findings)
-    wanted = Revision.State.BLOCKED if is_blocked else Revision.State.DRAFT
-    if revision.state != wanted:
-        rules = sorted({f.rule for f in findings if f.severity == Finding.Severity.BLOCK})
-        states.move(revision, wanted, by=by, at=at, reason=", ".join(rules)[:500])
+    blocking = sorted({f.rule for f in findings if f.severity == Finding.Severity.BLOCK})
+    is_blocked = revision.state == Revision.State.BLOCKED
+    if is_blocked != bool(blocking):
+        wanted = Revision.State.BLOCKED if blocking else Revision.State.DRAFT
+        states.move(revision, wanted, by=by, at=at, reason=", ".join(blocking)[:500])
     return findings
+
+
+def submit(revision: Revision, *, by, at: datetime) -> Revision:
+    """Hand a draft in for review. What the operator asked for last time is then answered.
+
+    It is checked first; the findings stay when BlockedByPolicy is raised. Raises ListingClosed,
+    NotADraft and AlreadySubmitted.
+    """
+    _refuse_blocked(check(revision, by=by, at=at))
+    with transaction.atomic():
+        revision = _undecided(revision)
+        if revision.state == Revision.State.SUBMITTED:
+            raise AlreadySubmitted(number=revision.number)
+        if revision.listing.state == Listing.State.CLOSED:
+            raise ListingClosed()
+        changes = {"submitted_at": at, "sent_back_for": ""}
+        states.move(revision, Revision.State.SUBMITTED, by=by, at=at, changes=changes)
+        _announce("submitted", revision.listing)
+    return revision
+
+
+@transaction.atomic
+def send_back(revision: Revision, *, by, at: datetime, reason: str) -> Revision:
+    """Give a revision back to its seller with what has to change. Raises NotSubmitted."""
+    revision = _undecided(revision)
+    if revision.state != Revision.State.SUBMITTED:
+        raise NotSubmitted(number=revision.number)
+    reason = reasons.given(reason)
+    changes = {"sent_back_for": reason}
+    states.move(revision, Revision.State.DRAFT, by=by, at=at, reason=reason, changes=changes)
+    _announce("sent_back", revision.listing)
+    return revision
 
 
 def publish(revision: Revision, *, by, at: datetime) -> Revision:
@@ -141,9 +189,7 @@ def publish(revision: Revision, *, by, at: datetime) -> Revision:
     It is checked once more first; the findings stay when BlockedByPolicy is raised. A listing
     that was paused or suspended stays so. Raises ListingClosed and NotADraft.
     """
-    blocking = [f for f in check(revision, by=by, at=at) if f.severity == Finding.Severity.BLOCK]
-    if blocking:
-        raise BlockedByPolicy(count=len(blocking))
+    _refuse_blocked(check(revision, by=by, at=at))
     with transaction.atomic():
         revision = _undecided(revision)
         listing = revision.listing
@@ -157,7 +203,35 @@ def publish(revision: Revision, *, by, at: datetime) -> Revision:
             Listing.objects.filter(pk=listing.pk).update(live_revision=revision)
             data = {"revision": revision.number}
             audit.record("listing.revised", by=by, at=at, obj=listing, data=data)
+        _announce("published", listing)
     return revision
+
+
+@transaction.atomic
+def take_down(listing: Listing, *, by, at: datetime, reason: str) -> Listing:
+    """Take a listing from sale until the platform restores it; its seller is told the reason.
+
+    Raises states.IllegalMove, reasons.ReasonMissing.
+    """
+    listing = Listing.objects.select_for_update(no_key=True).get(pk=listing.pk)
+    reason = reasons.given(reason)
+    changes = {"taken_down_for": reason}
+    to = Listing.State.SUSPENDED_BY_PLATFORM
+    states.move(listing, to, by=by, at=at, reason=reason, changes=changes)
+    _announce("taken_down", listing)
+    return listing
+
+
+@transaction.atomic
+def restore(listing: Listing, *, by, at: datetime, reason: str = "") -> Listing:
+    """Put a listing that was taken down back on sale. Raises NotTakenDown."""
+    listing = Listing.objects.select_for_update(no_key=True).get(pk=listing.pk)
+    if listing.state != Listing.State.SUSPENDED_BY_PLATFORM:
+        raise NotTakenDown()
+    changes = {"taken_down_for": ""}
+    states.move(listing, Listing.State.ON_SALE, by=by, at=at, reason=reason, changes=changes)
+    _announce("restored", listing)
+    return listing
 
 
 def publish_pack(draft: PolicyPack, *, by, at: datetime) -> PolicyPack:
@@ -169,7 +243,30 @@ def publish_pack(draft: PolicyPack, *, by, at: datetime) -> PolicyPack:
     return versions.publish(draft, by=by, at=at)
 
 
+def rules_of(pack: PolicyPack) -> dict[str, policy.Rule]:
+    """The rules of a published pack, by code: what a finding's words are told from."""
+    return {rule.code: rule for rule in _pack(pack.marketplace_id, pack.pk).rules}
+
+
+def try_out(pack: PolicyPack, texts: dict[str, str], category: Category | None = None):
+    """What a pack, draft or not, would object to in some texts; nothing is written.
+
+    Raises documents.BadDocument where a draft cannot be read yet.
+    """
+    return policy.parse(pack.body, f"{pack}:").check(texts, _category_path(category))
+
+
 _WORDS = ("title", "description", "unit_price", "category")
+
+
+def _refuse_blocked(findings: list[Finding]) -> None:
+    blocking = [f for f in findings if f.severity == Finding.Severity.BLOCK]
+    if blocking:
+        raise BlockedByPolicy(count=len(blocking))
+
+
+def _announce(deed: str, listing: Listing) -> None:
+    outbox.add(f"listing.{deed}", listing_id=listing.pk, seller_id=listing.seller_id)
 
 
 def _only_words(words: dict) -> dict:
@@ -190,11 +287,14 @@ def _undecided(revision: Revision) -> Revision:
 
 def _objections(revision: Revision, pack_row: PolicyPack) -> tuple[policy.Finding, ...]:
     texts = {"title": revision.title, "description": revision.description}
-    path: list[str] = []
-    if revision.category_id is not None:
-        ids = Category.objects.values_list("path", flat=True).get(pk=revision.category_id)
-        path = list(Category.objects.filter(pk__in=ids).values_list("code", flat=True))
+    path = _category_path(revision.category)
     return _pack(pack_row.marketplace_id, pack_row.pk).check(texts, path)
+
+
+def _category_path(category: Category | None) -> list[str]:
+    if category is None:
+        return []
+    return list(Category.objects.filter(pk__in=category.path).values_list("code", flat=True))
 
 
 @lru_cache(maxsize=64)

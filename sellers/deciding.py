@@ -9,16 +9,11 @@ from datetime import datetime
 
 from django.db import transaction
 
-from marketplace import outbox, states
+from marketplace import outbox, reasons, states
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
 
 State = Seller.State
-
-
-class ReasonMissing(Refused):
-    code = "reason_missing"
-    message = gettext_noop("Say why: the seller reads the reason, and it stays in the audit trail.")
 
 
 class NotWaiting(Refused):
@@ -34,23 +29,23 @@ def approve(seller: Seller, *, by, at: datetime, reason: str = "") -> Seller:
 
 @transaction.atomic
 def reject(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
-    """Turn an applicant down, for good. Raises NotWaiting, ReasonMissing."""
-    return _decide(_waiting(seller), "rejected", State.TERMINATED, by, at, _given(reason))
+    """Turn an applicant down, for good. Raises NotWaiting, reasons.ReasonMissing."""
+    return _decide(_waiting(seller), "rejected", State.TERMINATED, by, at, reasons.given(reason))
 
 
 @transaction.atomic
 def restrict(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
     """Take a seller's listings from view until reinstated; a warning compared to suspension.
 
-    Raises states.IllegalMove, ReasonMissing.
+    Raises states.IllegalMove, reasons.ReasonMissing.
     """
-    return _decide(_locked(seller), "restricted", State.RESTRICTED, by, at, _given(reason))
+    return _decide(_locked(seller), "restricted", State.RESTRICTED, by, at, reasons.given(reason))
 
 
 @transaction.atomic
 def suspend(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
-    """Stop a seller. Raises states.IllegalMove, ReasonMissing."""
-    return _decide(_locked(seller), "suspended", State.SUSPENDED, by, at, _given(reason))
+    """Stop a seller. Raises states.IllegalMove, reasons.ReasonMissing."""
+    return _decide(_locked(seller), "suspended", State.SUSPENDED, by, at, reasons.given(reason))
 
 
 @transaction.atomic
@@ -69,18 +64,18 @@ def reinstate(seller: Seller, *, by, at: datetime, reason: str = "") -> Seller:
 def begin_termination(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
     """Announce the end of a seller's contract; until it is finished the seller goes on selling.
 
-    Raises states.IllegalMove, ReasonMissing.
+    Raises states.IllegalMove, reasons.ReasonMissing.
     """
-    return _decide(_locked(seller), "terminating", State.TERMINATING, by, at, _given(reason))
+    return _decide(_locked(seller), "terminating", State.TERMINATING, by, at, reasons.given(reason))
 
 
 @transaction.atomic
 def finish_termination(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
-    """End a seller's contract, for good. Raises states.IllegalMove, ReasonMissing."""
+    """End a seller's contract, for good. Raises states.IllegalMove, reasons.ReasonMissing."""
     seller = _locked(seller)
     if seller.state != State.TERMINATING:  # an applicant is rejected instead
         raise states.IllegalMove(old=seller.state, new=State.TERMINATED)
-    return _decide(seller, "terminated", State.TERMINATED, by, at, _given(reason))
+    return _decide(seller, "terminated", State.TERMINATED, by, at, reasons.given(reason))
 
 
 def _waiting(seller: Seller) -> Seller:
@@ -92,12 +87,6 @@ def _waiting(seller: Seller) -> Seller:
 
 def _locked(seller: Seller) -> Seller:
     return Seller.objects.select_for_update(no_key=True).get(pk=seller.pk)
-
-
-def _given(reason: str) -> str:
-    if not reason.strip():
-        raise ReasonMissing()
-    return reason.strip()
 
 
 def _decide(seller: Seller, deed: str, to: str, by, at: datetime, reason: str) -> Seller:

@@ -1,17 +1,18 @@
 """From the first words to being on sale."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from listings import reviewing
 from listings.models import Finding, Listing, PolicyPack, Revision
 from listings.tests import make
-from marketplace import documents, states, tenancy, versions
-from marketplace.models import AuditEntry
+from marketplace import documents, reasons, states, tenancy, versions
+from marketplace.models import AuditEntry, OutboxMessage
 
 pytestmark = pytest.mark.django_db
 BY_AT = {"by": None, "at": make.AT}
+LATER = make.AT + timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -139,6 +140,117 @@ class TestPublish:
             pytest.raises(Listing.DoesNotExist),
         ):
             reviewing.publish(revision, **BY_AT)
+
+
+class TestSubmit:
+    def test_puts_a_clean_draft_into_the_queue(self, own):
+        make.pack()
+        first, second = make.draft(code="A-1"), make.draft(code="A-2")
+        reviewing.submit(second, **BY_AT)
+        reviewing.submit(first, by=None, at=LATER)
+        assert list(Revision.objects.all().awaiting_review()) == [second, first]
+        assert Listing.objects.get(code="A-2").state == "unpublished"
+        [message] = OutboxMessage.objects.filter(payload__listing_id=first.listing_id)
+        assert message.topic == "listing.submitted"
+        assert message.payload == {
+            "listing_id": first.listing_id,
+            "seller_id": first.listing.seller_id,
+        }
+
+    def test_refuses_a_blocked_one_and_keeps_its_findings(self, own):
+        make.pack()
+        revision = make.draft("담배")
+        with pytest.raises(reviewing.BlockedByPolicy):
+            reviewing.submit(revision, **BY_AT)
+        assert Finding.objects.count() == 1
+        assert Revision.objects.get().state == "blocked"
+        assert not OutboxMessage.objects.exists()
+
+    def test_is_refused_twice_and_for_what_is_decided(self, own):
+        revision = reviewing.submit(make.draft(), **BY_AT)
+        with pytest.raises(reviewing.AlreadySubmitted):
+            reviewing.submit(revision, **BY_AT)
+        reviewing.publish(revision, **BY_AT)
+        with pytest.raises(reviewing.NotADraft):
+            reviewing.submit(revision, **BY_AT)
+
+    def test_is_taken_back_by_an_edit(self, own):
+        revision = reviewing.submit(make.draft(), **BY_AT)
+        assert reviewing.edit(revision, title="이어폰", **BY_AT).state == "draft"
+        assert not Revision.objects.all().awaiting_review().exists()
+
+
+class TestSendBack:
+    def test_tells_the_seller_what_to_change(self, own):
+        revision = reviewing.submit(make.draft(), **BY_AT)
+        reviewing.send_back(revision, reason=" 사진이 없습니다. ", **BY_AT)
+        revision.refresh_from_db()
+        assert (revision.state, revision.sent_back_for) == ("draft", "사진이 없습니다.")
+        assert OutboxMessage.objects.filter(topic="listing.sent_back").count() == 1
+        entry = AuditEntry.objects.get(action="revision.draft")
+        assert entry.reason == "사진이 없습니다."
+
+    def test_is_answered_by_handing_in_again(self, own):
+        revision = reviewing.submit(make.draft(), **BY_AT)
+        reviewing.send_back(revision, reason="사진", **BY_AT)
+        reviewing.submit(revision, **BY_AT)
+        revision.refresh_from_db()
+        assert (revision.state, revision.sent_back_for) == ("submitted", "")
+
+    def test_needs_a_reason_and_something_handed_in(self, own):
+        revision = make.draft()
+        with pytest.raises(reviewing.NotSubmitted):
+            reviewing.send_back(revision, reason="사진", **BY_AT)
+        reviewing.submit(revision, **BY_AT)
+        with pytest.raises(reasons.ReasonMissing):
+            reviewing.send_back(revision, reason=" ", **BY_AT)
+        assert Revision.objects.get().state == "submitted"
+
+
+class TestTakeDown:
+    @pytest.mark.parametrize("paused", [False, True])
+    def test_takes_a_listing_from_view_and_says_why(self, own, paused):
+        listing = reviewing.publish(make.draft(), **BY_AT).listing
+        if paused:
+            states.move(Listing.objects.get(), Listing.State.PAUSED_BY_SELLER, **BY_AT)
+        reviewing.take_down(listing, reason="위조 신고", **BY_AT)
+        listing.refresh_from_db()
+        assert (listing.state, listing.taken_down_for) == ("suspended_by_platform", "위조 신고")
+        assert not Listing.objects.visible().exists()
+        assert OutboxMessage.objects.filter(topic="listing.taken_down").count() == 1
+
+    def test_refuses_what_was_never_on_sale_and_no_reason(self, own):
+        listing = make.draft().listing
+        with pytest.raises(states.IllegalMove):
+            reviewing.take_down(listing, reason="x", **BY_AT)
+        with pytest.raises(reasons.ReasonMissing):
+            reviewing.take_down(listing, reason="", **BY_AT)
+        with pytest.raises(reasons.ReasonTooLong):
+            reviewing.take_down(listing, reason="x" * 501, **BY_AT)
+
+    def test_is_undone_by_restoring(self, own):
+        listing = reviewing.publish(make.draft(), **BY_AT).listing
+        with pytest.raises(reviewing.NotTakenDown):
+            reviewing.restore(listing, **BY_AT)
+        reviewing.take_down(listing, reason="위조 신고", **BY_AT)
+        reviewing.restore(listing, **BY_AT)
+        listing.refresh_from_db()
+        assert (listing.state, listing.taken_down_for) == ("on_sale", "")
+        assert OutboxMessage.objects.filter(topic="listing.restored").count() == 1
+
+
+class TestTryOut:
+    def test_tells_what_a_draft_of_a_pack_would_object_to(self, own):
+        draft = versions.draft(PolicyPack, valid_from=make.JOINED, by=None, body=make.PACK)
+        food = make.categories()["food"]
+        texts = {"title": "면역력 주스", "description": "금연 중에 담배 대신"}
+        found = reviewing.try_out(draft, texts, food)
+        assert [(f.rule, f.field, f.evidence) for f in found] == [
+            ("function_claim", "title", "면역력"),
+            ("tobacco", "description", "담배"),
+        ]
+        assert [f.rule for f in reviewing.try_out(draft, texts)] == ["tobacco"]
+        assert not Finding.objects.exists()
 
 
 class TestRevise:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marketplace import states, tenancy
+from marketplace import reasons, states, tenancy
 from marketplace.models import AuditEntry, OutboxMessage
 from marketplace.tests.make import user
 from sellers import deciding
@@ -116,7 +116,7 @@ class TestDecision:
     def test_that_harms_needs_a_reason(self, decision):
         state = next(state for state in State if decision in ALLOWED[state])
         seller = in_state(state)
-        with pytest.raises(deciding.ReasonMissing):
+        with pytest.raises(reasons.ReasonMissing):
             decision(seller, by=None, at=make.AT, reason="  ")
         seller.refresh_from_db()
         assert seller.state == state
