@@ -1,3 +1,7 @@
 """Seller pages of this app, under /s/<marketplace>/."""
 
-urlpatterns = []
+from django.urls import path
+
+from insights import views
+
+urlpatterns = [path("", views.home, name="shop_home")]

@@ -3,7 +3,8 @@
 Seller pages name the marketplace in their address; the admin serves the one chosen in the
 session, which is checked against the user's memberships at every request. The transaction holds
 the rendering as well: a query evaluated after it would find nothing, silently. An answer of 500
-and above, and any exception that left the view, roll everything back.
+and above, and any exception that left the view, roll everything back. Times are shown in the
+marketplace's own zone.
 """
 
 import re
@@ -13,6 +14,7 @@ from csp.middleware import CSPMiddleware
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import FileResponse, Http404
+from django.utils import timezone
 
 from marketplace import permissions, tenancy
 from marketplace.models import Marketplace
@@ -51,7 +53,10 @@ class TenantMiddleware:
         marketplace_id = _resolve(request)
         if marketplace_id is None:
             return self.get_response(request)
-        with tenancy.use(marketplace_id) as request.marketplace:
+        with (
+            tenancy.use(marketplace_id) as request.marketplace,
+            timezone.override(request.marketplace.tz),
+        ):
             response = self.get_response(request)
             if response.streaming and not isinstance(response, FileResponse):
                 response.close()

@@ -101,6 +101,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "django_htmx",
     "rest_framework",
 ]
 MIDDLEWARE = [
@@ -115,6 +116,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "marketplace.middleware.ContentSecurityPolicy",
+    "django_htmx.middleware.HtmxMiddleware",
     # Last: its transaction must hold the view and the rendering, and nothing else.
     "marketplace.middleware.TenantMiddleware",
 ]

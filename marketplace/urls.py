@@ -14,6 +14,7 @@ SELLER_PAGES = ["insights", "sellers", "listings", "orders", "settlements"]
 API = ["sellers", "listings", "orders", "settlements"]
 
 urlpatterns = [
+    path("", include("sellers.root_urls")),
     path(
         "admin/choose-marketplace/",
         admin.site.admin_view(choose_marketplace),
@@ -21,6 +22,7 @@ urlpatterns = [
     ),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
     path(
         "s/<slug:marketplace>/", include([path("", include(f"{app}.urls")) for app in SELLER_PAGES])
     ),

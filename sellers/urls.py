@@ -1,3 +1,9 @@
 """Seller pages of this app, under /s/<marketplace>/."""
 
-urlpatterns = []
+from django.urls import path
+
+from sellers import views
+
+urlpatterns = [
+    path("choose/", views.choose, name="shop_choose"),
+]

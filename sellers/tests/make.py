@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime
 from django.db import connection
 
 from marketplace import tenancy, versions
-from marketplace.models import Marketplace
+from marketplace.models import Marketplace, User
 from sellers import performance, registering
-from sellers.models import GradePolicy, Seller
+from sellers.models import GradePolicy, Seller, SellerMember
 
 AT = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
 JOINED = date(2026, 1, 1)
@@ -99,3 +99,12 @@ def policy(body=None, *, valid_from=JOINED) -> GradePolicy:
 
 def day(seller, on, **figures) -> None:
     performance.record_days([performance.DayFigures(seller_id=seller.pk, **figures)], on=on)
+
+
+def member(seller, email="seller@example.org", role=SellerMember.Role.OWNER) -> User:
+    """A user with a place in the shop; the same address is the same user."""
+    user = User.objects.filter(email=email).first() or User.objects.create_user(email)
+    SellerMember.objects.create(
+        marketplace_id=seller.marketplace_id, seller=seller, user=user, role=role
+    )
+    return user

@@ -1,0 +1,44 @@
+"""Small parts that every page is made of: {% icon "home" %} and {{ field|control }}."""
+
+from django import forms, template
+from django.templatetags.static import static
+from django.utils.html import format_html
+
+register = template.Library()
+
+_TICKS = (forms.CheckboxInput, forms.RadioSelect, forms.CheckboxSelectMultiple)
+
+
+@register.simple_tag
+def icon(name: str):
+    """A drawing of the sprite, hidden from screen readers: the text beside it says the same."""
+    return format_html(
+        '<svg class="icon" width="24" height="24" aria-hidden="true">'
+        '<use href="{}#{}"></use></svg>',
+        static("vendor/tabler-icons/sprite.svg"),
+        name,
+    )
+
+
+@register.filter
+def control(field):
+    """The form field's own widget in our look, marked when it was wrong."""
+    widget = field.field.widget
+    if isinstance(widget, _TICKS):
+        kind = "form-check-input"
+    elif isinstance(widget, forms.Select):
+        kind = "form-select"
+    else:
+        kind = "form-control"
+    classes = [widget.attrs.get("class", ""), kind, "is-invalid" if field.errors else ""]
+    return field.as_widget(attrs={"class": " ".join(filter(None, classes))})
+
+
+@register.filter
+def is_tick(field) -> bool:
+    return isinstance(field.field.widget, forms.CheckboxInput)
+
+
+@register.filter
+def is_choice_of_many(field) -> bool:
+    return isinstance(field.field.widget, forms.RadioSelect | forms.CheckboxSelectMultiple)
