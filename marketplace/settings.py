@@ -10,6 +10,7 @@ import base64
 import contextlib
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -117,6 +118,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "marketplace.middleware.ContentSecurityPolicy",
     "django_htmx.middleware.HtmxMiddleware",
+    "marketplace.staff_sessions.StaffSessions",
     # Last: its transaction must hold the view and the rendering, and nothing else.
     "marketplace.middleware.TenantMiddleware",
 ]
@@ -225,6 +227,10 @@ ACCOUNT_UNIQUE_EMAIL = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Jangteo"
+# Staff sessions in the admin. A trial goes without the second factor.
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", not TRIAL)
+STAFF_SESSION_IDLE = timedelta(minutes=env.int("STAFF_SESSION_IDLE_MINUTES", 30))
+STAFF_SESSION_LENGTH = timedelta(hours=env.int("STAFF_SESSION_HOURS", 12))
 
 # Language and time
 
@@ -267,9 +273,12 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz/"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-if env.bool("BEHIND_PROXY", False):  # only where the proxy always sets this header itself
+if env.bool("BEHIND_PROXY", False):  # only where the proxy always sets these headers itself
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    ALLAUTH_TRUSTED_PROXY_COUNT = 1  # whose attempts are counted: X-Forwarded-For tells
 SESSION_COOKIE_HTTPONLY = True
+if HTTPS:  # bound to this very host: no neighbour's page can set them
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
