@@ -252,6 +252,12 @@ class OrderLine(TenantModel):
                 name="order_line_unconfirmed",
                 condition=~Q(status="confirmed") & ~Q(stream="shipping"),
             ),
+            models.Index(
+                fields=["marketplace", "seller"],
+                name="order_line_unconfirmed_ship",
+                condition=Q(status__in=["paid", "preparing", "shipped", "delivered"])
+                & Q(stream="shipping"),
+            ),
             models.Index(fields=["marketplace", "sku", "seller"], name="order_line_by_sku"),
             # Lines lie in the table about as they were paid: a few pages a day, and no upkeep.
             BrinIndex(
