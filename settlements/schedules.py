@@ -69,6 +69,11 @@ class Plan:
     _edges: tuple[int, ...]  # unit prices at which another rule may apply
     _known: dict[int, Terms] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def prices(self) -> tuple[int, ...]:
+        """The unit prices from which on other rules may apply, with the lowest one: 0."""
+        return (0, *(edge for edge in self._edges if edge > 0))
+
     def terms(self, unit_price: int) -> Terms:
         """Return the terms at a unit price. The same rules give the same object."""
         band = bisect_right(self._edges, unit_price) if self._edges else 0
@@ -191,6 +196,15 @@ class Schedule:
     def asks_for_sales(self) -> bool:
         """Whether a rule goes by what the seller sold in the previous closed period."""
         return bool(self._tiers)
+
+    @property
+    def change_days(self) -> tuple[date, ...]:
+        """The days on which rules of this version begin or cease to hold, in order."""
+        return self._days
+
+    def named(self, condition: str) -> frozenset[Any]:
+        """Return the values that rules name for a condition, such as "channel"."""
+        return self._named[condition]
 
     def told_apart(
         self, seller_id: int | None, grade: str | None, rate_on: date, previous_sales: int

@@ -1,0 +1,73 @@
+"""Where a seller's money stands: expected, confirmed, held, paid, and when the next is due.
+
+Expected is an estimate; everything else is read from what nights have written. What is owed for
+payout and what has left are the two sides of one ledger account, so they always agree with it.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.db.models import Sum
+
+from sellers.models import Seller
+from settlements import estimates, ledger
+from settlements.estimates import Expected
+from settlements.models import Account, LedgerEntry, SellerBalance, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Amounts in minor units. `carry` is below zero where the seller owes the marketplace."""
+
+    expected: Expected
+    confirmed: int
+    paid: int
+    reserve: int
+    carry: int
+    next_due_on: date | None
+    next_net: int
+
+    @property
+    def held(self) -> int:
+        """What is kept back for now: by open claims, as a reserve, or as too little to pay out."""
+        return self.expected.held.net + self.reserve + self.carried
+
+    @property
+    def carried(self) -> int:
+        return max(self.carry, 0)
+
+    @property
+    def debt(self) -> int:
+        return max(-self.carry, 0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever sold, as far as money can tell."""
+        amounts = (self.confirmed, self.paid, self.reserve, self.carry)
+        return not (any(amounts) or self.expected.lines or self.expected.held.lines)
+
+
+def of_seller(seller: Seller, *, on: date) -> Position:
+    """Where the seller's money stands on a business day. Raises what estimates.expected does."""
+    expected = estimates.expected(seller, on=on)
+    owed, paid = _for_payout(seller)
+    balance = SellerBalance.objects.filter(seller=seller).first()
+    following = Statement.objects.open().filter(seller=seller).order_by("due_on").first()
+    return Position(
+        expected=expected,
+        confirmed=owed - paid,
+        paid=paid,
+        reserve=balance.reserve if balance else 0,
+        carry=balance.carry if balance else 0,
+        next_due_on=following.due_on if following else None,
+        next_net=following.net if following else 0,
+    )
+
+
+def _for_payout(seller: Seller) -> tuple[int, int]:
+    """What statements gave the seller to be paid out, and what of it was paid."""
+    account = Account.objects.filter(code=ledger.PAYOUT_PAYABLE).values_list("pk", flat=True)
+    # The number itself, not a subquery: with it the index on account and seller is used.
+    rows = LedgerEntry.objects.filter(account_id=account.first() or 0, seller_id=seller.pk)
+    sums = rows.aggregate(credit=Sum("credit"), debit=Sum("debit"))
+    return sums["credit"] or 0, sums["debit"] or 0
