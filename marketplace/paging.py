@@ -5,6 +5,8 @@ before it, and a count reads everything.
 """
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 SIZE = 50
 
@@ -14,8 +16,8 @@ class Page:
     """Rows of one page; `newer` and `older` are the keys that the pages beside it are asked by."""
 
     rows: list
-    newer: int | None
-    older: int | None
+    newer: Any
+    older: Any
 
     def __iter__(self):
         return iter(self.rows)
@@ -24,27 +26,37 @@ class Page:
         return len(self.rows)
 
 
-def page(parameters, queryset, *, size: int = SIZE) -> Page:
+def page(parameters, queryset, *, size: int = SIZE, by_day: str | None = None) -> Page:
     """The page of `queryset` that the address asks for by ?before=KEY or ?after=KEY.
 
-    Rows come by falling primary key, whatever order the queryset had; a key that is no number
-    asks for the first page.
+    Rows come by falling primary key, or by a field of days of which each stands once in the
+    queryset, whatever order it had; a key that is none asks for the first page.
     """
-    before, after = _key(parameters.get("before")), _key(parameters.get("after"))
+    field, read = (by_day, _day) if by_day else ("pk", _key)
+    before, after = read(parameters.get("before")), read(parameters.get("after"))
     if after is not None:
-        found = list(queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
+        found = list(queryset.filter(**{f"{field}__gt": after}).order_by(field)[: size + 1])
         rows = found[:size][::-1]
-        return Page(rows, _edge(rows, 0, len(found) > size), rows[-1].pk if rows else None)
-    if before is not None:
-        queryset = queryset.filter(pk__lt=before)
-    found = list(queryset.order_by("-pk")[: size + 1])
-    rows = found[:size]
-    return Page(rows, _edge(rows, 0, before is not None), _edge(rows, -1, len(found) > size))
+        is_newer, is_older = len(found) > size, bool(rows)
+    else:
+        if before is not None:
+            queryset = queryset.filter(**{f"{field}__lt": before})
+        found = list(queryset.order_by(f"-{field}")[: size + 1])
+        rows = found[:size]
+        is_newer, is_older = before is not None, len(found) > size
+    return Page(rows, _edge(rows, 0, field, is_newer), _edge(rows, -1, field, is_older))
 
 
-def _edge(rows, at: int, is_more: bool) -> int | None:
-    return rows[at].pk if rows and is_more else None
+def _edge(rows, at: int, field: str, is_more: bool):
+    return getattr(rows[at], field) if rows and is_more else None
 
 
 def _key(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None

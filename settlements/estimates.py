@@ -32,34 +32,39 @@ STAGES: Final = (PAID, SHIPPED, DELIVERED, CONFIRMED, IN_STATEMENTS)
 # Lines that differ in nothing that a fee may depend on are counted, not read one by one: a seller
 # has far fewer kinds of them than lines, and rounding is the same for each.
 _OPEN = """
-SELECT stage, rate_on, stream, category_id, listing_kind, channel, seller_type, unit_price,
-       quantity, seller_discount, platform_discount, partner_discount, units, count(*)
-FROM (
-    SELECT CASE WHEN c.line_id IS NOT NULL THEN 'held' WHEN l.status = 'preparing' THEN 'paid'
-                ELSE l.status END AS stage,
-           l.paid_on AS rate_on, l.stream, l.category_id, l.listing_kind, l.channel,
-           l.seller_type, l.unit_price, l.quantity, l.seller_discount, l.platform_discount,
-           l.partner_discount, l.units_left AS units
-    FROM orders_orderline l
-    LEFT JOIN (
-        SELECT DISTINCT line_id FROM orders_claim
-        WHERE marketplace_id = %(marketplace)s AND seller_id = %(seller)s
-          AND state IN ('requested', 'approved')
-    ) c ON c.line_id = l.id
-    WHERE l.marketplace_id = %(marketplace)s AND l.seller_id = %(seller)s
-      AND l.status IN ('paid', 'preparing', 'shipped', 'delivered')
-      AND l.paid_on IS NOT NULL AND l.units_left > 0
+WITH claimed AS (
+    SELECT DISTINCT line_id FROM orders_claim
+    WHERE marketplace_id = %(marketplace)s AND seller_id = %(seller)s
+      AND state IN ('requested', 'approved')
+), line AS (
+    SELECT id, status, paid_on AS rate_on, stream, category_id, listing_kind, channel, seller_type,
+           unit_price, quantity, seller_discount, platform_discount, partner_discount, units_left
+    FROM orders_orderline
+    WHERE marketplace_id = %(marketplace)s AND seller_id = %(seller)s AND stream <> 'shipping'
+      AND status IN ('paid', 'preparing', 'shipped', 'delivered')
+      AND paid_on IS NOT NULL AND units_left > 0
+    UNION ALL  -- apart, as each half has a small index of its own
+    SELECT id, status, paid_on, stream, category_id, listing_kind, channel, seller_type,
+           unit_price, quantity, seller_discount, platform_discount, partner_discount, units_left
+    FROM orders_orderline
+    WHERE marketplace_id = %(marketplace)s AND seller_id = %(seller)s AND stream = 'shipping'
+      AND status IN ('paid', 'preparing', 'shipped', 'delivered')
+      AND paid_on IS NOT NULL AND units_left > 0
     UNION ALL
-    SELECT 'confirmed', o.rate_on, l.stream, l.category_id, l.listing_kind, l.channel,
+    SELECT NULL, 'confirmed', o.rate_on, l.stream, l.category_id, l.listing_kind, l.channel,
            l.seller_type, l.unit_price, o.quantity, o.seller_discount, o.platform_discount,
            o.partner_discount, o.quantity
     FROM orders_outcometosettle q
     JOIN orders_outcome o ON o.marketplace_id = %(marketplace)s AND o.id = q.outcome_id
     JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_id
     WHERE q.marketplace_id = %(marketplace)s AND q.seller_id = %(seller)s AND o.sequence = 0
-) AS line
-GROUP BY stage, rate_on, stream, category_id, listing_kind, channel, seller_type, unit_price,
-         quantity, seller_discount, platform_discount, partner_discount, units
+)
+SELECT CASE WHEN claimed.line_id IS NOT NULL THEN 'held' WHEN status = 'preparing' THEN 'paid'
+            ELSE status END,
+       rate_on, stream, category_id, listing_kind, channel, seller_type, unit_price, quantity,
+       seller_discount, platform_discount, partner_discount, units_left, count(*)
+FROM line LEFT JOIN claimed ON claimed.line_id = line.id
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 """
 
 # As the night reads them (settlements.runs), but the sale may be waiting itself.
