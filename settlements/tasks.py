@@ -10,7 +10,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from marketplace.models import Marketplace
-from settlements import nights
+from settlements import export_jobs, nights
 
 
 @shared_task
@@ -64,3 +64,9 @@ def serve_shard(*, marketplace_id: int, on: str, shard_id: int) -> None:
     is_done = nights.serve_shard(marketplace_id, shard_id, at=timezone.now())
     if is_done and nights.can_advance(marketplace_id, date.fromisoformat(on)):
         close_day.delay(marketplace_id=marketplace_id, on=on)
+
+
+@shared_task
+def write_export(*, marketplace_id: int, job_id: int) -> None:
+    """Write the file of an export. A second delivery finds it done."""
+    export_jobs.write(marketplace_id, job_id, at=timezone.now())

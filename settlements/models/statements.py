@@ -95,6 +95,7 @@ class Statement(TenantModel):
     class Meta(TenantModel.Meta):
         verbose_name = _("statement")
         verbose_name_plural = _("statements")
+        permissions = [("export_statement", _("Can export lines, statements and journal"))]
         constraints = [
             *constraints.tenant("statement", "seller"),
             models.UniqueConstraint(

@@ -1,0 +1,116 @@
+"""Exports that a worker writes to a file, asked for by a person or through the API.
+
+Each is a JobRun of kind `export.<what>`; when it is done its file lies under MEDIA_ROOT, in a
+folder of its marketplace, and is served to those who may export. Files are kept for a week. What
+is in them is settlements.exports' business.
+"""
+
+import hashlib
+import uuid
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from marketplace import audit, jobs, tenancy
+from marketplace.models import JobRun
+from marketplace.refusals import Refused, gettext_noop
+from settlements import exports
+
+PREFIX = "export."
+KEPT = timedelta(days=7)
+
+
+class FileGone(Refused):
+    code = "export_file_gone"
+    message = gettext_noop("The file of this export is no longer kept. Ask for a new one.")
+
+
+def rows():
+    """The exports of the marketplace in use, newest first."""
+    return JobRun.objects.filter(kind__in=[PREFIX + kind for kind in exports.KINDS]).order_by("-id")
+
+
+def ask(kind: str, *, by, at: datetime) -> JobRun:
+    """Ask for an export of the marketplace in use. The caller sees to it that a worker writes it.
+
+    `kind` is one of exports.KINDS. Files that were kept long enough go away at this occasion.
+    """
+    if kind not in exports.KINDS:
+        raise KeyError(kind)
+    job = JobRun.objects.create(kind=PREFIX + kind, key=f"{at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex}")
+    audit.record("export.asked", by=by, at=at, obj=job, data={"kind": kind})
+    _drop_old(at)
+    return job
+
+
+def write(marketplace_id: int, job_id: int, *, at: datetime) -> bool:
+    """Write the file of an export whole; False when it is done or in other hands.
+
+    It appears under its name only when it is complete. A worker that dies leaves the job running,
+    and whoever is given the task next writes it again, up to jobs.MAX_ATTEMPTS times.
+    """
+    with tenancy.use(marketplace_id, durable=True):
+        job = _held(job_id)
+        if job is None or job.state in (JobRun.State.DONE, JobRun.State.FAILED):
+            return False
+        if job.state == JobRun.State.QUEUED:
+            job = jobs.begin(job.kind, job.key, at=at)
+        if not jobs.count_attempt(job):
+            jobs.fail(job, "Its file could not be written, however often it was tried.", at=at)
+            return False
+    with tenancy.use(marketplace_id, durable=True):
+        job = _held(job_id)
+        if job is None or job.state != JobRun.State.RUNNING:
+            return False
+        jobs.finish(job, at=at, counts=_write(job))
+    return True
+
+
+def path(job: JobRun) -> Path:
+    """Where the file of an export is. Made of what the system itself has chosen, nothing else."""
+    folder = Path(settings.MEDIA_ROOT) / "exports" / str(job.marketplace_id)
+    return folder / f"{job.kind.removeprefix(PREFIX)}-{job.key}.csv"
+
+
+def file_of(job: JobRun) -> Path:
+    """The complete file of an export. Raises FileGone where there is none (yet, or any more)."""
+    file = path(job)
+    if job.state != JobRun.State.DONE or not file.is_file():
+        raise FileGone()
+    return file
+
+
+def _held(job_id: int) -> JobRun | None:
+    """The job, locked for the rest of the transaction; None while somebody else writes it."""
+    return rows().select_for_update(skip_locked=True, no_key=True).filter(pk=job_id).first()
+
+
+def _write(job: JobRun) -> dict:
+    file = path(job)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = file.with_suffix(".part")
+    # The mark at its beginning lets Korean spreadsheets read it as UTF-8.
+    with partial.open("w", encoding="utf-8-sig", newline="") as out:
+        count = exports.write(job.kind.removeprefix(PREFIX), out)
+    digest = hashlib.sha256()
+    with partial.open("rb") as written:
+        while block := written.read(1 << 20):
+            digest.update(block)
+    size = partial.stat().st_size
+    partial.replace(file)
+    return {"rows": count, "bytes": size, "sha256": digest.hexdigest()}
+
+
+def _drop_old(at: datetime) -> None:
+    """Remove files that nobody needs any more, once what asked for this is certain."""
+    folder = Path(settings.MEDIA_ROOT) / "exports" / str(tenancy.current_id())
+    oldest = (at - KEPT).timestamp()
+
+    def drop():
+        for file in folder.glob("*.*"):
+            if file.stat().st_mtime < oldest:
+                file.unlink(missing_ok=True)
+
+    transaction.on_commit(drop)

@@ -1,0 +1,135 @@
+import csv
+import os
+from datetime import date, timedelta
+
+import pytest
+
+from marketplace import jobs, tenancy
+from marketplace.models import AuditEntry, JobRun
+from marketplace.tests import make as people
+from settlements import export_jobs, exports, nights, tasks
+from settlements.tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def media(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    return tmp_path
+
+
+@pytest.fixture
+def market(db):
+    market = make.market("jangteo", first_open_on=date(2026, 9, 8))
+    with tenancy.use(market.pk):
+        make.sold(make.seller("=A"), unit_price=50_000, category="gold")
+    nights.close_day(market.pk, date(2026, 9, 11), at=make.AT)
+    return market
+
+
+def ask(market, kind="statements", *, at=make.AT):
+    with tenancy.use(market.pk):
+        return export_jobs.ask(kind, by=None, at=at)
+
+
+def write(market, job):
+    return export_jobs.write(market.pk, job.pk, at=make.AT)
+
+
+def stored(market, job):
+    with tenancy.use(market.pk):
+        return JobRun.objects.get(pk=job.pk)
+
+
+class TestAsk:
+    def test_queues_a_job_and_records_who_asked(self, market):
+        operator = people.user()
+        with tenancy.use(market.pk):
+            job = export_jobs.ask("journal", by=operator, at=make.AT)
+            entry = AuditEntry.objects.latest("pk")
+        assert (job.kind, job.state) == ("export.journal", JobRun.State.QUEUED)
+        assert (entry.action, entry.actor, entry.data) == (
+            "export.asked",
+            operator,
+            {"kind": "journal"},
+        )
+
+    def test_knows_its_kinds(self, market):
+        with pytest.raises(KeyError), tenancy.use(market.pk):
+            export_jobs.ask("passwords", by=None, at=make.AT)
+
+    def test_drops_files_that_were_kept_a_week(
+        self, market, media, django_capture_on_commit_callbacks
+    ):
+        old, young = ask(market), ask(market)
+        for job in (old, young):
+            write(market, job)
+        then = (make.AT - timedelta(days=8)).timestamp()
+        os.utime(export_jobs.path(old), (then, then))
+        with django_capture_on_commit_callbacks(execute=True):
+            ask(market)
+        assert not export_jobs.path(old).exists()
+        assert export_jobs.path(young).exists()
+
+
+class TestWrite:
+    @pytest.mark.parametrize("kind", sorted(exports.KINDS))
+    def test_writes_the_file_and_says_how_much(self, market, kind):
+        job = ask(market, kind)
+        tasks.write_export(marketplace_id=market.pk, job_id=job.pk)
+        job = stored(market, job)
+        file = export_jobs.file_of(job)
+        rows = list(csv.reader(file.read_text(encoding="utf-8-sig").splitlines()))
+        assert job.state == JobRun.State.DONE
+        assert tuple(rows[0]) == exports.KINDS[kind][0]
+        assert job.counts["rows"] == len(rows) - 1 > 0
+        assert job.counts["bytes"] == file.stat().st_size
+
+    def test_leaves_no_formula_to_a_spreadsheet(self, market):
+        job = ask(market)
+        write(market, job)
+        [row] = csv.DictReader(export_jobs.path(job).read_text(encoding="utf-8-sig").splitlines())
+        assert row["seller"] == "'=A"
+
+    def test_is_done_once(self, market):
+        job = ask(market)
+        assert write(market, job)
+        assert not write(market, job)
+
+    def test_leaves_nothing_half_written_and_can_be_tried_again(self, market, monkeypatch):
+        job = ask(market)
+
+        def die(kind, out):
+            out.write("half")
+            raise OSError("disk full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(exports, "write", die)
+            with pytest.raises(OSError, match="disk full"):
+                write(market, job)
+        job = stored(market, job)
+        assert job.state == JobRun.State.RUNNING
+        with pytest.raises(export_jobs.FileGone):
+            export_jobs.file_of(job)
+        assert write(market, job)
+
+    def test_gives_up_after_so_many_attempts(self, market):
+        job = ask(market)
+        with tenancy.use(market.pk):
+            JobRun.objects.filter(pk=job.pk).update(
+                attempts=jobs.MAX_ATTEMPTS, state=JobRun.State.RUNNING
+            )
+        assert not write(market, job)
+        assert stored(market, job).state == JobRun.State.FAILED
+
+    def test_knows_no_job_of_a_stranger(self, market):
+        stranger = make.market("stranger")
+        job = ask(market)
+        assert not export_jobs.write(stranger.pk, job.pk, at=make.AT)
+        assert stored(market, job).state == JobRun.State.QUEUED
+
+    def test_writes_no_other_kind_of_job(self, market):
+        with tenancy.use(market.pk):
+            job = JobRun.objects.create(kind="import", key="x")
+        assert not write(market, job)
