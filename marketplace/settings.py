@@ -96,6 +96,7 @@ INSTALLED_APPS = [
     "marketplace.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",  # allauth's list of security keys reads times with it
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",

@@ -22,7 +22,10 @@ def icon(name: str):
 
 @register.filter
 def control(field):
-    """The form field's own widget in our look, marked when it was wrong."""
+    """The form field's own widget in our look, marked when it was wrong.
+
+    Without a placeholder: it would vanish as soon as somebody types; labels and help stay.
+    """
     widget = field.field.widget
     if isinstance(widget, _TICKS):
         kind = "form-check-input"
@@ -31,7 +34,7 @@ def control(field):
     else:
         kind = "form-control"
     classes = [widget.attrs.get("class", ""), kind, "is-invalid" if field.errors else ""]
-    return field.as_widget(attrs={"class": " ".join(filter(None, classes))})
+    return field.as_widget(attrs={"class": " ".join(filter(None, classes)), "placeholder": False})
 
 
 @register.filter
