@@ -132,6 +132,16 @@ def _in_english():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own():
+    """Limits count in the cache: nothing is left over from another run."""
+    from django.test.utils import override_settings
+
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    with override_settings(CACHES={"default": {"BACKEND": backend}}):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _tasks_run_in_place():
     """A test calls tasks as functions or by delay(); neither needs a broker or a worker."""
     from marketplace.celery import app

@@ -75,6 +75,11 @@ def broker_url() -> str:
     return f"redis+socket://{quote(str(_broker_socket()))}"
 
 
+def cache_url() -> str:
+    """The broker's server, and another of its databases."""
+    return f"unix://{quote(str(_broker_socket()))}?db=1"
+
+
 def start_database() -> None:
     """Return once PostgreSQL answers and has the roles and the database. Cheap when it does."""
     if _database_answers() and _roles_stamp().exists():

@@ -1,10 +1,10 @@
 """Which marketplace a request is for, and one transaction around the whole of it.
 
-Seller pages name the marketplace in their address; the admin serves the one chosen in the
-session, which is checked against the user's memberships at every request. The transaction holds
-the rendering as well: a query evaluated after it would find nothing, silently. An answer of 500
-and above, and any exception that left the view, roll everything back. Times are shown in the
-marketplace's own zone.
+Seller pages name the marketplace in their address; a request of the API is told by its key; the
+admin serves the one chosen in the session, which is checked against the user's memberships at
+every request. The transaction holds the rendering as well: a query evaluated after it would find
+nothing, silently. An answer of 500 and above, and any exception that left the view, roll
+everything back. Times are shown in the marketplace's own zone.
 """
 
 import re
@@ -17,6 +17,7 @@ from django.http import FileResponse, Http404
 from django.utils import timezone
 
 from marketplace import permissions, tenancy
+from marketplace.api import middleware as api
 from marketplace.models import Marketplace
 
 SESSION_KEY = "marketplace_id"
@@ -76,6 +77,8 @@ def _resolve(request) -> int | None:
         if key is None:
             raise Http404
         return key
+    if path.startswith(api.PREFIX):
+        return api.marketplace_of(request)
     if path.startswith(_ADMIN) and not path.startswith(_CHOOSING):
         return _chosen(request)
     return None

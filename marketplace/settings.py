@@ -105,9 +105,13 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Around all that may answer under /api/, so that every error there has one form.
+    "marketplace.api.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -196,7 +200,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 EMBEDDED_BROKER = not env.str("CELERY_BROKER_URL", "")
 CELERY_BROKER_URL = embedded.broker_url() if EMBEDDED_BROKER else env.str("CELERY_BROKER_URL")
 # Rate limits count in the cache: with more than one web process, name one they share.
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+CACHES = {
+    "default": env.cache_url("CACHE_URL")
+    if env.str("CACHE_URL", "")
+    else {"BACKEND": "marketplace.embedded_cache.EmbeddedCache"}
+    if TRIAL
+    else env.cache_url_config("locmemcache://")
+}
 
 # The night: how much of a step one task does, in one transaction
 
@@ -274,7 +284,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz/"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-if env.bool("BEHIND_PROXY", False):  # only where the proxy always sets these headers itself
+BEHIND_PROXY = env.bool("BEHIND_PROXY", False)
+if BEHIND_PROXY:  # only where the proxy always sets these headers itself
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     ALLAUTH_TRUSTED_PROXY_COUNT = 1  # whose attempts are counted: X-Forwarded-For tells
 SESSION_COOKIE_HTTPONLY = True
@@ -307,10 +318,18 @@ UNFOLD = {
 # API
 
 REST_FRAMEWORK = {
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["marketplace.api.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["marketplace.api.authentication.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["marketplace.api.parsing.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "marketplace.api.paging.CursorPages",
+    "EXCEPTION_HANDLER": "marketplace.api.problems.handle",
+    "DEFAULT_SCHEMA_CLASS": "marketplace.api.schema.Schema",
+    "UNAUTHENTICATED_USER": None,
 }
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # bytes of a request's body
+API_REQUESTS_A_MINUTE = env.int("API_REQUESTS_A_MINUTE", 600)  # of one key
+API_MARKETPLACE_REQUESTS_A_MINUTE = env.int("API_MARKETPLACE_REQUESTS_A_MINUTE", 3_000)
 
 # Logs: one JSON object a line, on standard error
 

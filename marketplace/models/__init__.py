@@ -12,16 +12,19 @@ from marketplace.models.base import (
 from marketplace.models.calendar import CalendarVersion, ClosedDay
 from marketplace.models.delivery import InboxMessage, OutboxMessage
 from marketplace.models.jobs import JobRow, JobRun, JobShard
+from marketplace.models.keys import ApiKey, IdempotencyKey
 from marketplace.models.people import Membership, User
 from marketplace.models.registry import LegalIdentity, Marketplace
 
 __all__ = [
+    "ApiKey",
     "Approval",
     "AuditEntry",
     "AuditSeal",
     "AuditSealMember",
     "CalendarVersion",
     "ClosedDay",
+    "IdempotencyKey",
     "InboxMessage",
     "JobRow",
     "JobRun",

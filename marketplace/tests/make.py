@@ -3,12 +3,16 @@
 Rows are written as any process writes them, by the app role inside the marketplace.
 """
 
+import json
 import threading
-from datetime import UTC, date, datetime
+import uuid
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection, connections
+from django.test import Client
+from django.utils import timezone
 
-from marketplace import tenancy
+from marketplace import api_keys, tenancy
 from marketplace.models import Marketplace, Membership, User
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # noon in Seoul, on a Monday
@@ -74,3 +78,45 @@ class another_connection(threading.Thread):  # noqa: N801 (used as a block)
         assert not self.is_alive()
         if self.failure:
             raise self.failure
+
+
+def api_key(marketplace, *scopes, seller="", at=None, **fields) -> api_keys.Made:
+    """A key that works now, with its secret; without scopes named, it has all of them."""
+    at = at or timezone.now()
+    fields.setdefault("expires_at", at + timedelta(days=30))
+    with tenancy.use(marketplace.pk):
+        return api_keys.create(
+            marketplace,
+            name="checkout",
+            scopes=scopes or api_keys.SCOPES,
+            seller=seller,
+            by=None,
+            at=at,
+            **fields,
+        )
+
+
+class ApiClient(Client):
+    """Calls the API as a program does: with its key, in JSON, and one idempotency key a call."""
+
+    def __init__(self, made: api_keys.Made | None = None, **defaults):
+        super().__init__(raise_request_exception=False, **defaults)
+        self.secret = made.secret if made else None
+
+    def call(self, method, path, data=None, *, key=None, **headers):
+        """`headers` in Python's spelling: if_match="…"."""
+        if self.secret:
+            headers.setdefault("authorization", f"Bearer {self.secret}")
+        if method == "post":
+            headers["idempotency_key"] = key or uuid.uuid4().hex
+        headers.setdefault("accept_language", "en")
+        named = {name.replace("_", "-"): value for name, value in headers.items() if value}
+        body = data if isinstance(data, str | bytes) else json.dumps(data)
+        content = {} if data is None else {"data": body, "content_type": "application/json"}
+        return self.generic(method.upper(), f"/api/v1/{path}", headers=named, **content)
+
+    def read(self, path, **headers):
+        return self.call("get", path, **headers)
+
+    def send(self, path, data, **headers):
+        return self.call("post", path, data, **headers)

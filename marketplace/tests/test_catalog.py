@@ -12,8 +12,12 @@ from marketplace.constraints import TenantIsolation
 
 pytestmark = pytest.mark.django_db
 
-# They tell which marketplace a user may enter, so they are read before one is entered.
-GLOBAL_WITH_OWNER = {"marketplace_membership", "sellers_sellermember"}
+# They tell which marketplace a user or a key may enter, so they are read before one is entered.
+GLOBAL_WITH_OWNER = {
+    "marketplace_membership",
+    "sellers_sellermember",
+    "marketplace_apikey",
+}
 # A foreign key on the bulk tables would more than double a night; each run looks for orphans.
 WITHOUT_FOREIGN_KEYS = {"settlement_line", "ledger_entry"}
 # Runs with its owner's rights, because the app role may not create tables.

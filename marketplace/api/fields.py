@@ -1,0 +1,143 @@
+"""What goes in and out as JSON, strictly: a number is no text, and nothing unknown is let by.
+
+Each serializer of the API is a `Document`: it names every field, and a field that it does not
+name is an error of the request, never ignored.
+"""
+
+from datetime import UTC, datetime
+
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+LARGEST = 10**15
+_MOMENT = {"type": "string", "format": "date-time"}
+
+
+class Document(serializers.Serializer):
+    """A JSON object whose fields are all named. `context["request"].auth` is the key."""
+
+    default_error_messages = {"unknown_field": _("There is no such field.")}
+
+    def to_internal_value(self, data):
+        if isinstance(data, dict) and (unknown := data.keys() - self._writable_names):
+            error = self.error_messages["unknown_field"]
+            raise serializers.ValidationError(
+                {
+                    str(name)[:100]: [serializers.ErrorDetail(error, "unknown_field")]
+                    for name in sorted(unknown, key=str)[:20]
+                }
+            )
+        return super().to_internal_value(data)
+
+    @property
+    def _writable_names(self) -> set[str]:
+        if not hasattr(self, "_known_names"):
+            self._known_names = {field.field_name for field in self._writable_fields}
+        return self._known_names
+
+
+class Text(serializers.CharField):
+    """A JSON string that PostgreSQL can store."""
+
+    def __init__(self, **kwargs):
+        kwargs.setdefault("trim_whitespace", False)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data):
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Whole(serializers.IntegerField):
+    """A JSON number without a fraction."""
+
+    def __init__(self, **kwargs):
+        kwargs.setdefault("min_value", 0)
+        kwargs.setdefault("max_value", LARGEST)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data):
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
+class Flag(serializers.BooleanField):
+    """true or false, nothing like them."""
+
+    def to_internal_value(self, data):
+        if type(data) is not bool:
+            self.fail("invalid", input=str(data)[:40])
+        return data
+
+
+@extend_schema_field(_MOMENT)
+class Moment(serializers.Field):
+    """A moment as RFC 3339 writes it: read with any offset, shown in UTC."""
+
+    default_error_messages = {
+        "invalid": _("Write a moment with its offset, such as 2026-03-02T12:00:00+09:00.")
+    }
+
+    def to_internal_value(self, data):
+        try:
+            moment = parse_datetime(data) if isinstance(data, str) and len(data) < 40 else None
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail("invalid")
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.fail("invalid")
+
+    def to_representation(self, value: datetime) -> str:
+        return shown(value)
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "required": ["amount", "currency"],
+        "additionalProperties": False,
+        "properties": {
+            "amount": {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST},
+            "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+        },
+    }
+)
+class Money(serializers.Field):
+    """An amount in minor units of the marketplace's currency, which it names."""
+
+    default_error_messages = {
+        "invalid": _("Write money as an amount in minor units and a currency."),
+        "currency": _("This marketplace trades in %(currency)s."),
+        "negative": _("An amount is not below zero."),
+        "large": _("The amount is too large."),
+    }
+
+    def to_internal_value(self, data):
+        if not isinstance(data, dict) or data.keys() != {"amount", "currency"}:
+            self.fail("invalid")
+        amount, currency = data["amount"], self.context["request"].auth.marketplace.currency
+        if type(amount) is not int:
+            self.fail("invalid")
+        if data["currency"] != currency:
+            message = self.error_messages["currency"] % {"currency": currency}
+            raise serializers.ValidationError(message, code="currency")
+        if amount < 0:
+            self.fail("negative")
+        if amount > LARGEST:
+            self.fail("large")
+        return amount
+
+    def to_representation(self, value: int) -> dict:
+        return {"amount": value, "currency": self.context["request"].auth.marketplace.currency}
+
+
+def shown(moment: datetime) -> str:
+    """A moment in UTC, to the microsecond that is stored."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
