@@ -1,4 +1,4 @@
-from listings import models, reviewing
+from listings import models
 from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, RowsInline, VersionedRuleAdmin, register
 
 
@@ -46,7 +46,7 @@ class RevisionAdmin(ReadOnlyAdmin):
 
 @register(models.PolicyPack)
 class PolicyPackAdmin(VersionedRuleAdmin):
-    publishing = staticmethod(reviewing.publish_pack)
+    pass
 
 
 @register(models.Finding)

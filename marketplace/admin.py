@@ -12,10 +12,15 @@ from functools import partial
 
 from django.contrib import admin, messages
 from django.contrib.admin import register
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db.models import Case, When
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -38,7 +43,18 @@ from unfold.forms import (
 )
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 
-from marketplace import audit, models, money, outbox, permissions, tenancy, versions
+from marketplace import (
+    approval_pages,
+    approvals,
+    audit,
+    models,
+    money,
+    outbox,
+    permissions,
+    tenancy,
+    versions,
+)
+from marketplace.approval_pages import Problem
 from marketplace.middleware import SESSION_KEY
 from marketplace.refusals import Refused
 
@@ -48,6 +64,7 @@ __all__ = [
     "DraftPartAdmin",
     "DropdownFilter",
     "ModelAdmin",
+    "Problem",
     "ProcessAdmin",
     "RangeDateFilter",
     "RangeDateTimeFilter",
@@ -79,9 +96,11 @@ COLOURS = {
     ),
     **dict.fromkeys(("closed", "confirmed", "delivered", "paid"), "good"),
     **dict.fromkeys(("preparing", "running", "shipped"), "busy"),
-    **dict.fromkeys(("draft", "onboarding", "open", "queued", "requested", "submitted"), "care"),
+    **dict.fromkeys(
+        ("asked", "draft", "onboarding", "open", "queued", "requested", "submitted"), "care"
+    ),
     **dict.fromkeys(("paused_by_seller", "restricted", "terminating", "test", "warn"), "care"),
-    **dict.fromkeys(("block", "blocked", "failed", "rejected", "suspended"), "bad"),
+    **dict.fromkeys(("block", "blocked", "failed", "refused", "rejected", "suspended"), "bad"),
     "suspended_by_platform": "bad",
 }
 
@@ -173,6 +192,21 @@ class TenantAdmin(ModelAdmin):
         if done:
             self.message_user(request, gettext("%(count)s done.") % {"count": done})
 
+    def page(self, request, template, *, title, **context):
+        """A page of our own inside the admin. Its template extends admin/page.html."""
+        context |= {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+        return TemplateResponse(request, template, context)
+
+    def found(self, request, object_id):
+        """The row of an address, or 404: of another marketplace's rows none is there."""
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        return row
+
+    def list_url(self) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
     # Django's own log keeps names of rows beside no marketplace. Ours is the audit trail.
 
     def log_addition(self, request, obj, message):
@@ -218,20 +252,27 @@ class ProcessAdmin(TenantAdmin):
 
 
 class VersionedRuleAdmin(ProcessAdmin):
-    """Versions of a rule: a draft is edited and published, a published one only read.
+    """Versions of a rule: a draft is edited, a published one only read.
 
-    `publishing` is the process that publishes this kind of rule, with checks of its own.
+    It is published by whom somebody else has asked to (marketplace.approvals).
     """
 
-    publishing = staticmethod(versions.publish)
-    list_display = ["number", "valid_from", "state", "published_at", "note"]
+    list_display = ["number", "valid_from", state_column(), "published_at", "note"]
     readonly_fields = ["number", "state", "published_at", "published_by"]
     ordering = ["-valid_from", "-number"]
-    actions = ["revise", "publish"]
+    actions = ["revise", "ask"]
+    actions_detail = ["ask_for_one"]
 
     def has_change_permission(self, request, obj=None):
         is_published = obj is not None and obj.state == obj.State.PUBLISHED
         return not is_published and super().has_change_permission(request, obj)
+
+    def has_ask_permission(self, request, object_id=None):
+        return super().has_change_permission(request)
+
+    def problems(self, version) -> list[Problem]:
+        """What somebody should know before the version is published; some may forbid it."""
+        return []
 
     @action(description=_("Draft a next version of each"), permissions=["change"])
     def revise(self, request, queryset):
@@ -248,12 +289,15 @@ class VersionedRuleAdmin(ProcessAdmin):
             ),
         )
 
-    @action(description=_("Publish selected drafts"), permissions=["change"])
-    def publish(self, request, queryset):
-        self.ask_for_each(
-            request,
-            queryset.order_by("valid_from"),
-            partial(self.publishing, by=request.user, at=timezone.now()),
+    @action(description=_("Ask for the publication of selected drafts"), permissions=["ask"])
+    def ask(self, request, queryset):
+        return approval_pages.ask_for_publication(self, request, queryset)
+
+    @action(description=_("Ask for publication"), url_path="ask", permissions=["ask"])
+    def ask_for_one(self, request, object_id):
+        version = self.found(request, object_id)
+        return approval_pages.ask_for_publication(
+            self, request, self.model.objects.filter(pk=version.pk)
         )
 
 
@@ -406,6 +450,10 @@ class MarketplaceAdmin(ProcessAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).filter(pk=tenancy.current_id())
 
+    def get_readonly_fields(self, request, obj=None):
+        is_test = obj is None or obj.state == obj.State.TEST
+        return [*self.readonly_fields, *([] if is_test else ["needs_second_person"])]
+
 
 @register(models.LegalIdentity)
 class LegalIdentityAdmin(VersionedRuleAdmin):
@@ -483,9 +531,25 @@ class InboxMessageAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
 
-@admin.register(models.Approval)
+@register(models.Approval)
 class ApprovalAdmin(ReadOnlyAdmin):
-    list_display = ["subject", "kind", "state", "asked_by", "asked_at", "decided_by", "decided_at"]
-    list_filter = ["state"]
+    """What waits for a second person, and what was decided. Opening one leads to the decision."""
+
+    list_display = ["subject", "named_kind", state_column(), "asked_by", "asked_at", "decided_by"]
+    list_filter = [("state", ChoicesDropdownFilter)]
     list_select_related = ["asked_by", "decided_by"]
-    ordering = ["-asked_at"]
+    ordering = [
+        Case(When(state=models.Approval.State.ASKED, then=0), default=1),
+        "-asked_at",
+        "-id",
+    ]
+
+    @display(description=_("kind"))
+    def named_kind(self, approval):
+        return approvals.KINDS[approval.kind].name
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        approval = self.found(request, object_id)
+        if not self.has_view_permission(request, approval):
+            raise PermissionDenied
+        return approval_pages.show(self, request, approval, state_column()(approval))

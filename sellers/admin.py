@@ -46,7 +46,7 @@ class PerformanceDayAdmin(ReadOnlyAdmin):
 
 @register(models.GradePolicy)
 class GradePolicyAdmin(VersionedRuleAdmin):
-    publishing = staticmethod(grades.publish_policy)
+    pass
 
 
 class GradeAdmin(ReadOnlyAdmin):

@@ -13,7 +13,7 @@ from marketplace.admin import (
     display,
     register,
 )
-from settlements import explanations, fee_publishing, line_words, models
+from settlements import explanations, line_words, models
 
 
 @register(models.FeeSchedule)
@@ -34,7 +34,6 @@ class FeeRuleInline(RowsInline):
 
 @register(models.FeeScheduleVersion)
 class FeeScheduleVersionAdmin(VersionedRuleAdmin):
-    publishing = staticmethod(fee_publishing.publish)
     list_display = ["schedule", *VersionedRuleAdmin.list_display]
     list_select_related = ["schedule"]
     readonly_fields = ["schedule", *VersionedRuleAdmin.readonly_fields]

@@ -213,26 +213,11 @@ class TestVersionedRules:
                 LegalIdentity, valid_from=make.FIRST_OPEN_ON, by=None, company="장터"
             )
 
-    def _publish(self, client, version):
-        data = {"action": "publish", "_selected_action": [version.pk]}
-        return client.post(IDENTITIES, data, follow=True)
-
-    def test_are_published_by_an_action(self, at_work, operator, version, markets):
-        self._publish(at_work, version)
-        with tenancy.use(markets[0].pk):
-            version.refresh_from_db()
-        assert (version.state, version.published_by) == ("published", operator)
-
-    def test_say_why_they_are_refused(self, at_work, version, markets):
-        self._publish(at_work, version)
-        answer = self._publish(at_work, version)
-        [message] = answer.context["messages"]
-        assert message.level_tag == "warning"
-
-    def test_are_edited_as_drafts_only(self, at_work, version):
+    def test_are_edited_as_drafts_only(self, at_work, version, markets):
         page = f"{IDENTITIES}{version.pk}/change/"
         assert at_work.get(page).context["has_change_permission"]
-        self._publish(at_work, version)
+        with tenancy.use(markets[0].pk):
+            versions.publish(version, by=None, at=make.NOON)
         assert not at_work.get(page).context["has_change_permission"]
 
 
