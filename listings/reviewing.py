@@ -12,7 +12,7 @@ from django.db import transaction
 
 from listings import policy
 from listings.models import Category, Finding, Listing, PolicyPack, Revision
-from marketplace import audit, outbox, reasons, states, tenancy, versions
+from marketplace import audit, changes, reasons, states, tenancy, versions
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
@@ -166,7 +166,7 @@ def submit(revision: Revision, *, by, at: datetime) -> Revision:
             raise ListingClosed()
         changes = {"submitted_at": at, "sent_back_for": ""}
         states.move(revision, Revision.State.SUBMITTED, by=by, at=at, changes=changes)
-        _announce("submitted", revision.listing)
+        _announce("submitted", revision.listing, at)
     return revision
 
 
@@ -179,7 +179,7 @@ def send_back(revision: Revision, *, by, at: datetime, reason: str) -> Revision:
     reason = reasons.given(reason)
     changes = {"sent_back_for": reason}
     states.move(revision, Revision.State.DRAFT, by=by, at=at, reason=reason, changes=changes)
-    _announce("sent_back", revision.listing)
+    _announce("sent_back", revision.listing, at)
     return revision
 
 
@@ -203,7 +203,7 @@ def publish(revision: Revision, *, by, at: datetime) -> Revision:
             Listing.objects.filter(pk=listing.pk).update(live_revision=revision)
             data = {"revision": revision.number}
             audit.record("listing.revised", by=by, at=at, obj=listing, data=data)
-        _announce("published", listing)
+        _announce("published", listing, at)
     return revision
 
 
@@ -218,7 +218,7 @@ def take_down(listing: Listing, *, by, at: datetime, reason: str) -> Listing:
     changes = {"taken_down_for": reason}
     to = Listing.State.SUSPENDED_BY_PLATFORM
     states.move(listing, to, by=by, at=at, reason=reason, changes=changes)
-    _announce("taken_down", listing)
+    _announce("taken_down", listing, at)
     return listing
 
 
@@ -230,7 +230,7 @@ def restore(listing: Listing, *, by, at: datetime, reason: str = "") -> Listing:
         raise NotTakenDown()
     changes = {"taken_down_for": ""}
     states.move(listing, Listing.State.ON_SALE, by=by, at=at, reason=reason, changes=changes)
-    _announce("restored", listing)
+    _announce("restored", listing, at)
     return listing
 
 
@@ -265,8 +265,8 @@ def _refuse_blocked(findings: list[Finding]) -> None:
         raise BlockedByPolicy(count=len(blocking))
 
 
-def _announce(deed: str, listing: Listing) -> None:
-    outbox.add(f"listing.{deed}", listing_id=listing.pk, seller_id=listing.seller_id)
+def _announce(deed: str, listing: Listing, at: datetime) -> None:
+    changes.announce(f"listing.{deed}", listing.public_id, at=at, seller_id=listing.seller_id)
 
 
 def _only_words(words: dict) -> dict:

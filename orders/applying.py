@@ -78,6 +78,8 @@ class Held:
 
     def __init__(self, orders: Iterable[int]) -> None:
         self.lines: dict[int, list[folding.Line]] = defaultdict(list)
+        # What apply() has changed: line numbers, by order and seller.
+        self.changed: dict[tuple[int, int], list[int]] = defaultdict(list)
         self._before: dict[int, tuple] = {}
         for order_id, *state in lock(orders).values_list("order_id", *_STATE):
             self.lines[order_id].append(folding.Line(*state))
@@ -101,6 +103,7 @@ class Held:
                 before, after = self._before[line.id], _state_of(line)
                 if before != after:
                     changed.append((before, after))
+                    self.changed[order_id, line.seller].append(line.number)
         _save(changed, by, at, reason)
         outcomes.record(sales, reversals)
         touch(_touched(changed, sales, reversals))

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Sum
 
-from marketplace import audit, outbox, states, tenancy
+from marketplace import audit, changes, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import applying, confirmation_days, folding, shipping, verdicts, withdrawal
@@ -105,7 +105,7 @@ def request(
     # Without the reason: those are a buyer's own words.
     data = {"line": line.pk, "type": str(kind), "quantity": quantity}
     audit.record("claim.requested", by=by, at=at, obj=claim, data=data)
-    _announce(claim)
+    _announce(claim, at)
     return claim
 
 
@@ -229,14 +229,14 @@ def _close(claim: Claim, to: str, by, at: datetime, reason: str, **changes) -> C
     return claim
 
 
-def _move(claim: Claim, to: str, by, at: datetime, reason: str, **changes) -> Claim:
-    states.move(claim, to, by=by, at=at, reason=reason, changes=changes)
-    _announce(claim)
+def _move(claim: Claim, to: str, by, at: datetime, reason: str, **values) -> Claim:
+    states.move(claim, to, by=by, at=at, reason=reason, changes=values)
+    _announce(claim, at)
     return claim
 
 
-def _announce(claim: Claim) -> None:
-    outbox.add(f"claim.{claim.state}", claim_id=claim.pk, seller_id=claim.seller_id)
+def _announce(claim: Claim, at: datetime) -> None:
+    changes.announce(f"claim.{claim.state}", claim.public_id, at=at, seller_id=claim.seller_id)
 
 
 def _open(claim: Claim) -> tuple[Claim, OrderLine]:

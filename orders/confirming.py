@@ -5,15 +5,17 @@ a claim held back, in the first night after. Nights that were missed are caught 
 that each line gets the date of its own night.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
 from itertools import islice
 
 from django.db import transaction
 
+from marketplace import changes
 from orders import applying, bulk, confirmation_days, folding
 from orders.models import OrderLine
+from sellers.models import Seller
 
 BATCH = 5_000  # lines
 CAUSE = "confirmed_by_itself"
@@ -34,26 +36,38 @@ def confirm_due(
         lines = lines.filter(seller_id__lt=end_seller)
     _find_due_days(lines)
     due = lines.due_for_confirmation(on).order_by("order_id", "pk")
-    rows = due.values_list("order_id", "number", "pk").iterator(BATCH)
-    confirmed = 0
+    rows = due.values_list("order_id", "number", "pk", "seller_id").iterator(BATCH)
+    confirmed: Counter[int] = Counter()
     while batch := list(islice(rows, BATCH)):
         confirmed += _confirm(batch, on, at)
-    return confirmed
+    _announce(confirmed, on, at)
+    return confirmed.total()
 
 
-def _confirm(batch: Sequence[tuple[int, int, int]], on: date, at: datetime) -> int:
-    held = applying.Held({order_id for order_id, _, _ in batch})
+def _announce(confirmed: Counter[int], on: date, at: datetime) -> None:
+    """Tell each seller how many, once a night: a row for each order would be millions."""
+    ids = dict(Seller.objects.filter(bulk.among("id", confirmed)).values_list("pk", "public_id"))
+    rows = [
+        (ids[seller_id], seller_id, {"on": on.isoformat(), "lines": count})
+        for seller_id, count in confirmed.items()
+    ]
+    changes.announce_many("orders.confirmed", rows, at=at)
+
+
+def _confirm(batch: Sequence[tuple[int, int, int, int]], on: date, at: datetime) -> Counter[int]:
+    """How many lines of each seller were confirmed."""
+    held = applying.Held({order_id for order_id, *_ in batch})
     # Asked again after locking: whoever was making a claim meanwhile has made it by now.
     due = OrderLine.objects.due_for_confirmation(on)
-    still_due = due.filter(bulk.among("id", [key for _, _, key in batch]))
+    still_due = due.filter(bulk.among("id", [key for _, _, key, _ in batch]))
     keys = set(still_due.values_list("pk", flat=True))
     acting = defaultdict(list)
-    for order_id, number, key in batch:
+    for order_id, number, key, _ in batch:
         if key in keys:
             event = folding.Event(folding.CONFIRMED, at, on, line=number, cause=CAUSE)
             acting[order_id].append(event)
     held.apply(acting, by=None, at=at, reason=CAUSE)
-    return len(keys)
+    return Counter(seller_id for _, _, key, seller_id in batch if key in keys)
 
 
 def _find_due_days(lines) -> None:

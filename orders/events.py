@@ -12,7 +12,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from marketplace import tenancy
+from marketplace import changes, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import applying, arrivals, bulk, folding, verdicts
@@ -88,12 +88,13 @@ class NewEvent:
 
 
 @transaction.atomic
-def accept_many(events: Iterable[NewEvent], *, at: datetime) -> list[Verdict]:
+def accept_many(events: Iterable[NewEvent], *, at: datetime, is_news: bool = True) -> list[Verdict]:
     """Keep events and let them act; a verdict for each, in the order given.
 
     Sent again it is `repeated`, or refused as `event_differs` if it says something else. Accepted
     with a code: `order_not_known_yet`, and `more_than_remains` where it took what was left.
-    A cancellation of more units than were ever sold is kept as evidence, and refused.
+    A cancellation of more units than were ever sold is kept as evidence, and refused. The change
+    feed is told of lines that changed where that is news, not history.
     """
     events = list(events)
     given = [_checked(event, at) for event in events]
@@ -106,7 +107,7 @@ def accept_many(events: Iterable[NewEvent], *, at: datetime) -> list[Verdict]:
     usable.sort(key=lambda n: orders.get(events[n].order_number, 0))
     for start in range(0, len(usable), BATCH):
         batch = usable[start : start + BATCH]
-        found = _accept([events[n] for n in batch], orders, at)
+        found = _accept([events[n] for n in batch], orders, at, is_news)
         for n, verdict in zip(batch, found, strict=True):
             given[n] = verdict
     return given
@@ -125,7 +126,9 @@ def more_than_remains(excess: folding.Excess) -> MoreThanRemains:
     )
 
 
-def _accept(events: Sequence[NewEvent], orders: Mapping[str, int], at: datetime) -> list[Verdict]:
+def _accept(
+    events: Sequence[NewEvent], orders: Mapping[str, int], at: datetime, is_news: bool
+) -> list[Verdict]:
     """A batch of usable events; `orders` are those that are known, number to id."""
     held = applying.Held({orders[e.order_number] for e in events if e.order_number in orders})
     sellers = _sellers(events)
@@ -146,6 +149,8 @@ def _accept(events: Sequence[NewEvent], orders: Mapping[str, int], at: datetime)
         for found in held.apply(acting, by=None, at=at).values()
         for excess in found
     }
+    if is_news:
+        _announce(held, at)
     given = []
     for n, event in enumerate(events):
         key = _key(event)
@@ -157,6 +162,17 @@ def _accept(events: Sequence[NewEvent], orders: Mapping[str, int], at: datetime)
         else:
             given.append(_compared(event, told.get(key) or first[key]))
     return given
+
+
+def _announce(held: applying.Held, at: datetime) -> None:
+    """Tell each seller of an order which of his lines changed; how, the order itself says."""
+    orders = Order.objects.filter(bulk.among("id", {order_id for order_id, _ in held.changed}))
+    ids = dict(orders.values_list("pk", "public_id"))
+    rows = [
+        (ids[order_id], seller_id, {"lines": sorted(lines)})
+        for (order_id, seller_id), lines in held.changed.items()
+    ]
+    changes.announce_many("order.lines_changed", rows, at=at)
 
 
 def _insert(events: Iterable[NewEvent], at: datetime) -> set[tuple[str, str]]:

@@ -94,7 +94,10 @@ class Batches:
             else:
                 orders.append(gathered)
         given = intake.accept_many(
-            [found.order for found in orders if found.order], at=self.at, tenders=intake.LIST
+            [found.order for found in orders if found.order],
+            at=self.at,
+            tenders=intake.LIST,
+            is_news=False,  # a file of history is none
         )
         usable = []
         for found, verdict in zip(orders, given, strict=True):
@@ -111,7 +114,7 @@ class Batches:
 
     def _bring_events(self, orders: Sequence[Gathered]) -> None:
         happened = [(found, event) for found in orders for event in found.events]
-        given = events.accept_many([event for _, event in happened], at=self.at)
+        given = events.accept_many([event for _, event in happened], at=self.at, is_news=False)
         for (found, event), verdict in zip(happened, given, strict=True):
             self.counts[f"events_{verdict.result}"] += 1
             if verdict.refusal is not None:
@@ -133,7 +136,7 @@ class Batches:
         ]
         found = cancel_matching.find(self.profile.source, cancels)
         matched = [event for event in found if isinstance(event, events.NewEvent)]
-        given = iter(events.accept_many(matched, at=self.at))
+        given = iter(events.accept_many(matched, at=self.at, is_news=False))
         for cancel, event, row in zip(cancels, found, rows, strict=True):
             at, key = At(row[2], row[3]), row[4]["number"]
             amount = cancel.unit_price * cancel.quantity

@@ -5,7 +5,7 @@ itself: one that is refused changes nothing about the others. Events that came b
 order act as soon as it is accepted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from django.db import transaction
 
 from listings.models import Category, Listing
-from marketplace import audit, identifiers
+from marketplace import audit, changes, identifiers
 from marketplace.refusals import Refused, gettext_noop
 from orders import applying, arrivals, bulk, events, pricing, submissions, verdicts
 from orders.models import Order, OrderLine, Payment
@@ -77,13 +77,14 @@ class UnknownListing(Refused):
 
 @transaction.atomic
 def accept_many(
-    orders: Iterable[NewOrder], *, at: datetime, tenders: str = REFUSE
+    orders: Iterable[NewOrder], *, at: datetime, tenders: str = REFUSE, is_news: bool = True
 ) -> list[Verdict]:
     """Accept orders, each by itself; a verdict for each, in the order given.
 
     Sent again it is `repeated`, or refused as `order_differs` if it says something else.
     Payments that do not sum to what is charged are refused; with tenders="list" the order is
-    stored with the difference, and its verdict is accepted with the code.
+    stored with the difference, and its verdict is accepted with the code. The change feed is
+    told of accepted orders where they are news, not history.
     """
     if tenders not in (REFUSE, LIST):
         raise ValueError(f"tenders is {tenders!r}")
@@ -93,7 +94,7 @@ def accept_many(
     arrivals.bring_orders(orders[n].number for n in usable)
     for start in range(0, len(usable), BATCH):
         batch = usable[start : start + BATCH]
-        found = _accept([orders[n] for n in batch], at, tenders)
+        found = _accept([orders[n] for n in batch], at, tenders, is_news)
         for n, verdict in zip(batch, found, strict=True):
             given[n] = verdict
     return given
@@ -107,7 +108,7 @@ def _checked(order: NewOrder, at: datetime) -> Verdict | None:
     return None
 
 
-def _accept(orders: Sequence[NewOrder], at: datetime, tenders: str) -> list[Verdict]:
+def _accept(orders: Sequence[NewOrder], at: datetime, tenders: str, is_news: bool) -> list[Verdict]:
     """A batch of orders against which nothing could be said so far."""
     catalogue = _Catalogue(orders)
     stored = _stored(orders)
@@ -130,6 +131,8 @@ def _accept(orders: Sequence[NewOrder], at: datetime, tenders: str) -> list[Verd
         new[order.number] = priced
         given.append(None)  # when it is written
     accepted = _write(list(new.values()), at)
+    if is_news:
+        _announce(new, accepted, at)
     return [verdict or accepted[order.number] for order, verdict in zip(orders, given, strict=True)]
 
 
@@ -346,6 +349,16 @@ def _write(new: Sequence[_Priced], at: datetime) -> dict[str, Verdict]:
             refusal = refusal or events.more_than_remains(excesses[ids[number]][0])
         given[number] = Verdict(number, verdicts.ACCEPTED, refusal, field, public_ids[number])
     return given
+
+
+def _announce(new: Mapping[str, _Priced], accepted: Mapping[str, Verdict], at: datetime) -> None:
+    """Tell each seller of an order about his part of it. Events that waited are part of this."""
+    rows = [
+        (accepted[number].public_id, seller_id, {})
+        for number, priced in new.items()
+        for seller_id in sorted({line.said[1] for line in priced.lines})
+    ]
+    changes.announce_many("order.accepted", rows, at=at)
 
 
 def _write_orders(new: Sequence[_Priced]) -> list[tuple[str, int, str]]:

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from django.db import transaction
 
-from marketplace import audit, outbox, tenancy
+from marketplace import audit, changes, tenancy
 from marketplace.models import Marketplace
 from orders import applying, outcomes, verdicts
-from orders.models import OrderLine
+from orders.models import Order, OrderLine
 from orders.remainders import FUNDERS
 
 CAUSE = "price_reduced"
@@ -31,4 +31,10 @@ def reduce_price(
     applying.touch([(locked.seller_id, on)])
     data = {"amount": amount, "funder": funder}
     audit.record("orderline.price_reduced", by=by, at=at, obj=locked, reason=reason, data=data)
-    outbox.add("orderline.price_reduced", line_id=locked.pk, seller_id=locked.seller_id)
+    changes.announce(
+        "order.price_reduced",
+        Order.objects.values_list("public_id", flat=True).get(pk=locked.order_id),
+        at=at,
+        seller_id=locked.seller_id,
+        lines=[locked.number],
+    )

@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Sum
 
-from marketplace import audit, outbox
+from marketplace import audit, changes
 from marketplace.refusals import Refused, gettext_noop
 from orders import applying, arrivals, carriers, events, verdicts
 from orders.folding import SHIPPING
@@ -122,7 +122,7 @@ def ship(
     )
     data = {"order": order.pk, "units": sum(quantity for _, quantity in packed)}
     audit.record("shipment.recorded", by=by, at=at, obj=shipment, data=data)
-    outbox.add("shipment.recorded", shipment_id=shipment.pk, seller_id=seller.pk)
+    changes.announce("shipment.recorded", shipment.public_id, at=at, seller_id=seller.pk)
     complete(order, lines, at=at)
     return shipment
 
@@ -146,7 +146,8 @@ def correct(shipment: Shipment, *, carrier: str, tracking_number: str, by, at: d
     shipment.carrier, shipment.tracking_number = by_carrier.code, number
     shipment.save(update_fields=["carrier", "tracking_number"])
     audit.record("shipment.corrected", by=by, at=at, obj=shipment, data=data)
-    outbox.add("shipment.corrected", shipment_id=shipment.pk, seller_id=shipment.seller_id)
+    seller_id = shipment.seller_id
+    changes.announce("shipment.corrected", shipment.public_id, at=at, seller_id=seller_id)
     return shipment
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from marketplace import outbox, reasons, states
+from marketplace import changes, reasons, states
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
 
@@ -91,5 +91,5 @@ def _locked(seller: Seller) -> Seller:
 
 def _decide(seller: Seller, deed: str, to: str, by, at: datetime, reason: str) -> Seller:
     states.move(seller, to, by=by, at=at, reason=reason)
-    outbox.add(f"seller.{deed}", seller_id=seller.pk)
+    changes.announce(f"seller.{deed}", seller.public_id, at=at, seller_id=seller.pk)
     return seller

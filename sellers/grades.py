@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from django.db import connection, transaction
 
-from marketplace import audit, outbox, tenancy, versions
+from marketplace import audit, changes, tenancy, versions
 from marketplace.refusals import Refused, gettext_noop
 from sellers import grade_documents, grading, performance
 from sellers.grading import Benefit, Decision, Policy, Standing, Verdict
@@ -90,17 +90,28 @@ def make_official(on: date, *, at: datetime) -> int:
             "effective_from, evaluated_on, grade, explanation) "
             'SELECT marketplace_id, seller_id, policy_id, "on", "on", grade, explanation '
             'FROM sellers_projectedgrade WHERE marketplace_id = %s AND "on" = %s '
-            "ON CONFLICT (marketplace_id, seller_id, effective_from) DO NOTHING RETURNING grade",
+            "ON CONFLICT (marketplace_id, seller_id, effective_from) DO NOTHING "
+            "RETURNING seller_id, grade",
             [tenancy.current_id(), on],
         )
-        made = Counter(grade for (grade,) in cursor.fetchall())
+        awarded = dict(cursor.fetchall())
+    made = Counter(awarded.values())
     if made:
         data = {"on": on.isoformat(), "grades": dict(sorted(made.items()))}
         audit.record("officialgrade.made", by=None, at=at, obj=OfficialGrade, data=data)
-        outbox.add("grades.made_official", on=on.isoformat())
+        _announce(awarded, on, at)
     elif _gradable(on) and not OfficialGrade.objects.filter(effective_from=on).exists():
         raise NotProjected(on=on)
     return made.total()
+
+
+def _announce(awarded: dict[int, str], on: date, at: datetime) -> None:
+    ids = dict(Seller.objects.filter(pk__in=awarded).values_list("pk", "public_id"))
+    rows = [
+        (ids[pk], pk, {"grade": grade, "effective_from": on.isoformat()})
+        for pk, grade in awarded.items()
+    ]
+    changes.announce_many("grade.made_official", rows, at=at)
 
 
 def history(

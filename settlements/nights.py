@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import Count
 
-from marketplace import audit, jobs, outbox, tenancy
+from marketplace import audit, changes, jobs, outbox, tenancy
 from marketplace.jobs import NIGHT
 from marketplace.models import JobRow, JobRun, Marketplace
 from marketplace.refusals import Refused, gettext_noop
@@ -408,12 +408,15 @@ def _check(on: date, at: datetime) -> Counts:
     counts = sentinels.watch(on)
     for sentinel, count in counts.items():
         if count:
-            outbox.add("sentinel.raised", on=on.isoformat(), sentinel=sentinel, count=count)
+            raised = {"on": on.isoformat(), "sentinel": sentinel, "count": count}
+            outbox.add("sentinel.raised", **raised)
+            changes.announce("sentinel.raised", at=at, **raised)
     return counts
 
 
 def _notify(on: date, at: datetime) -> Counts:
     outbox.add("night.closed", on=on.isoformat())
+    changes.announce("night.closed", on.isoformat(), at=at)
     return {}
 
 

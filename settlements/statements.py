@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from marketplace import states
+from marketplace import changes, states
 from settlements import ledger, payables, rate_cards, withholding
 from settlements.ledger import Draft
 from settlements.models import SellerBalance, Statement
@@ -136,7 +136,8 @@ def _save(
         update_fields=["carry", "reserve", "withholding_base"],
     )
     for state, is_paid in ((Statement.State.PAYABLE, True), (Statement.State.CLOSED, False)):
-        keys = [statement.pk for statement in statements if (statement.payout > 0) is is_paid]
-        states.move_many(
-            Statement.objects.filter(pk__in=keys), state, by=None, at=at, changes={"closed_on": on}
-        )
+        closed = [statement for statement in statements if (statement.payout > 0) is is_paid]
+        rows = Statement.objects.filter(pk__in=[statement.pk for statement in closed])
+        states.move_many(rows, state, by=None, at=at, changes={"closed_on": on})
+        told = [(statement.public_id, statement.seller_id, {}) for statement in closed]
+        changes.announce_many(f"statement.{state}", told, at=at)

@@ -8,7 +8,7 @@ from listings import reviewing
 from listings.models import Finding, Listing, PolicyPack, Revision
 from listings.tests import make
 from marketplace import documents, reasons, states, tenancy, versions
-from marketplace.models import AuditEntry, OutboxMessage
+from marketplace.models import AuditEntry, Change
 
 pytestmark = pytest.mark.django_db
 BY_AT = {"by": None, "at": make.AT}
@@ -88,6 +88,9 @@ class TestPublish:
         [listing] = Listing.objects.visible()
         assert listing.live_revision == revision
         assert Revision.objects.get().state == "approved"
+        change = Change.objects.get()
+        assert (change.type, change.object_id) == ("listing.published", listing.public_id)
+        assert (change.seller_id, change.data) == (listing.seller_id, {})
         actions = AuditEntry.objects.order_by("pk").values_list("action", flat=True)
         assert list(actions)[-3:] == ["listing.created", "revision.approved", "listing.on_sale"]
 
@@ -150,12 +153,9 @@ class TestSubmit:
         reviewing.submit(first, by=None, at=LATER)
         assert list(Revision.objects.all().awaiting_review()) == [second, first]
         assert Listing.objects.get(code="A-2").state == "unpublished"
-        [message] = OutboxMessage.objects.filter(payload__listing_id=first.listing_id)
-        assert message.topic == "listing.submitted"
-        assert message.payload == {
-            "listing_id": first.listing_id,
-            "seller_id": first.listing.seller_id,
-        }
+        [change] = Change.objects.filter(object_id=first.listing.public_id)
+        assert change.type == "listing.submitted"
+        assert change.seller_id == first.listing.seller_id
 
     def test_refuses_a_blocked_one_and_keeps_its_findings(self, own):
         make.pack()
@@ -164,7 +164,7 @@ class TestSubmit:
             reviewing.submit(revision, **BY_AT)
         assert Finding.objects.count() == 1
         assert Revision.objects.get().state == "blocked"
-        assert not OutboxMessage.objects.exists()
+        assert not Change.objects.exists()
 
     def test_is_refused_twice_and_for_what_is_decided(self, own):
         revision = reviewing.submit(make.draft(), **BY_AT)
@@ -186,7 +186,7 @@ class TestSendBack:
         reviewing.send_back(revision, reason=" 사진이 없습니다. ", **BY_AT)
         revision.refresh_from_db()
         assert (revision.state, revision.sent_back_for) == ("draft", "사진이 없습니다.")
-        assert OutboxMessage.objects.filter(topic="listing.sent_back").count() == 1
+        assert Change.objects.filter(type="listing.sent_back").count() == 1
         entry = AuditEntry.objects.get(action="revision.draft")
         assert entry.reason == "사진이 없습니다."
 
@@ -217,7 +217,7 @@ class TestTakeDown:
         listing.refresh_from_db()
         assert (listing.state, listing.taken_down_for) == ("suspended_by_platform", "위조 신고")
         assert not Listing.objects.visible().exists()
-        assert OutboxMessage.objects.filter(topic="listing.taken_down").count() == 1
+        assert Change.objects.filter(type="listing.taken_down").count() == 1
 
     def test_refuses_what_was_never_on_sale_and_no_reason(self, own):
         listing = make.draft().listing
@@ -236,7 +236,7 @@ class TestTakeDown:
         reviewing.restore(listing, **BY_AT)
         listing.refresh_from_db()
         assert (listing.state, listing.taken_down_for) == ("on_sale", "")
-        assert OutboxMessage.objects.filter(topic="listing.restored").count() == 1
+        assert Change.objects.filter(type="listing.restored").count() == 1
 
 
 class TestTryOut:

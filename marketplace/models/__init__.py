@@ -10,6 +10,7 @@ from marketplace.models.base import (
     scoped,
 )
 from marketplace.models.calendar import CalendarVersion, ClosedDay
+from marketplace.models.changes import Change
 from marketplace.models.delivery import InboxMessage, OutboxMessage
 from marketplace.models.jobs import JobRow, JobRun, JobShard
 from marketplace.models.keys import ApiKey, IdempotencyKey
@@ -23,6 +24,7 @@ __all__ = [
     "AuditSeal",
     "AuditSealMember",
     "CalendarVersion",
+    "Change",
     "ClosedDay",
     "IdempotencyKey",
     "InboxMessage",

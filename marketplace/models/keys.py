@@ -88,7 +88,7 @@ class ApiKey(models.Model):
                     expires_at__lte=models.F("created_at")
                     + models.Value("366 days", output_field=models.DurationField())
                 ),
-            )
+            ),
         ]
         indexes = [
             models.Index(fields=["marketplace", "seller", "-id"], name="api_key_newest_first")

@@ -5,6 +5,7 @@ Rows are written as any process writes them, by the app role inside the marketpl
 
 import json
 import threading
+import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +13,7 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from marketplace import api_keys, tenancy
+from marketplace import api_keys, changes, tenancy
 from marketplace.models import Marketplace, Membership, User
 
 NOON = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # noon in Seoul, on a Monday
@@ -52,6 +53,17 @@ def user(email="operator@example.org", password=None, **fields) -> User:
 
 def membership(marketplace, user, role=Membership.Role.OWNER) -> Membership:
     return Membership.objects.create(marketplace=marketplace, user=user, role=role)
+
+
+def wait_until_told() -> None:
+    """Let the change feed come to what is committed: other tests on the server may delay it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        [now] = cursor.fetchone()
+    deadline = time.monotonic() + 120
+    while changes.horizon().transaction <= now:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 class another_connection(threading.Thread):  # noqa: N801 (used as a block)

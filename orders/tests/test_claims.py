@@ -6,7 +6,7 @@ import pytest
 from django.db import connections
 
 from marketplace import states, tenancy
-from marketplace.models import AuditEntry, OutboxMessage
+from marketplace.models import AuditEntry, Change
 from orders import claims
 from orders.models import Claim, OrderLine, Outcome, PerformanceTouch
 from orders.tests import make
@@ -53,8 +53,9 @@ class TestRequest:
         assert (stored.state, stored.requested_at) == ("requested", make.day(5))
         assert (stored.seller_id, stored.reason) == (line.seller_id, "broken")
         assert stored.public_id.startswith("clm_")
-        [message] = OutboxMessage.objects.filter(topic="claim.requested")
-        assert message.payload == {"claim_id": claim.pk, "seller_id": line.seller_id}
+        [change] = Change.objects.filter(type="claim.requested")
+        assert (change.object_id, change.seller_id) == (claim.public_id, line.seller_id)
+        assert (change.at, change.data) == (make.day(5), {})
         [entry] = AuditEntry.objects.filter(action="claim.requested")
         assert (entry.actor, entry.at, entry.object_key) == (customer, make.day(5), str(claim.pk))
         line.refresh_from_db()
@@ -110,7 +111,8 @@ class TestRequest:
         assert request(line, 2, source="shop", source_id="c-1") == claim
         with pytest.raises(claims.ClaimDiffers):
             request(line, 1, source="shop", source_id="c-1")
-        assert Claim.objects.count() == OutboxMessage.objects.count() == 1
+        assert Claim.objects.count() == 1
+        assert Change.objects.filter(type="claim.requested").count() == 1
 
 
 class TestMoves:
@@ -127,20 +129,20 @@ class TestMoves:
         [line] = make.delivered(make.line(quantity=3))
         claim = in_state(line, old)
         operator = make.user()
-        entries, messages = AuditEntry.objects.count(), OutboxMessage.objects.count()
+        entries, told = AuditEntry.objects.count(), Change.objects.count()
         before = OrderLine.objects.values().get()
         if new in Claim.MOVES[old]:
             moved = self.BY[new](claim, by=operator, at=make.day(7), reason="so it is")
             assert moved.state == Claim.objects.get().state == new
             entry = AuditEntry.objects.get(action=f"claim.{new}", actor=operator)
             assert (entry.reason, entry.data) == ("so it is", {"from": old, "to": new})
-            assert OutboxMessage.objects.filter(topic=f"claim.{new}").count() == 1
+            assert Change.objects.filter(type=f"claim.{new}").count() == 1
         else:
             with pytest.raises(states.IllegalMove):
                 self.BY[new](claim, by=operator, at=make.day(7))
             assert Claim.objects.get().state == old
             assert AuditEntry.objects.count() == entries
-            assert OutboxMessage.objects.count() == messages
+            assert Change.objects.count() == told
             assert OrderLine.objects.values().get() == before
 
     def test_of_a_stale_claim_are_refused(self):

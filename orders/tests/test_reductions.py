@@ -3,7 +3,7 @@
 import pytest
 
 from marketplace import tenancy
-from marketplace.models import AuditEntry, OutboxMessage
+from marketplace.models import AuditEntry, Change
 from orders import outcomes, reductions
 from orders.models import OrderLine, Outcome, OutcomeToSettle
 from orders.remainders import ReductionExceedsPaid
@@ -40,7 +40,8 @@ class TestReducePrice:
         [entry] = AuditEntry.objects.filter(action="orderline.price_reduced")
         assert (entry.actor, entry.reason) == (operator, "scratch")
         assert entry.data == {"amount": 500, "funder": funder}
-        assert OutboxMessage.objects.filter(topic="orderline.price_reduced").count() == 1
+        [change] = Change.objects.filter(type="order.price_reduced")
+        assert (change.object_id, change.data) == (line.order.public_id, {"lines": [1]})
         line.refresh_from_db()
         assert (line.status, line.units_left, line.seller_discount) == ("confirmed", 3, 0)
 

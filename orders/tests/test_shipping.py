@@ -3,7 +3,7 @@
 import pytest
 
 from marketplace import tenancy
-from marketplace.models import AuditEntry, OutboxMessage
+from marketplace.models import AuditEntry, Change
 from marketplace.tests.make import another_connection
 from orders import claims, shipping
 from orders.models import Order, OrderEvent, OrderLine, Shipment
@@ -62,8 +62,8 @@ class TestShip:
         assert list(lines) == [(1, 2), (3, 1)]
         assert statuses() == {1: "shipped", 2: "paid", 3: "shipped", 9: "paid"}
         assert OrderLine.objects.get(number=1).shipped_on == make.on(1)
-        message = OutboxMessage.objects.get(topic="shipment.recorded")
-        assert message.payload == {"shipment_id": parcel.pk, "seller_id": parcel.seller_id}
+        change = Change.objects.get(type="shipment.recorded")
+        assert (change.object_id, change.seller_id) == (parcel.public_id, parcel.seller_id)
         assert AuditEntry.objects.get(action="shipment.recorded").actor == by
 
     def test_is_the_same_parcel_when_told_again(self):

@@ -3,7 +3,7 @@
 import pytest
 
 from marketplace import reasons, states, tenancy
-from marketplace.models import AuditEntry, OutboxMessage
+from marketplace.models import AuditEntry, Change
 from marketplace.tests.make import user
 from sellers import deciding
 from sellers.models import Seller
@@ -47,7 +47,7 @@ ALLOWED = {  # from: decision → to; everything else is refused
     },
     State.TERMINATED: {},
 }
-TOPICS = {
+TYPES = {
     deciding.approve: "seller.approved",
     deciding.reject: "seller.rejected",
     deciding.restrict: "seller.restricted",
@@ -56,8 +56,8 @@ TOPICS = {
     deciding.begin_termination: "seller.terminating",
     deciding.finish_termination: "seller.terminated",
 }
-HARMFUL = [d for d in TOPICS if d not in (deciding.approve, deciding.reinstate)]
-EVERY_CASE = [(state, decision) for state in State for decision in TOPICS]
+HARMFUL = [d for d in TYPES if d not in (deciding.approve, deciding.reinstate)]
+EVERY_CASE = [(state, decision) for state in State for decision in TYPES]
 
 
 @pytest.fixture(autouse=True)
@@ -81,18 +81,18 @@ class TestTheTable:
     @pytest.mark.parametrize(("state", "decision"), EVERY_CASE, ids=name)
     def test_is_walked_as_written_and_no_other_way(self, state, decision):
         seller, other = in_state(state), in_state(state, "pear")
-        before = set(OutboxMessage.objects.values_list("pk", flat=True))
+        before = set(Change.objects.values_list("pk", flat=True))
         wanted = ALLOWED[state].get(decision)
         decide = {"by": None, "at": make.AT, "reason": "complaints"}
         if wanted is None:
             with pytest.raises((states.IllegalMove, deciding.NotWaiting)):
                 decision(seller, **decide)
-            assert not OutboxMessage.objects.exclude(pk__in=before).exists()
+            assert not Change.objects.exclude(pk__in=before).exists()
         else:
             assert decision(seller, **decide).state == wanted
-            [message] = OutboxMessage.objects.exclude(pk__in=before)
-            assert message.topic == TOPICS[decision]
-            assert message.payload == {"seller_id": seller.pk}
+            [change] = Change.objects.exclude(pk__in=before)
+            assert change.type == TYPES[decision]
+            assert (change.object_id, change.seller_id) == (seller.public_id, seller.pk)
         seller.refresh_from_db()
         other.refresh_from_db()
         assert seller.state == (wanted or state)

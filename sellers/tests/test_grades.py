@@ -6,7 +6,7 @@ import pytest
 from django.db import Error, transaction
 
 from marketplace import documents, tenancy, versions
-from marketplace.models import AuditEntry
+from marketplace.models import AuditEntry, Change
 from sellers import grades
 from sellers.grading import Benefit
 from sellers.models import GradePolicy, OfficialGrade, ProjectedGrade
@@ -77,6 +77,12 @@ class TestMakeOfficial:
         assert grades.make_official(EFFECTIVE, at=AT) == 1
         official = OfficialGrade.objects.get()
         assert (official.grade, official.effective_from) == ("power", EFFECTIVE)
+        change = Change.objects.get()
+        assert (change.type, change.object_id) == (
+            "grade.made_official",
+            official.seller.public_id,
+        )
+        assert change.data == {"grade": "power", "effective_from": EFFECTIVE.isoformat()}
         assert AuditEntry.objects.get(action="officialgrade.made").data == {
             "on": "2026-03-02",
             "grades": {"power": 1},

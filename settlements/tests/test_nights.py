@@ -7,7 +7,14 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from marketplace import jobs, states, tenancy
-from marketplace.models import AuditEntry, JobRun, JobShard, Marketplace, OutboxMessage
+from marketplace.models import (
+    AuditEntry,
+    Change,
+    JobRun,
+    JobShard,
+    Marketplace,
+    OutboxMessage,
+)
 from orders.models import OutcomeToSettle
 from settlements import nights, runs, tasks
 from settlements.models import SettlementLine, Statement
@@ -86,6 +93,8 @@ class TestTick:
             assert SettlementLine.objects.count() == 1
             assert AuditEntry.objects.filter(action="marketplace.day_closed").count() == 2
             assert OutboxMessage.objects.filter(topic="night.closed").count() == 2
+            nights = Change.objects.filter(type="night.closed").order_by("object_id")
+            assert [night.object_id for night in nights] == ["2026-09-01", "2026-09-02"]
         with tenancy.use(other.pk):
             assert not SettlementLine.objects.exists()
 

@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import translation
 
 from marketplace import tenancy
+from marketplace.models import Change
 from orders.models import OutcomeToSettle
 from settlements import explanations, line_words, nights, runs, verification
 from settlements.models import LedgerEntry, LineTerms, SettlementLine, Statement
@@ -176,6 +177,11 @@ class TestCloseDay:
         with tenancy.use(market.pk):
             statement = Statement.objects.get()
             assert statement.state == Statement.State.PAYABLE
+            change = Change.objects.get(type="statement.payable")
+            assert (change.object_id, change.seller_id) == (
+                statement.public_id,
+                statement.seller_id,
+            )
             assert (statement.net, statement.payout, statement.carry_out) == (96_700, 96_700, 0)
             assert statement.closed_on == DUE
             assert _balances() == {
