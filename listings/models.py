@@ -173,6 +173,11 @@ class Revision(TenantModel):
                 name="revision_awaiting_review",
                 condition=models.Q(state="submitted"),
             ),
+            models.Index(
+                fields=["marketplace", "id"],
+                name="revision_blocked",
+                condition=models.Q(state="blocked"),
+            ),
         ]
 
     def __str__(self):

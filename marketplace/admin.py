@@ -10,6 +10,10 @@ that another library, or a new version of it, is a change of this module alone.
 from datetime import timedelta
 from functools import partial
 
+from allauth.account import admin as allauth_account
+from allauth.account.models import EmailAddress
+from allauth.mfa import admin as allauth_mfa
+from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.admin import register
 from django.contrib.admin.utils import unquote
@@ -54,11 +58,13 @@ from marketplace import (
     tenancy,
     versions,
 )
+from marketplace.admin_site import HIDDEN
 from marketplace.approval_pages import Problem
 from marketplace.middleware import SESSION_KEY
 from marketplace.refusals import Refused
 
 __all__ = [
+    "HIDDEN",
     "CappedPaginator",
     "ChoicesDropdownFilter",
     "DraftPartAdmin",
@@ -157,7 +163,16 @@ def chip(text, colour: str = ""):
     return format_html('<span class="chip chip-{}">{}</span>', colour or "rest", text)
 
 
-class TenantAdmin(ModelAdmin):
+class Placed:
+    """Where a list stands in the sidebar (admin_site.SECTIONS). Without a section of its own it
+    stands under its app's; a low `place` puts it before its neighbours.
+    """
+
+    section = ""
+    place = 50
+
+
+class TenantAdmin(Placed, ModelAdmin):
     """A model whose rows a marketplace owns. Without a chosen marketplace it is not there."""
 
     paginator = CappedPaginator
@@ -257,6 +272,7 @@ class VersionedRuleAdmin(ProcessAdmin):
     It is published by whom somebody else has asked to (marketplace.approvals).
     """
 
+    section = "rules"
     list_display = ["number", "valid_from", state_column(), "published_at", "note"]
     readonly_fields = ["number", "state", "published_at", "published_by"]
     ordering = ["-valid_from", "-number"]
@@ -304,6 +320,7 @@ class VersionedRuleAdmin(ProcessAdmin):
 class DraftPartAdmin(TenantAdmin):
     """The parts of a version, in `part_of`: edited while it is a draft, then only read."""
 
+    section = "rules"
     part_of = "version"
 
     def has_change_permission(self, request, obj=None):
@@ -348,8 +365,9 @@ def choose_marketplace(request):
         marketplace = get_object_or_404(choices, slug=request.POST.get("marketplace", ""))
         with tenancy.use(marketplace.pk, even_archived=True):
             audit.record("marketplace.entered", by=request.user, at=timezone.now(), obj=marketplace)
+            address = _section_address(request)
         request.session[SESSION_KEY] = marketplace.pk
-        return redirect("admin:index")
+        return redirect(address)
     context = {
         **admin.site.each_context(request),
         "title": _("Choose a marketplace"),
@@ -357,6 +375,17 @@ def choose_marketplace(request):
         "chosen": request.session.get(SESSION_KEY),
     }
     return render(request, "marketplace/choose_marketplace.html", context)
+
+
+def _section_address(request) -> str:
+    """The list that was left, if the user may see it in the marketplace entered; else the front."""
+    for model, page in admin.site._registry.items():
+        options = model._meta
+        if options.label_lower == request.POST.get("section"):
+            if page.has_view_or_change_permission(request):
+                return reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+            break
+    return reverse("admin:index")
 
 
 def _has_chosen() -> bool:
@@ -373,6 +402,7 @@ def _record(deed, request, obj, data):
 
 
 admin.site.unregister(Group)  # what people may do follows from memberships alone
+admin.site.unregister([EmailAddress, Authenticator])
 
 
 class UserCreationForm(UnfoldUserCreationForm):
@@ -382,7 +412,7 @@ class UserCreationForm(UnfoldUserCreationForm):
 
 
 @register(models.User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(Placed, DjangoUserAdmin, ModelAdmin):
     """People. What they may do follows from memberships, so neither groups nor permissions."""
 
     add_form = UserCreationForm
@@ -406,8 +436,26 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     ]
 
 
+@register(EmailAddress)
+class EmailAddressAdmin(Placed, allauth_account.EmailAddressAdmin, ModelAdmin):
+    list_per_page = 50
+    show_full_result_count = False
+
+
+@register(Authenticator)
+class AuthenticatorAdmin(Placed, allauth_mfa.AuthenticatorAdmin, ModelAdmin):
+    """Second factors. Deleting one lets a person in again who has lost it."""
+
+    fields = readonly_fields = ["user", "type", "created_at", "last_used_at"]
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request):
+        return False
+
+
 @register(models.Membership)
-class MembershipAdmin(ModelAdmin):
+class MembershipAdmin(Placed, ModelAdmin):
     list_display = ["user", "marketplace", "role"]
     list_filter = ["role"]
     list_per_page = 50
@@ -473,15 +521,34 @@ class CalendarVersionAdmin(VersionedRuleAdmin):
     inlines = [ClosedDayInline]
 
 
+class TroubleFilter(admin.SimpleListFilter):
+    title = _("trouble")
+    parameter_name = "trouble"
+
+    def lookups(self, request, model_admin):
+        return [
+            ("stopped", _("Failed or parked")),
+            ("sentinels", _("Sentinels raised last night")),
+        ]
+
+    def queryset(self, request, queryset):
+        if self.value() == "stopped":
+            return queryset.in_trouble()
+        if self.value() == "sentinels":
+            return queryset.sentinels_raised(tenancy.current().last_closed_on)
+        return queryset
+
+
 @register(models.JobRun)
 class JobRunAdmin(ReadOnlyAdmin):
     list_display = ["kind", "key", "on", "state", "done", "total", "started_at", "finished_at"]
-    list_filter = ["state"]
+    list_filter = [TroubleFilter, "state"]
     ordering = ["-id"]
 
 
 @register(models.JobShard)
 class JobShardAdmin(ReadOnlyAdmin):
+    section = HIDDEN
     list_display = ["job", "number", "is_done", "attempts", "weight"]
     list_filter = ["is_done"]
     list_select_related = ["job"]
@@ -490,6 +557,7 @@ class JobShardAdmin(ReadOnlyAdmin):
 
 @register(models.JobRow)
 class JobRowAdmin(ReadOnlyAdmin):
+    section = HIDDEN
     list_display = ["job", "head", "source", "row_number", "key", "code", "reason", "amount"]
     list_select_related = ["job"]
     ordering = ["-id"]
@@ -505,6 +573,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 @register(models.AuditSeal)
 class AuditSealAdmin(ReadOnlyAdmin):
+    section = HIDDEN
     list_display = ["number", "sealed_at", "entries", "hash"]
     ordering = ["-number"]
 
@@ -527,6 +596,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
 @register(models.InboxMessage)
 class InboxMessageAdmin(ReadOnlyAdmin):
+    section = HIDDEN
     list_display = ["consumer", "message", "received_at"]
     ordering = ["-id"]
 

@@ -13,8 +13,8 @@ from django.db.models import F, Sum
 
 from marketplace import states
 from marketplace.models import JobRow, JobRun, JobShard
+from marketplace.models.jobs import MAX_ATTEMPTS
 
-MAX_ATTEMPTS = 5
 NIGHT = "night"  # the kind of the job that closes a business day
 
 

@@ -93,7 +93,7 @@ INSTALLED_APPS = [
     # Before the admin, whose templates it replaces.
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "marketplace.admin_site.AdminConfig",
+    "marketplace.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",  # allauth's list of security keys reads times with it
@@ -312,8 +312,12 @@ UNFOLD = {
     "SITE_SYMBOL": "storefront",
     "SHOW_BACK_BUTTON": True,
     "STYLES": ["marketplace.admin_site.stylesheet"],
-    "ENVIRONMENT": "marketplace.admin_site.environment",
+    "DASHBOARD_CALLBACK": "insights.front_page.show",
+    "SIDEBAR": {"show_search": True},
 }
+
+# What waits for the operators: counted for every page of the admin by the app that sees all.
+DESK = "insights.front_page.waiting"
 
 # API
 

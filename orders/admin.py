@@ -1,4 +1,11 @@
-from marketplace.admin import ReadOnlyAdmin, RowsInline, TenantAdmin, VersionedRuleAdmin, register
+from marketplace.admin import (
+    HIDDEN,
+    ReadOnlyAdmin,
+    RowsInline,
+    TenantAdmin,
+    VersionedRuleAdmin,
+    register,
+)
 from orders import models
 
 
@@ -76,6 +83,7 @@ class OutcomeAdmin(ReadOnlyAdmin):
 
 @register(models.OutcomeToSettle)
 class OutcomeToSettleAdmin(ReadOnlyAdmin):
+    section = HIDDEN
     list_display = ["outcome", "seller", "basis_on"]
     list_select_related = ["outcome", "seller"]
     ordering = ["-id"]
@@ -92,6 +100,7 @@ class ClaimAdmin(ReadOnlyAdmin):
 
 @register(models.PerformanceTouch)
 class PerformanceTouchAdmin(ReadOnlyAdmin):
+    section = HIDDEN
     list_display = ["seller", "on"]
     list_select_related = ["seller"]
     ordering = ["-id"]

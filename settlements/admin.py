@@ -5,6 +5,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.admin import (
+    HIDDEN,
     DraftPartAdmin,
     ProcessAdmin,
     ReadOnlyAdmin,
@@ -56,6 +57,7 @@ class SettlementTermsAdmin(VersionedRuleAdmin):
 
 @register(models.LineTerms)
 class LineTermsAdmin(ReadOnlyAdmin):
+    section = HIDDEN
     list_display = ["id", "version"]
     list_select_related = ["version"]
     ordering = ["id"]

@@ -6,10 +6,33 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import constraints
 from marketplace.models.base import TenantKey, TenantModel, scoped
 
+MAX_ATTEMPTS = 5  # at a shard, or at a job that is done whole; then it waits for a person
+SENTINELS = "night.check"  # the kind of the job whose counts are of what is wrong
+
 
 class JobRunQuerySet(models.QuerySet):
     def unfinished(self):
         return self.exclude(state=JobRun.State.DONE)
+
+    def in_trouble(self):
+        """Jobs that go no further without a person: failed, or with a part that is parked."""
+        parked = JobShard.objects.filter(
+            job=models.OuterRef("pk"), is_done=False, attempts__gte=MAX_ATTEMPTS
+        )
+        return self.unfinished().filter(models.Q(state=JobRun.State.FAILED) | models.Exists(parked))
+
+    def sentinels_raised(self, on):
+        """The check that ended the night of `on`, if it found anything wrong."""
+        return self.filter(
+            _HasCount(models.F("counts")), kind=SENTINELS, on=on, state=JobRun.State.DONE
+        )
+
+
+class _HasCount(models.Func):
+    """Whether a JSON object holds a number above zero."""
+
+    template = "jsonb_path_exists(%(expressions)s, '$.* ? (@ > 0)')"
+    output_field = models.BooleanField()
 
 
 class JobRun(TenantModel):
@@ -51,7 +74,14 @@ class JobRun(TenantModel):
                 fields=["marketplace", "kind", "key"], name="job_run_is_started_once"
             ),
         ]
-        indexes = [models.Index(fields=["marketplace", "-id"], name="job_run_newest_first")]
+        indexes = [
+            models.Index(fields=["marketplace", "-id"], name="job_run_newest_first"),
+            models.Index(
+                fields=["marketplace", "state"],
+                name="job_run_unfinished",
+                condition=~models.Q(state="done"),
+            ),
+        ]
 
     def __str__(self):
         return f"{self.kind} {self.key}"

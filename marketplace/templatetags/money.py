@@ -1,4 +1,5 @@
-"""Amounts and rates as people read them: {% money amount %} and {{ rate_ppm|percent }}.
+"""Amounts and rates as people read them: {% money amount %},
+{% money_text amount %} and {{ rate_ppm|percent }}.
 
 The currency is that of the marketplace whose page it is.
 """
@@ -17,16 +18,21 @@ _PPM_OF_ONE_PERCENT = 10_000
 @register.simple_tag(takes_context=True, name="money")
 def money_tag(context, amount):
     """The amount in a span that never breaks; a dash where there is none yet."""
+    return format_html('<span class="money">{}</span>', money_text(context, amount))
+
+
+@register.simple_tag(takes_context=True)
+def money_text(context, amount) -> str:
+    """The amount alone, for where no element may stand, as in the title of a drawing."""
     if amount is None or amount == "":
-        return format_html('<span class="money">{}</span>', "–")
+        return "–"
     marketplace = context["request"].marketplace
-    text = amounts.format_amount(
+    return amounts.format_amount(
         amount,
         currency=marketplace.currency,
         exponent=marketplace.currency_exponent,
         locale=get_language() or marketplace.locale,
     )
-    return format_html('<span class="money">{}</span>', text)
 
 
 @register.filter

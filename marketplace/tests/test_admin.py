@@ -76,6 +76,55 @@ class TestChoosing:
         assert client.get(CHOOSE).status_code == 302
 
 
+class TestSwitching:
+    """From any page, by the list at its top."""
+
+    @pytest.fixture
+    def in_both(self, at_work, operator, markets):
+        make.membership(markets[1], operator, "viewer")
+        return at_work
+
+    def _switch(self, client, section):
+        return client.post(CHOOSE, {"marketplace": "theirs", "section": section})
+
+    def test_is_offered_on_every_page(self, in_both, markets):
+        assert set(in_both.get(JOBS).context["own_marketplaces"]) == set(markets)
+
+    def test_stays_in_the_section(self, in_both):
+        assert self._switch(in_both, "marketplace.jobrun").url == JOBS
+        assert "theirs-job" in in_both.get(JOBS).content.decode()
+
+    @pytest.mark.parametrize(
+        "section", ["", "marketplace.user", "no.such", "https://elsewhere.example/"]
+    )
+    def test_ends_on_the_front_page_where_the_section_is_not_to_be_seen(self, in_both, section):
+        assert self._switch(in_both, section).url == "/admin/"
+
+
+class TestSidebar:
+    def _links(self, client):
+        groups = client.get("/admin/").context["sidebar_navigation"]
+        return [item["link"] for group in groups for item in group["items"]]
+
+    def test_shows_lists_by_what_people_do(self, at_work):
+        assert {JOBS, IDENTITIES, "/admin/orders/order/"} <= set(self._links(at_work))
+
+    def test_shows_nothing_of_a_marketplace_that_is_not_chosen(self, root):
+        links = self._links(root)
+        assert USERS in links
+        assert JOBS not in links
+
+    def test_keeps_users_from_operators(self, at_work):
+        assert USERS not in self._links(at_work)
+
+    def test_is_searched_for_the_user_at_hand(self, at_work):
+        def found(word):
+            return at_work.get(f"/admin/search/?s={word}", HTTP_ACCEPT_LANGUAGE="en").content
+
+        assert b"/admin/marketplace/jobrun/" in found("job")
+        assert b"/admin/marketplace/user/" not in found("user")
+
+
 class TestWithoutAMarketplace:
     def test_a_superuser_sees_no_tenant_model(self, root):
         assert root.get(JOBS).status_code == 403
@@ -115,15 +164,15 @@ class TestWithAMarketplace:
     @pytest.mark.parametrize("page", TENANT_ADMINS, ids=lambda a: a.opts.label_lower)
     def test_every_list_opens_in_few_queries(self, root, page, django_assert_max_num_queries):
         root.post(CHOOSE, {"marketplace": "ours"})
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(14):
             assert root.get(_list(page)).status_code == 200
 
     def test_a_list_asks_the_same_for_many_rows(self, at_work, markets, django_assert_num_queries):
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(13):
             at_work.get(JOBS)
         with tenancy.use(markets[0].pk):
             JobRun.objects.bulk_create(JobRun(kind="many", key=str(n)) for n in range(200))
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(13):
             at_work.get(JOBS)
 
 
@@ -177,7 +226,14 @@ class TestRights:
 
     def test_cover_every_model(self):
         ours = {"marketplace", "sellers", "listings", "orders", "settlements"}
-        shown_elsewhere = {"AuditSealMember", "ClosedDay"}
+        shown_elsewhere = {
+            "ApiKey",
+            "AuditSealMember",
+            "ClosedDay",
+            "IdempotencyKey",
+            "Shipment",
+            "ShipmentLine",
+        }
         registered = set(admin.site._registry)
         missing = {
             model.__name__

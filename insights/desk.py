@@ -1,0 +1,165 @@
+"""What waits for the operators of a marketplace, each kind with its count and its oldest.
+
+A queue is a set of rows and the list of the admin that shows exactly these rows. All queues are
+counted by one query, because every page of the admin shows the counts; the oldest is looked for
+on the front page alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.db.models import (
+    CharField,
+    Count,
+    DateTimeField,
+    F,
+    Min,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Cast, Coalesce
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from listings.models import Revision
+from marketplace.models import Approval, AuditEntry, JobRun, Marketplace
+from orders.models import Claim
+from sellers.models import Seller
+from settlements import nights
+from settlements.models import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Rows that wait, since when each of them does, and the filters that list them."""
+
+    code: str
+    name: str | Promise
+    rows: Callable[[Marketplace], QuerySet]
+    since: Callable[[], object]
+    filters: Callable[[Marketplace], dict]
+
+    def address(self, market: Marketplace) -> str:
+        """The list of the admin that shows these rows and no others."""
+        options = self.rows(market).model._meta
+        page = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+        return f"{page}?{urlencode(self.filters(market))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many rows of a queue there are now. `oldest` only if it was asked for and is known."""
+
+    code: str
+    name: str | Promise
+    count: int
+    oldest: datetime | None
+    address: str
+
+
+def waiting(market: Marketplace, user, *, with_oldest: bool = False) -> list[Waiting]:
+    """Every queue whose rows the user may see, the empty ones too, so that none moves about."""
+    queues = [queue for queue in QUEUES if user.has_perm(_view(queue.rows(market).model))]
+    if not queues:
+        return []
+    first, *others = (
+        _counted(queue, market, number, with_oldest) for number, queue in enumerate(queues)
+    )
+    found = first.union(*others, all=True) if others else first
+    by_number = {number: (count, oldest) for number, count, oldest in found}
+    return [
+        Waiting(queue.code, queue.name, *by_number.get(number, (0, None)), queue.address(market))
+        for number, queue in enumerate(queues)
+    ]
+
+
+def _counted(queue: Queue, market: Marketplace, number: int, with_oldest: bool) -> QuerySet:
+    since = queue.since() if with_oldest else Value(None)
+    return (
+        queue.rows(market)
+        .order_by()
+        .annotate(queue=Value(number))
+        .values("queue")
+        .annotate(count=Count("pk"), oldest=Min(Cast(since, DateTimeField())))
+        .values_list("queue", "count", "oldest")
+    )
+
+
+def _view(model) -> str:
+    return f"{model._meta.app_label}.view_{model._meta.model_name}"
+
+
+def _last_moved_at() -> Subquery:
+    """A blocked revision does not say since when it is; the audit trail does."""
+    entries = AuditEntry.objects.filter(
+        object_type="listings.revision", object_key=Cast(OuterRef("pk"), CharField())
+    )
+    return Subquery(entries.order_by("-at").values("at")[:1])
+
+
+QUEUES = (
+    Queue(
+        "applications",
+        _("Applications to decide"),
+        lambda market: Seller.objects.filter(state=Seller.State.ONBOARDING),
+        lambda: F("joined_on"),
+        lambda market: {"state__exact": Seller.State.ONBOARDING.value},
+    ),
+    Queue(
+        "reviews",
+        _("Listings waiting for review"),
+        lambda market: Revision.objects.awaiting_review(),
+        lambda: F("submitted_at"),
+        lambda market: {"state__exact": Revision.State.SUBMITTED.value},
+    ),
+    Queue(
+        "blocked",
+        _("Listings blocked by findings"),
+        lambda market: Revision.objects.filter(state=Revision.State.BLOCKED),
+        _last_moved_at,
+        lambda market: {"state__exact": Revision.State.BLOCKED.value},
+    ),
+    Queue(
+        "claims",
+        _("Claims in progress"),
+        lambda market: Claim.objects.filter(state__in=Claim.OPEN_STATES),
+        lambda: F("requested_at"),
+        lambda market: {"state__in": ",".join(Claim.OPEN_STATES)},
+    ),
+    Queue(
+        "statements",
+        _("Statements to close next night"),
+        lambda market: Statement.objects.due_on(nights.next_on(market)),
+        lambda: F("due_on"),
+        lambda market: {
+            "state__exact": Statement.State.OPEN.value,
+            "due_on__lte": nights.next_on(market).isoformat(),
+        },
+    ),
+    Queue(
+        "approvals",
+        _("Requests waiting for a second person"),
+        lambda market: Approval.objects.waiting(),
+        lambda: F("asked_at"),
+        lambda market: {"state__exact": Approval.State.ASKED.value},
+    ),
+    Queue(
+        "jobs",
+        _("Jobs that failed or are parked"),
+        lambda market: JobRun.objects.in_trouble(),
+        lambda: Coalesce("finished_at", "started_at"),
+        lambda market: {"trouble": "stopped"},
+    ),
+    Queue(
+        "sentinels",
+        _("Sentinels raised last night"),
+        lambda market: JobRun.objects.sentinels_raised(market.last_closed_on),
+        lambda: F("finished_at"),
+        lambda market: {"trouble": "sentinels"},
+    ),
+)

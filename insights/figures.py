@@ -1,0 +1,91 @@
+"""The money of a marketplace day by day, and how its sellers are graded, for the front page.
+
+Read from what the nights have written per seller and day (performance, statements), never from
+lines, so that it costs the same however many there are of them. Amounts are minor units.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+
+from django.db.models import Count, F, OuterRef, Subquery, Sum
+from django.db.models.functions import Greatest
+
+from sellers import grades
+from sellers.models import GradePolicy, OfficialGrade, PerformanceDay, Seller
+from settlements.models import Statement
+
+TREND = 30  # days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """One day. Sales are those confirmed on it; the rest stands on statements closed that day.
+
+    `held` is what statements keep back: reserves, and what is carried on to a later one.
+    """
+
+    sales: int = 0
+    fees: int = 0
+    payable: int = 0
+    held: int = 0
+    paid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """How many active sellers have a grade; without a name, those who have none yet."""
+
+    name: str
+    sellers: int
+
+
+def trend(last: date, *, days: int = TREND) -> list[tuple[date, Money]]:
+    """Each of the `days` days that end with `last`, the earliest first."""
+    first = last - timedelta(days=days - 1)
+    sales = dict(
+        PerformanceDay.objects.filter(on__range=(first, last))
+        .values_list("on")
+        .annotate(Sum("sales_confirmed"))
+        .order_by()
+    )
+    closed = {row.pop("closed_on"): row for row in _closed(first, last)}
+    every = (first + timedelta(days=number) for number in range(days))
+    return [(on, Money(sales=sales.get(on, 0), **closed.get(on, {}))) for on in every]
+
+
+def total(days: list[tuple[date, Money]]) -> Money:
+    """The sums over some days."""
+    return Money(
+        **{f.name: sum(getattr(money, f.name) for _, money in days) for f in fields(Money)}
+    )
+
+
+def grade_distribution(on: date) -> list[Graded]:
+    """Active sellers by the grade that is in force on a day, the lowest grade first."""
+    official = OfficialGrade.objects.filter(seller=OuterRef("pk"), effective_from__lte=on)
+    rows = Seller.objects.active().annotate(
+        grade=Subquery(official.order_by("-effective_from").values("grade")[:1])
+    )
+    counts = dict(rows.values_list("grade").annotate(Count("pk")).order_by())
+    policy_row = GradePolicy.objects.all().on(on)
+    named = {} if policy_row is None else {g.code: g.name for g in grades.load(policy_row).grades}
+    known = [Graded(name, counts.pop(code, 0)) for code, name in named.items()]
+    # What no longer has a name in the policy keeps its code.
+    return [Graded("", counts.pop(None, 0)), *known, *(Graded(*row) for row in counts.items())]
+
+
+def _closed(first: date, last: date):
+    # Found by the due date, which has the index; a statement closes on it or in a later night.
+    return (
+        Statement.objects.filter(
+            due_on__range=(first - timedelta(days=TREND), last), closed_on__range=(first, last)
+        )
+        .values("closed_on")
+        .annotate(
+            fees=Sum(F("fee") + F("vat")),
+            held=Sum(F("reserve") + Greatest(F("carry_out"), 0)),
+            paid=Sum("payout"),
+        )
+        .annotate(payable=Sum("payable"))
+        .order_by()
+    )

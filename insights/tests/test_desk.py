@@ -1,0 +1,202 @@
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from insights import desk
+from marketplace import approvals, jobs, tenancy, versions
+from marketplace.models import JobRun, JobShard, LegalIdentity, Membership
+from marketplace.models.jobs import MAX_ATTEMPTS
+from marketplace.tests import make as floor
+from orders.models import Claim, OrderLine
+from orders.tests import make as orders
+from sellers.models import Seller
+from settlements.models import Statement
+from settlements.tests import make
+
+pytestmark = pytest.mark.django_db
+
+AT = make.AT
+CLOSED_ON = date(2026, 9, 14)
+QUERIES = 15  # the front page with its money; session, user and rights take seven of them
+EXPECTED = {
+    "applications": 2,
+    "reviews": 1,
+    "blocked": 1,
+    "claims": 2,
+    "statements": 2,
+    "approvals": 1,
+    "jobs": 2,
+    "sentinels": 1,
+}
+
+
+@pytest.fixture
+def market(db):
+    market = make.market()
+    with tenancy.use(market.pk):
+        type(market).objects.filter(pk=market.pk).update(last_closed_on=CLOSED_ON)
+    market.refresh_from_db()
+    return market
+
+
+@pytest.fixture
+def operator(market):
+    user = floor.user()
+    floor.membership(market, user)
+    return user
+
+
+@pytest.fixture
+def work(market, operator):
+    """What waits in each queue, and beside each of it a row that does not."""
+    with tenancy.use(market.pk):
+        seller = _sellers()
+        _listings(seller)
+        _claims(seller)
+        _statements(seller)
+        _jobs()
+        draft = versions.draft(LegalIdentity, valid_from=date(2027, 1, 1), by=None, company="장터")
+        approvals.ask("publish_legal_identity", draft, by=operator, at=AT, reason="moved")
+
+
+@pytest.fixture
+def at_work(client, operator, market):
+    client.force_login(operator)
+    client.post("/admin/choose-marketplace/", {"marketplace": market.slug})
+    return client
+
+
+def _sellers():
+    for number, state in enumerate(["onboarding", "onboarding", "terminated"]):
+        Seller.objects.create(
+            code=f"N{number}", name="New", state=state, joined_on=date(2026, 9, 10 + number)
+        )
+    return make.seller()
+
+
+def _listings(seller):
+    listing = orders.listing(seller)
+    for number, state in enumerate(["approved", "blocked", "draft", "submitted"], 1):
+        listing.revisions.create(
+            number=number,
+            title=state,
+            unit_price=1,
+            state=state,
+            submitted_at=AT if state == "submitted" else None,
+        )
+
+
+def _claims(seller):
+    line = make.placed(seller, status=OrderLine.Status.DELIVERED)
+    for hours, state in enumerate(["requested", "approved", "rejected"]):
+        Claim.objects.create(
+            line=line,
+            seller=seller,
+            type=Claim.Type.RETURN,
+            fault=Claim.Fault.BUYER,
+            quantity=1,
+            state=state,
+            requested_at=AT + timedelta(hours=hours),
+        )
+
+
+def _statements(seller):
+    for due_on in (CLOSED_ON, CLOSED_ON + timedelta(days=1), CLOSED_ON + timedelta(days=2)):
+        Statement.objects.create(seller=seller, due_on=due_on)
+
+
+def _jobs():
+    failed = jobs.begin("import", "broken", at=AT)
+    jobs.fail(failed, "no such column", at=AT + timedelta(hours=1))
+    parked = jobs.begin("night.settle", CLOSED_ON.isoformat(), at=AT, on=CLOSED_ON)
+    JobShard.objects.create(
+        job=parked, number=0, first_key=0, end_key=9, attempts=MAX_ATTEMPTS, weight=1
+    )
+    jobs.begin("import", "under way", at=AT)
+    for on, found in ((CLOSED_ON, 3), (CLOSED_ON - timedelta(days=1), 3)):
+        check = jobs.begin("night.check", on.isoformat(), at=AT, on=on)
+        jobs.finish(check, at=AT, counts={"waiting_outcomes": 0, "overdue_statements": found})
+
+
+class TestWaiting:
+    def test_counts_what_waits_and_nothing_else(self, market, operator, work):
+        with tenancy.use(market.pk):
+            found = desk.waiting(market, operator)
+        assert {row.code: row.count for row in found} == EXPECTED
+
+    def test_tells_since_when_the_oldest_waits(self, market, operator, work):
+        with tenancy.use(market.pk):
+            found = {row.code: row for row in desk.waiting(market, operator, with_oldest=True)}
+        assert found["claims"].oldest == AT
+        assert found["jobs"].oldest == AT
+        assert found["statements"].oldest == datetime(2026, 9, 14, tzinfo=UTC)
+
+    def test_shows_empty_queues_too(self, market, operator):
+        with tenancy.use(market.pk):
+            found = desk.waiting(market, operator, with_oldest=True)
+        assert {row.code: (row.count, row.oldest) for row in found} == dict.fromkeys(
+            EXPECTED, (0, None)
+        )
+
+    def test_is_silent_about_a_good_night(self, market):
+        with tenancy.use(market.pk):
+            check = jobs.begin("night.check", CLOSED_ON.isoformat(), at=AT, on=CLOSED_ON)
+            jobs.finish(check, at=AT, counts={"waiting_outcomes": 0})
+            assert not JobRun.objects.sentinels_raised(CLOSED_ON).exists()
+
+    def test_asks_one_query(self, market, operator, work, django_assert_num_queries):
+        with tenancy.use(market.pk):
+            operator.has_perm("sellers.view_seller")
+            with django_assert_num_queries(1):
+                desk.waiting(market, operator, with_oldest=True)
+
+    def test_tells_a_stranger_nothing(self, market, work):
+        stranger = floor.user("stranger@example.org")
+        floor.membership(floor.marketplace("theirs"), stranger)
+        with tenancy.use(market.pk):
+            assert desk.waiting(market, stranger) == []
+
+
+class TestFrontPage:
+    def test_links_each_queue_to_exactly_its_rows(self, at_work, work):
+        shown = at_work.get("/admin/").context["queues"]
+        assert {row["queue"].code: row["queue"].count for row in shown} == EXPECTED
+        for row in shown:
+            listed = at_work.get(row["queue"].address)
+            assert listed.status_code == 200, row["queue"].code
+            assert listed.context["cl"].result_count == row["queue"].count, row["queue"].code
+
+    def test_costs_the_same_however_much_waits(
+        self, at_work, market, work, django_assert_num_queries
+    ):
+        at_work.get("/admin/")
+        with django_assert_num_queries(QUERIES):
+            at_work.get("/admin/")
+        with tenancy.use(market.pk):
+            Seller.objects.bulk_create(
+                Seller(code=f"M{n}", name="Many", joined_on=date(2026, 9, 1)) for n in range(300)
+            )
+        with django_assert_num_queries(QUERIES):
+            answer = at_work.get("/admin/")
+        assert answer.context["queues"][0]["queue"].count == 302
+
+    def test_says_what_comes_first_in_a_new_marketplace(self, client, operator):
+        fresh = make.market("fresh")
+        floor.membership(fresh, operator, Membership.Role.VIEWER)
+        client.force_login(operator)
+        client.post("/admin/choose-marketplace/", {"marketplace": "fresh"})
+        content = client.get("/admin/", HTTP_ACCEPT_LANGUAGE="en").content.decode()
+        assert "Nothing has been settled yet" in content
+        assert "The first night closes Sept. 1, 2026" in content
+
+    def test_offers_the_choice_where_no_marketplace_is_chosen(self, client, operator, market):
+        client.force_login(operator)
+        answer = client.get("/admin/")
+        assert list(answer.context["marketplaces"]) == [market]
+        assert "queues" not in answer.context
+
+    def test_shows_a_stranger_nothing(self, client, market, work):
+        client.force_login(floor.user("stranger@example.org"))
+        answer = client.get("/admin/")
+        assert not answer.context["marketplaces"]
+        assert "queues" not in answer.context
