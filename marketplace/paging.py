@@ -47,6 +47,26 @@ def page(parameters, queryset, *, size: int = SIZE, by_day: str | None = None) -
     return Page(rows, _edge(rows, 0, field, is_newer), _edge(rows, -1, field, is_older))
 
 
+def page_of_keys(parameters, queryset, column: str, *, size: int = SIZE) -> Page:
+    """As `page`, of the different values of a key column, for rows that belong together.
+
+    Cheap where an index holds the rows by that column.
+    """
+    before, after = _key(parameters.get("before")), _key(parameters.get("after"))
+    keys = queryset.values_list(column, flat=True).distinct()
+    if after is not None:
+        found = list(keys.filter(**{f"{column}__gt": after}).order_by(column)[: size + 1])
+        shown = found[:size][::-1]
+        newer = shown[0] if shown and len(found) > size else None
+        return Page(shown, newer, shown[-1] if shown else None)
+    if before is not None:
+        keys = keys.filter(**{f"{column}__lt": before})
+    found = list(keys.order_by(f"-{column}")[: size + 1])
+    shown = found[:size]
+    newer = shown[0] if shown and before is not None else None
+    return Page(shown, newer, shown[-1] if len(found) > size else None)
+
+
 def _edge(rows, at: int, field: str, is_more: bool):
     return getattr(rows[at], field) if rows and is_more else None
 

@@ -58,6 +58,11 @@ class HasLeft(Refused):
     )
 
 
+class AlreadyAnswered(Refused):
+    code = "already_answered"
+    message = gettext_noop("This claim was answered already; what it came to is shown here.")
+
+
 class ClaimDiffers(Refused):
     code = "claim_differs"
     message = gettext_noop("Claim %(source_id)s was made before and said something else.")
@@ -157,9 +162,11 @@ def cancel_by_seller(line: OrderLine, *, quantity: int, reason: str, by, at: dat
 def agree(claim: Claim, *, by, at: datetime) -> Claim:
     """The seller agrees. A cancellation of goods that never left is completed at once.
 
-    Everything else waits until the goods are back. Raises states.IllegalMove.
+    Everything else waits until the goods are back. Raises AlreadyAnswered.
     """
     claim, line = _open(claim)
+    if claim.state != State.REQUESTED:
+        raise AlreadyAnswered()
     claim = approve(claim, by=by, at=at)
     if claim.type == Type.CANCEL and line.status in (Status.PENDING_PAYMENT, *shipping.OPEN):
         claim = complete(claim, by=by, at=at)
@@ -168,11 +175,21 @@ def agree(claim: Claim, *, by, at: datetime) -> Claim:
 
 @transaction.atomic
 def refuse(claim: Claim, *, reason: str, by, at: datetime) -> Claim:
-    """The seller turns a claim down and says why. Raises ReasonMissing, states.IllegalMove."""
+    """The seller turns a claim down and says why. Raises ReasonMissing, AlreadyAnswered."""
     if not reason.strip():
         raise ReasonMissing(field="reason")
     verdicts.check_text("reason", reason, 500)
+    if _open(claim)[0].state not in Claim.OPEN_STATES:
+        raise AlreadyAnswered()
     return _close(claim, State.REJECTED, by, at, "refused_by_seller", answer=reason)
+
+
+@transaction.atomic
+def take_back(claim: Claim, *, by, at: datetime) -> Claim:
+    """The seller has the goods again. Raises AlreadyAnswered where nothing was agreed to."""
+    if _open(claim)[0].state != State.APPROVED:
+        raise AlreadyAnswered()
+    return complete(claim, by=by, at=at)
 
 
 @transaction.atomic

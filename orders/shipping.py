@@ -89,11 +89,11 @@ def ship(
     *,
     carrier: str,
     tracking_number: str,
-    units: Mapping[int, int] | None = None,
+    units: Mapping[int, int | None] | None = None,
     by,
     at: datetime,
 ) -> Shipment:
-    """Record a parcel of a seller's goods. `units` by line number; None for all that is left.
+    """Record a parcel of a seller's goods. `units` by line number; None means all that is left.
 
     The same parcel told again is the parcel that is known. Raises what orders.carriers refuses,
     NothingToShip, NotPaidYet, CancelAsked, MoreThanToShip or TrackingNumberUsed.
@@ -104,9 +104,9 @@ def ship(
     lines = [line for line in applying.lock([order.pk]) if _is_goods_of(line, seller)]
     waiting = to_ship(lines)
     known = _known(order, seller, by_carrier.code, number)
-    if known and ((units is None and not waiting) or units == _units_of(known)):
-        return known
     if known:
+        if _is_told(known, lines, waiting, units):
+            return known
         raise TrackingNumberUsed(value=number, field="tracking_number")
     packed = _packed(order, lines, waiting, units)
     shipment = Shipment.objects.create(
@@ -167,11 +167,18 @@ def to_ship(lines: Iterable[OrderLine]) -> dict[int, int]:
 
     Units that a buyer has asked to cancel are not among them.
     """
-    lines = [line for line in lines if line.status in OPEN and line.stream != SHIPPING]
+    lines = list(lines)
     sent = sent_units(line.pk for line in lines)
     asked = _cancelling(line.pk for line in lines)
-    left = {line.pk: line.units_left - sent[line.pk] - asked[line.pk] for line in lines}
-    return {key: units for key, units in left.items() if units > 0}
+    found = {line.pk: left(line, sent[line.pk], asked[line.pk]) for line in lines}
+    return {key: units for key, units in found.items() if units}
+
+
+def left(line: OrderLine, sent: int, cancelling: int) -> int:
+    """How many units of a line still have to leave, beside those sent or asked to be cancelled."""
+    if line.status not in OPEN or line.stream == SHIPPING:
+        return 0
+    return max(line.units_left - sent - cancelling, 0)
 
 
 def sent_units(line_ids: Iterable[int]) -> Counter:
@@ -195,10 +202,11 @@ def _packed(
         if number not in by_number:
             raise events.UnknownLine(order=order.number, value=number, field="units")
         line = by_number[number]
-        verdicts.check_between("units", asked, 1, verdicts.LARGEST_QUANTITY)
         left = waiting.get(line.pk, 0)
         if not left:
             raise _why_nothing(order, [line])
+        asked = left if asked is None else asked
+        verdicts.check_between("units", asked, 1, verdicts.LARGEST_QUANTITY)
         if asked > left:
             raise MoreThanToShip(line=number, left=left, asked=asked, field="units")
         packed.append((line, asked))
@@ -232,8 +240,17 @@ def _known(order: Order, seller: Seller, carrier: str, number: str) -> Shipment 
     return parcels.filter(carrier=carrier, tracking_number=number).first()
 
 
-def _units_of(shipment: Shipment) -> dict[int, int]:
-    return dict(shipment.lines.values_list("line__number", "quantity"))
+def _is_told(
+    known: Shipment, lines: Iterable[OrderLine], waiting: Mapping[int, int], units
+) -> bool:
+    """Whether a parcel that is known holds what is told of it now."""
+    if units is None:
+        return not waiting
+    inside = dict(known.lines.values_list("line__number", "quantity"))
+    if None not in units.values():
+        return units == inside
+    left = {line.number for line in lines if line.pk in waiting}
+    return units.keys() <= inside.keys() - left
 
 
 def _is_goods_of(line: OrderLine, seller: Seller) -> bool:

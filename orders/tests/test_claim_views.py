@@ -1,0 +1,179 @@
+"""The seller centre's pages about claims: what waits, and the seller's answer to it."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from marketplace import tenancy
+from marketplace.models import AuditEntry
+from marketplace.tests.make import another_connection
+from orders import claims
+from orders.models import Claim
+from orders.tests import make, shops
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cast(client):
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+    return shops.cast()
+
+
+@pytest.fixture
+def owner(client, cast):
+    client.force_login(cast.owner)
+    return client
+
+
+def answer(client, cast, claim, answer, **given):
+    return client.post(cast.url(f"claims/{claim.public_id}/"), {"answer": answer, **given})
+
+
+def state(cast, claim) -> str:
+    with tenancy.use(cast.market.pk):
+        return Claim.objects.get(pk=claim.pk).state
+
+
+class TestOthers:
+    @pytest.mark.parametrize("who", ["stranger", "neighbour"])
+    def test_find_and_decide_nothing(self, client, cast, who):
+        claim = cast.claim()
+        client.force_login(getattr(cast, who))
+        assert client.get(cast.url(f"claims/{claim.public_id}/")).status_code == 404
+        for verb in ("agree", "refuse", "complete"):
+            assert answer(client, cast, claim, verb, reason="x").status_code == 404
+        listed = client.get(cast.url("claims/?tab=all"))
+        assert listed.status_code == (404 if who == "stranger" else 200)
+        assert claim.public_id not in listed.content.decode()
+        if who == "stranger":
+            other = client.post(f"/s/other/claims/{claim.public_id}/", {"answer": "agree"})
+            assert other.status_code == 404
+        assert state(cast, claim) == "requested"
+
+    def test_staff_answer_as_owners_do(self, client, cast):
+        claim = cast.claim()
+        client.force_login(cast.staff)
+        answer(client, cast, claim, "agree")
+        assert state(cast, claim) == "completed"
+        with tenancy.use(cast.market.pk):
+            assert AuditEntry.objects.get(action="claim.approved").actor == cast.staff
+
+    def test_a_suspended_seller_still_answers(self, owner, cast):
+        claim = cast.claim()
+        shops.suspend(cast.market)
+        answer(owner, cast, claim, "agree")
+        assert state(cast, claim) == "completed"
+
+
+class TestClaimsList:
+    def test_shows_what_waits_with_the_day_it_is_due(self, owner, cast):
+        claim = cast.claim(reason="<img src=x onerror=alert(1)>")
+        page = owner.get(cast.url("claims/")).content.decode()
+        assert claim.public_id in page
+        assert "Late: was to answer by 03-06" in page
+        answer(owner, cast, claim, "agree")
+        assert claim.public_id not in owner.get(cast.url("claims/")).content.decode()
+        assert claim.public_id in owner.get(cast.url("claims/?tab=all")).content.decode()
+
+    def test_says_what_comes_next_when_there_is_none(self, owner, cast):
+        assert "Nothing to answer" in owner.get(cast.url("claims/")).content.decode()
+        assert "No claim yet" in owner.get(cast.url("claims/?tab=all")).content.decode()
+
+    @pytest.mark.parametrize("address", ["claims/", "claims/?tab=all"])
+    def test_costs_the_same_however_many_there_are(self, owner, cast, address):
+        counted = []
+        for line in (1, 2):
+            cast.claim(line)
+            owner.get(cast.url(address))
+            with CaptureQueriesContext(connection) as queries:
+                owner.get(cast.url(address))
+            counted.append(len(queries))
+        assert counted[0] == counted[1]
+        assert counted[0] <= 20
+
+
+class TestClaim:
+    def test_hostile_reasons_are_text(self, owner, cast):
+        claim = cast.claim(reason="<img src=x onerror=alert(1)>")
+        page = owner.get(cast.url(f"claims/{claim.public_id}/")).content.decode()
+        assert "<img" not in page
+        assert "&lt;img src=x" in page
+
+    def test_agreeing_to_cancel_what_never_left_completes_it(self, owner, cast):
+        claim = cast.claim(1, 2)
+        answer(owner, cast, claim, "agree")
+        assert (state(cast, claim), cast.status()) == ("completed", "cancelled")
+
+    def test_a_return_is_completed_when_the_goods_are_back(self, owner, cast):
+        cast.told("shipped", day=1)
+        cast.told("delivered", day=2)
+        claim = cast.claim(1, 2, kind="return", day=3)
+        answer(owner, cast, claim, "agree")
+        assert (state(cast, claim), cast.status()) == ("approved", "delivered")
+        answer(owner, cast, claim, "complete")
+        assert (state(cast, claim), cast.status()) == ("completed", "returned")
+
+    def test_turning_it_down_wants_a_reason_and_loses_nothing(self, owner, cast):
+        claim = cast.claim()
+        missing = answer(owner, cast, claim, "refuse", reason=" ")
+        assert missing.status_code == 422
+        assert "The reason is missing." in missing.content.decode()
+        long = answer(owner, cast, claim, "refuse", reason="x" * 501)
+        assert long.status_code == 422
+        assert "x" * 501 in long.content.decode()
+        answer(owner, cast, claim, "refuse", reason="Already packed")
+        with tenancy.use(cast.market.pk):
+            row = Claim.objects.get()
+            assert (row.state, row.answer) == ("rejected", "Already packed")
+
+    def test_is_not_answered_twice(self, owner, cast):
+        claim = cast.claim()
+        answer(owner, cast, claim, "refuse", reason="Packed")
+        for verb in ("agree", "refuse", "complete"):
+            again = owner.post(
+                cast.url(f"claims/{claim.public_id}/"),
+                {"answer": verb, "reason": "x"},
+                follow=True,
+            )
+            assert "This claim was answered already" in again.content.decode()
+        assert state(cast, claim) == "rejected"
+
+    def test_completes_nothing_that_was_not_agreed_to(self, owner, cast):
+        claim = cast.claim()
+        answer(owner, cast, claim, "complete")
+        assert (state(cast, claim), cast.status()) == ("requested", "paid")
+
+    def test_knows_no_other_answer_and_no_other_field(self, owner, cast):
+        claim = cast.claim()
+        assert answer(owner, cast, claim, "withdraw").status_code == 404
+        answer(owner, cast, claim, "agree", fault="seller", quantity=9, state="completed")
+        with tenancy.use(cast.market.pk):
+            row = Claim.objects.get()
+            assert (row.fault, row.quantity) == ("buyer", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    def test_one_of_two_answers_at_once_is_refused(self):
+        cast = shops.cast()
+        claim = cast.claim()
+        said = []
+
+        def elsewhere():
+            client = Client(HTTP_ACCEPT_LANGUAGE="en")
+            client.force_login(cast.staff)
+            address = cast.url(f"claims/{claim.public_id}/")
+            found = client.post(address, {"answer": "refuse", "reason": "x"}, follow=True)
+            said.append("was answered already" in found.content.decode())
+
+        with tenancy.use(cast.market.pk):
+            claims.agree(Claim.objects.get(), by=None, at=make.day(2))
+            thread = another_connection(elsewhere)
+            thread.start()
+            thread.join(0.7)
+            assert thread.is_alive()
+        thread.join(10)
+        assert said == [True]
+        assert state(cast, claim) == "completed"
