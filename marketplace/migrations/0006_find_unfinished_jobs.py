@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('marketplace', '0004_api_keys'),
+        ('marketplace', '0005_changes'),
     ]
 
     operations = [
