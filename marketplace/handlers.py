@@ -8,5 +8,7 @@ message. A topic that nobody acts on yet still stands here, so that a misspelt o
 TOPICS: dict[str, tuple[str, ...]] = {
     "marketplace.opened": (),
     "night.closed": (),
+    "seller.bank_account_changed": ("sellers.letters.bank_account_changed",),
+    "seller.contact_changed": ("sellers.letters.contact_changed",),
     "sentinel.raised": (),
 }

@@ -14,6 +14,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 
 from marketplace.refusals import Refused
@@ -41,8 +43,8 @@ def seller_page(view=None, *, owner_only=False, even_waiting=False):
                 return redirect("shop_choose", marketplace)
             request.seller, request.seller_role = member.seller, member.role
             request.has_other_shops = len(memberships) > 1
-            if owner_only and member.role != SellerMember.Role.OWNER:
-                raise PermissionDenied
+            if owner_only:
+                refuse_staff(request)
             if member.seller.state == Seller.State.ONBOARDING and not even_waiting:
                 return redirect("shop_apply", marketplace)
             try:
@@ -54,6 +56,12 @@ def seller_page(view=None, *, owner_only=False, even_waiting=False):
         return opened
 
     return decorate(view) if view else decorate
+
+
+def refuse_staff(request) -> None:
+    """For what only an owner of the shop may do. Answers 403."""
+    if request.seller_role != SellerMember.Role.OWNER:
+        raise PermissionDenied
 
 
 def memberships_of(user, marketplace):
@@ -86,4 +94,11 @@ def _refusal(request, refused: Refused):
         response = render(request, "components/_messages.html", status=409)
         response["HX-Retarget"], response["HX-Reswap"] = "#messages", "innerHTML"
         return response
-    return redirect(request.get_full_path())
+    return redirect(_came_from(request))
+
+
+def _came_from(request) -> str:
+    page = request.headers.get("referer", "")
+    if url_has_allowed_host_and_scheme(page, {request.get_host()}, request.is_secure()):
+        return page
+    return reverse("shop_home", args=[request.marketplace.slug])

@@ -1,19 +1,33 @@
-"""Sellers, their members, their daily figures and their grades."""
+"""Sellers, their members, data and accounts, their daily figures and their grades."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, VersionedRule, scoped
+from marketplace.sealing import SealedField
+from sellers.banks import Bank
 
 
 def _seller_id():
     return identifiers.public_id("slr")
 
 
+def _invitation_id():
+    return identifiers.public_id("inv")
+
+
+def _bank_account_id():
+    return identifiers.public_id("bnk")
+
+
 class SellerQuerySet(models.QuerySet):
     def active(self):
         return self.filter(state=Seller.State.ACTIVE)
+
+    def waiting(self):
+        """Applicants on whom the operator has not decided."""
+        return self.filter(state=Seller.State.ONBOARDING)
 
 
 class Seller(TenantModel):
@@ -65,6 +79,7 @@ class Seller(TenantModel):
                 fields=["marketplace", "public_id"], name="seller_public_id_is_unique"
             ),
         ]
+        indexes = [models.Index(fields=["marketplace", "business_number"], name="seller_by_number")]
 
     def __str__(self):
         return self.name
@@ -104,6 +119,154 @@ class SellerMember(models.Model):
 
     def __str__(self):
         return f"{self.user_id} {self.role}"
+
+
+class InvitationQuerySet(models.QuerySet):
+    def waiting(self):
+        return self.filter(state=Invitation.State.WAITING)
+
+
+class Invitation(TenantModel):
+    """Somebody is asked by e-mail to help in a shop. Walked by sellers.members only."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        ACCEPTED = "accepted", _("Accepted")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+
+    MOVES = {  # every legal change of state; anything else is refused
+        State.WAITING: {State.ACCEPTED, State.WITHDRAWN},
+        State.ACCEPTED: set(),
+        State.WITHDRAWN: set(),
+    }
+
+    public_id = models.CharField(
+        _("public id"), max_length=40, default=_invitation_id, editable=False
+    )
+    seller = TenantKey(Seller, related_name="invitations", verbose_name=_("seller"))
+    email = models.EmailField(_("e-mail address"))
+    role = models.CharField(_("role"), max_length=10, choices=SellerMember.Role)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
+    invited_by = models.ForeignKey(
+        "marketplace.User",
+        models.PROTECT,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("invited by"),
+    )
+    expires_at = models.DateTimeField(_("expires at"))
+
+    objects = scoped(InvitationQuerySet)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        constraints = [
+            *constraints.tenant("seller_invitation", "seller"),
+            models.UniqueConstraint(
+                fields=["marketplace", "public_id"], name="seller_invitation_public_id_is_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller", "email"],
+                condition=models.Q(state="waiting"),
+                name="seller_invitation_waits_once_per_address",
+            ),
+        ]
+
+    def __str__(self):
+        return self.public_id
+
+
+class SellerProfile(TenantModel):
+    """Who a seller is and how to reach them: the person's data, apart from what must stay."""
+
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
+    company = models.CharField(_("company"), max_length=200, blank=True)
+    representative = models.CharField(_("representative"), max_length=100, blank=True)
+    mail_order_report = models.CharField(_("mail-order sales report"), max_length=60, blank=True)
+    address = models.CharField(_("address"), max_length=300, blank=True)
+    phone = models.CharField(_("phone"), max_length=30, blank=True)
+    contact_email = models.EmailField(_("contact e-mail"), blank=True)
+    # Warnings go to the address before as well: whoever takes over a shop changes it first.
+    former_contact_email = models.EmailField(_("former contact e-mail"), blank=True)
+    contact_email_changed_at = models.DateTimeField(_("contact e-mail changed at"), null=True)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("seller profile")
+        verbose_name_plural = _("seller profiles")
+        constraints = [
+            *constraints.tenant("seller_profile", "seller"),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller"], name="seller_profile_is_one_per_seller"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.seller_id}"
+
+
+class BankAccountQuerySet(models.QuerySet):
+    def current(self):
+        """The account that each seller named last, whether it may be paid to yet or not."""
+        return self.filter(replaced_at=None)
+
+    def usable(self, at):
+        """Current accounts whose cooling period is over."""
+        return self.current().filter(usable_from__lte=at)
+
+
+class BankAccount(TenantModel):
+    """Where a seller wants to be paid. A change is a new row; sellers.bank_accounts writes them."""
+
+    public_id = models.CharField(
+        _("public id"), max_length=40, default=_bank_account_id, editable=False
+    )
+    seller = TenantKey(Seller, related_name="bank_accounts", verbose_name=_("seller"))
+    bank = models.CharField(_("bank"), max_length=3, choices=Bank)
+    holder = models.CharField(_("account holder"), max_length=100)
+    number = SealedField(_("account number"))
+    ending = models.CharField(_("last digits"), max_length=4)
+    usable_from = models.DateTimeField(_("paid to from"))
+    registered_at = models.DateTimeField(_("registered at"))
+    registered_by = models.ForeignKey(
+        "marketplace.User",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("registered by"),
+    )
+    replaced_at = models.DateTimeField(_("replaced at"), null=True)
+
+    objects = scoped(BankAccountQuerySet)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("bank account")
+        verbose_name_plural = _("bank accounts")
+        constraints = [
+            *constraints.tenant("bank_account", "seller", grants="SELECT, INSERT, UPDATE"),
+            models.UniqueConstraint(
+                fields=["marketplace", "public_id"], name="bank_account_public_id_is_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller"],
+                condition=models.Q(replaced_at=None),
+                name="bank_account_is_one_current_per_seller",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["marketplace", "seller", "-registered_at"], name="bank_account_by_seller"
+            )
+        ]
+
+    def __str__(self):
+        return self.masked
+
+    @property
+    def masked(self) -> str:
+        """The number as people may see it: enough to tell it from another one."""
+        return f"***-***-{self.ending}"
 
 
 class PerformanceDay(TenantModel):

@@ -6,4 +6,17 @@ from sellers import views
 
 urlpatterns = [
     path("choose/", views.choose, name="shop_choose"),
+    path("apply/", views.apply, name="shop_apply"),
+    path("members/", views.people, name="shop_members"),
+    path("members/<int:user>/role/", views.change_role, name="shop_member_role"),
+    path("members/<int:user>/remove/", views.remove_member, name="shop_member_remove"),
+    path(
+        "members/invitations/<slug:public_id>/withdraw/",
+        views.withdraw_invitation,
+        name="shop_invitation_withdraw",
+    ),
+    path("invitations/<str:link>/", views.accept_invitation, name="shop_invitation"),
+    path("profile/", views.profile, name="shop_profile"),
+    path("bank-account/", views.bank_account, name="shop_bank_account"),
+    path("bank-account/change/", views.change_bank_account, name="shop_bank_account_change"),
 ]

@@ -6,7 +6,7 @@ from django.db import connection
 
 from marketplace import tenancy, versions
 from marketplace.models import Marketplace, User
-from sellers import performance, registering
+from sellers import applying, performance, registering
 from sellers.models import GradePolicy, Seller, SellerMember
 
 AT = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)
@@ -108,3 +108,19 @@ def member(seller, email="seller@example.org", role=SellerMember.Role.OWNER) -> 
         marketplace_id=seller.marketplace_id, seller=seller, user=user, role=role
     )
     return user
+
+
+def application(**fields) -> applying.Application:
+    """What a florist tells who wants to sell."""
+    values = {
+        "shop_name": "꽃집",
+        "seller_type": Seller.Type.SOLE_PROPRIETOR,
+        "business_number": "220-81-62517",
+        "company": "꽃집상사",
+        "representative": "김꽃님",
+        "mail_order_report": "제2026-서울강남-00001호",
+        "address": "서울시 강남구 테헤란로 1",
+        "phone": "02-1234-5678",
+        "contact_email": "flowers@example.org",
+    }
+    return applying.Application(**(values | fields))

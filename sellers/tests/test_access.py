@@ -116,11 +116,14 @@ class TestSellerPage:
     def test_shows_a_refusal_and_changes_nothing(self, client, market):
         seller, user = a_shop(market)
         client.force_login(user)
-        posted = client.post("/s/own/refuse/")
-        assert (posted.status_code, posted.url) == (302, "/s/own/refuse/")
+        page = "http://testserver/s/own/shop/?page=2"
+        posted = client.post("/s/own/refuse/", headers={"Referer": page})
+        assert (posted.status_code, posted.url) == (302, page)
+        posted = client.post("/s/own/refuse/", headers={"Referer": "https://elsewhere.example/"})
+        assert (posted.status_code, posted.url) == (302, "/s/own/")
         shown = client.get("/s/own/refuse/")
         assert shown.status_code == 409
-        assert shown.content.decode().count("The counter is closed for &lt;you&gt;.") == 2
+        assert shown.content.decode().count("The counter is closed for &lt;you&gt;.") == 3
         with tenancy.use(market.pk):
             assert Seller.objects.get(pk=seller.pk).name == "apple"
 
@@ -165,4 +168,5 @@ class TestWelcome:
 
     def test_tells_a_user_without_a_place_what_comes_next(self, client, market):
         client.force_login(User.objects.create_user("nobody@example.org"))
-        assert b"belongs to no shop yet" in client.get("/").content
+        page = client.get("/", headers={"Accept-Language": "en"}).content
+        assert b"belongs to no shop yet" in page
