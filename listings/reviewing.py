@@ -121,6 +121,16 @@ def edit(revision: Revision, *, by, at: datetime, **words) -> Revision:
 
 
 @transaction.atomic
+def reword(listing: Listing, *, by, at: datetime, **words) -> Revision:
+    """Change what a listing says next: its draft, or the next revision where it has none."""
+    listing = Listing.objects.select_for_update(no_key=True).get(pk=listing.pk)
+    newest = listing.revisions.order_by("-number").first()
+    if newest.state == Revision.State.APPROVED:
+        return revise(listing, by=by, at=at, **words)
+    return edit(newest, by=by, at=at, **words)
+
+
+@transaction.atomic
 def check(revision: Revision, *, by, at: datetime) -> list[Finding]:
     """Write down what the policy in force objects to, in place of earlier findings.
 
@@ -254,6 +264,14 @@ def try_out(pack: PolicyPack, texts: dict[str, str], category: Category | None =
     Raises documents.BadDocument where a draft cannot be read yet.
     """
     return policy.parse(pack.body, f"{pack}:").check(texts, _category_path(category))
+
+
+def look_over(texts: dict[str, str], category: Category | None, *, at: datetime):
+    """What the pack in force objects to in some texts; nothing is written."""
+    pack_row = PolicyPack.objects.all().on(_today(at))
+    if pack_row is None:
+        return ()
+    return _pack(pack_row.marketplace_id, pack_row.pk).check(texts, _category_path(category))
 
 
 _WORDS = ("title", "description", "unit_price", "category")

@@ -11,6 +11,7 @@ of each day somewhere else.
 
 import hashlib
 import json
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from django.db import connection, transaction
@@ -19,6 +20,8 @@ from marketplace import tenancy
 from marketplace.models import AuditEntry, AuditSeal, AuditSealMember
 
 BLOCK = 1000
+# What acted where no user did, such as "api_key:3f9d02ab"; set around a request.
+through: ContextVar[str] = ContextVar("jangteo_audit_through", default="")
 GENESIS = "0" * 64
 
 
@@ -29,6 +32,8 @@ def record(action, *, by, at, obj=None, reason="", data=None) -> AuditEntry:
     floats, whose text would not be the same everywhere.
     """
     _refuse_floats(data)
+    if by is None and through.get():
+        data = {**(data or {}), "through": through.get()}
     return AuditEntry.objects.create(
         at=at,
         actor=by,

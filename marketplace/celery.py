@@ -60,6 +60,10 @@ app.conf.update(
             "schedule": 5,
             "options": {"expires": 5},
         },
+        "forget-answered-requests": {
+            "task": "marketplace.tasks.forget_answered_requests_everywhere",
+            "schedule": 24 * 60 * 60,
+        },
         "seal-audit": {
             "task": "marketplace.tasks.seal_audit_everywhere",
             "schedule": 10 * 60,

@@ -331,6 +331,33 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "marketplace.api.schema.Schema",
     "UNAUTHENTICATED_USER": None,
 }
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Jangteo API",
+    "DESCRIPTION": "Orders in; listings, claims, statements and events out. See docs/api.md.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "marketplace.api.schema.with_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "SellerState": "sellers.models.Seller.State",
+        "ListingState": "listings.models.Listing.State",
+        "RevisionState": "listings.models.Revision.State",
+        "ClaimState": "orders.models.Claim.State",
+        "ClaimType": "orders.models.Claim.Type",
+        "EventKind": "orders.models.OrderEvent.Kind",
+        "StatementState": "settlements.models.Statement.State",
+        "SettlementLineKind": "settlements.api.serializers.KINDS",
+    },
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # bytes of a request's body
 API_REQUESTS_A_MINUTE = env.int("API_REQUESTS_A_MINUTE", 600)  # of one key
 API_MARKETPLACE_REQUESTS_A_MINUTE = env.int("API_MARKETPLACE_REQUESTS_A_MINUTE", 3_000)

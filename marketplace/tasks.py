@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from marketplace import audit, handlers, inbox, outbox, tenancy
+from marketplace.api import idempotency
 from marketplace.models import Marketplace
 
 logger = logging.getLogger(__name__)
@@ -54,3 +55,17 @@ def seal_audit_everywhere() -> None:
     """One task per marketplace, so that one failing market holds up no other."""
     for marketplace in Marketplace.objects.open():
         seal_audit.delay(marketplace_id=marketplace.pk)
+
+
+@shared_task
+def forget_answered_requests(*, marketplace_id: int) -> None:
+    """Delete idempotency keys that are older than the API keeps them for."""
+    with tenancy.use(marketplace_id):
+        idempotency.forget(at=timezone.now())
+
+
+@shared_task
+def forget_answered_requests_everywhere() -> None:
+    """One task per marketplace, so that one failing market holds up no other."""
+    for marketplace in Marketplace.objects.open():
+        forget_answered_requests.delay(marketplace_id=marketplace.pk)

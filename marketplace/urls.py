@@ -26,7 +26,12 @@ urlpatterns = [
     path(
         "s/<slug:marketplace>/", include([path("", include(f"{app}.urls")) for app in SELLER_PAGES])
     ),
-    path("api/v1/", include([path("", include(f"{app}.api.urls")) for app in API])),
+    path(
+        "api/v1/",
+        include(
+            [path("", include(f"{app}.api.urls")) for app in ["marketplace", *API]],
+        ),
+    ),
     path("healthz/live/", health.live, name="live"),
     path("healthz/ready/", health.ready, name="ready"),
 ]

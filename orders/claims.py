@@ -63,6 +63,11 @@ class AlreadyAnswered(Refused):
     message = gettext_noop("This claim was answered already; what it came to is shown here.")
 
 
+class NotForSellers(Refused):
+    code = "not_for_sellers"
+    message = gettext_noop("A seller cannot decide “%(decision)s”; the marketplace does.")
+
+
 class ClaimDiffers(Refused):
     code = "claim_differs"
     message = gettext_noop("Claim %(source_id)s was made before and said something else.")
@@ -182,6 +187,23 @@ def refuse(claim: Claim, *, reason: str, by, at: datetime) -> Claim:
     if _open(claim)[0].state not in Claim.OPEN_STATES:
         raise AlreadyAnswered()
     return _close(claim, State.REJECTED, by, at, "refused_by_seller", answer=reason)
+
+
+def decide(claim: Claim, *, decision: str, reason: str, is_seller: bool, by, at: datetime) -> Claim:
+    """Decide as a program asks for it: "approve", "reject", "withdraw" or "complete".
+
+    Only the marketplace may withdraw. Raises NotForSellers and what the decision itself does.
+    """
+    if is_seller:
+        if decision == "approve":
+            return agree(claim, by=by, at=at)
+        if decision == "reject":
+            return refuse(claim, reason=reason, by=by, at=at)
+        if decision == "complete":
+            return take_back(claim, by=by, at=at)
+        raise NotForSellers(decision=decision, field="decision")
+    process = {"approve": approve, "reject": reject, "withdraw": withdraw, "complete": complete}
+    return process[decision](claim, by=by, at=at, reason=reason)
 
 
 @transaction.atomic

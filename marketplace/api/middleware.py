@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from marketplace import api_keys
+from marketplace import api_keys, audit
 from marketplace.api import problems
 from marketplace.refusals import Refused
 
@@ -27,7 +27,11 @@ class ApiMiddleware:
         if not request.path_info.startswith(PREFIX):
             return self.get_response(request)
         request.request_id = uuid.uuid4()
-        response = self.get_response(request)
+        token = audit.through.set("")
+        try:
+            response = self.get_response(request)
+        finally:
+            audit.through.reset(token)
         status = response.status_code
         if status in (301, 302) or (
             status >= 400 and response.get("Content-Type") != problems.MEDIA_TYPE
@@ -54,6 +58,7 @@ def marketplace_of(request) -> int | None:
         request.key_refused = refused
         return None
     request.api_key = key
+    audit.through.set(f"api_key:{key.code}")
     return key.marketplace_id
 
 

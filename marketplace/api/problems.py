@@ -116,6 +116,11 @@ def of_refusal(refused: Refused, field: str = "", prefix: str = "") -> list[dict
     return [item(prefix + pointer(field), refused.code, refused.text(gettext))]
 
 
+def of_validation(error: exceptions.ValidationError) -> list[dict]:
+    """The entries for a document that could not be read: each place that is wrong."""
+    return list(_entries(error.detail))
+
+
 def pointer(field: str) -> str:
     """`lines[2].quantity` as a JSON pointer: `/lines/2/quantity`."""
     return "".join(f"/{step}" for step in _STEP.findall(field))
@@ -130,8 +135,7 @@ def _answer(error: Exception) -> tuple | None:
             status = 422 if error.params.get("field") else 409
             return status, error.code, error.text(gettext), of_refusal(error), {}
         case exceptions.ValidationError():
-            errors = list(_entries(error.detail))
-            return 400, "invalid", gettext(_TITLES[400]), errors, {}
+            return 400, "invalid", gettext(_TITLES[400]), of_validation(error), {}
         case Http404():
             return 404, "not_found", gettext(_TITLES[404]), (), {}
         case PermissionDenied():

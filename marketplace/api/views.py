@@ -5,6 +5,8 @@ parameters that it knows; any other parameter is an error. Which objects a key m
 view's queryset; what is not in it is not found.
 """
 
+from datetime import date
+
 from django.utils.translation import gettext
 from rest_framework import mixins, viewsets
 from rest_framework.permissions import SAFE_METHODS
@@ -80,6 +82,44 @@ class KeyedView(APIView):
 
 class Resource(KeyedView, viewsets.GenericViewSet):
     """A collection of objects that are named by public id."""
+
+    def checked(self, document) -> dict:
+        """The body of the request as a kind of document reads it; refused where it cannot."""
+        reading = document(data=self.request.data, context=self.get_serializer_context())
+        reading.is_valid(raise_exception=True)
+        return reading.validated_data
+
+    def own_seller(self):
+        """The seller of the key, for what only sellers do."""
+        if self.holder is None:
+            detail = gettext("Only a seller's key allows this.")
+            raise problems.Problem(403, "for_sellers", detail)
+        return self.holder
+
+    def text_parameter(self, name: str) -> str:
+        """A parameter of the query; empty where it is not given."""
+        text = self.request.query_params.get(name, "")
+        return self._refuse_parameter(name) if "\x00" in text or len(text) > 200 else text
+
+    def choice_parameter(self, name: str, choices) -> list[str]:
+        """The values of a parameter that names some of a field's choices, by commas."""
+        if (text := self.request.query_params.get(name)) is None:
+            return []
+        wanted = text.split(",")
+        return wanted if set(wanted) <= set(choices.values) else self._refuse_parameter(name)
+
+    def date_parameter(self, name: str):
+        """A parameter that names a day; None where it is not given."""
+        if (text := self.request.query_params.get(name)) is None:
+            return None
+        try:
+            return date.fromisoformat(text) if len(text) == 10 else self._refuse_parameter(name)
+        except ValueError:
+            return self._refuse_parameter(name)
+
+    def _refuse_parameter(self, name: str):
+        code, detail = "parameter_not_usable", gettext("The value is not usable.")
+        raise problems.Problem(400, code, detail, errors=[problems.item(f"?{name}", code, detail)])
 
     lookup_field = "public_id"
     lookup_value_regex = "[a-z]+_[0-9a-z]{26}"

@@ -1,0 +1,176 @@
+"""The edges of orders: what the shop's checkout sends and reads, and what sellers' systems do."""
+
+from django.db.models import Exists, OuterRef, Prefetch
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin
+from rest_framework.response import Response
+
+from marketplace.api import etags
+from marketplace.api.batches import items_of
+from marketplace.api.idempotency import idempotent
+from marketplace.api.views import ReadMixin, Resource
+from orders import claims, events, intake, shipping
+from orders.api import sending, serializers
+from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment, ShipmentLine
+from orders.verdicts import REPEATED
+
+
+class OrderViewSet(ReadMixin, Resource):
+    """Orders, newest first. A seller's key sees those that hold lines of its own."""
+
+    resource = "orders"
+    seller_actions = ("list", "retrieve", "acknowledgement", "shipments")
+    parameters = ("number",)
+    serializer_class = serializers.OrderDocument
+
+    def get_queryset(self):
+        lines = OrderLine.objects.select_related("seller", "listing", "category")
+        if self.holder:
+            lines = lines.filter(seller=self.holder)
+        orders = Order.objects.prefetch_related(
+            Prefetch("lines", lines.order_by("number"), "shown_lines"),
+            Prefetch("payments", Payment.objects.order_by("sequence")),
+        )
+        if self.holder:
+            own = OrderLine.objects.filter(seller=self.holder)
+            orders = orders.filter(pk__in=own.values("order"))
+        if number := self.text_parameter("number"):
+            orders = orders.filter(number=number)
+        return orders
+
+    @extend_schema(
+        request=serializers.NewOrderDocument, responses={201: serializers.VerdictDocument}
+    )
+    @idempotent
+    def create(self, request):
+        """Send one order. Sent again it is repeated; saying something else, it is refused."""
+        document = self.checked(serializers.NewOrderDocument)
+        [verdict] = intake.accept_many([sending.order(document)], at=timezone.now())
+        sending.refuse(verdict)
+        headers = {"Location": f"{request.path}{verdict.public_id}/"}
+        status = 200 if verdict.result == REPEATED else 201
+        return Response(sending.told(verdict), status, headers=headers)
+
+    @extend_schema(
+        request=serializers.OrderBatchDocument, responses={200: serializers.VerdictsDocument}
+    )
+    @action(detail=False, methods=["post"])
+    @idempotent
+    def batch(self, request):
+        """Send up to 100 orders. Each stands for itself and has its own result."""
+        items = items_of(request.data, "orders", serializers.BATCH)
+        document = serializers.NewOrderDocument(context=self.get_serializer_context())
+        given = sending.accept_each(
+            items, document, sending.order, intake.accept_many, at=timezone.now()
+        )
+        return Response({"data": given})
+
+    @extend_schema(request=None, responses={200: serializers.OrderDocument})
+    @action(detail=True, methods=["post"])
+    def acknowledgement(self, request, public_id):
+        """Tell that the seller of the key has seen the order and prepares it."""
+        shipping.acknowledge([self.get_object()], self.own_seller(), by=None, at=timezone.now())
+        return etags.respond(request, self.get_serializer(self.get_object()).data)
+
+    @extend_schema(
+        request=serializers.NewShipmentDocument, responses={201: serializers.ShipmentDocument}
+    )
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def shipments(self, request, public_id):
+        """Tell of a parcel with goods of the seller of the key."""
+        order, seller = self.get_object(), self.own_seller()
+        words = self.checked(serializers.NewShipmentDocument)
+        if words["units"] is not None:
+            words["units"] = {row["line_number"]: row["quantity"] for row in words["units"]}
+        made = shipping.ship(order, seller, **words, by=None, at=timezone.now())
+        packed = Prefetch("lines", ShipmentLine.objects.select_related("line"))
+        parcels = Shipment.objects.select_related("order", "seller").prefetch_related(packed)
+        document = serializers.ShipmentDocument(parcels.get(pk=made.pk))
+        return Response(document.data, 201)
+
+
+class OrderEventViewSet(ListModelMixin, Resource):
+    """What senders told about orders, newest first. For the marketplace's own keys."""
+
+    resource = "orders"
+    parameters = ("order_number",)
+    serializer_class = serializers.EventDocument
+
+    def get_queryset(self):
+        told = OrderEvent.objects.all()
+        if number := self.text_parameter("order_number"):
+            told = told.filter(order_number=number)
+        return told
+
+    @extend_schema(
+        request=serializers.NewEventDocument, responses={201: serializers.VerdictDocument}
+    )
+    @idempotent
+    def create(self, request):
+        """Tell what happened to an order. An event that comes before its order waits for it."""
+        document = self.checked(serializers.NewEventDocument)
+        [verdict] = events.accept_many([sending.event(document)], at=timezone.now())
+        sending.refuse(verdict)
+        return Response(sending.told(verdict), 200 if verdict.result == REPEATED else 201)
+
+    @extend_schema(
+        request=serializers.EventBatchDocument, responses={200: serializers.VerdictsDocument}
+    )
+    @action(detail=False, methods=["post"])
+    @idempotent
+    def batch(self, request):
+        """Tell up to 500 events. Each stands for itself and has its own result."""
+        items = items_of(request.data, "events", serializers.EVENTS)
+        document = serializers.NewEventDocument(context=self.get_serializer_context())
+        given = sending.accept_each(
+            items, document, sending.event, events.accept_many, at=timezone.now()
+        )
+        return Response({"data": given})
+
+
+class ClaimViewSet(ReadMixin, Resource):
+    """Claims, newest first. A seller's key sees and answers those on its own lines."""
+
+    resource = "claims"
+    seller_actions = ("list", "retrieve", "decision")
+    parameters = ("state", "order")
+    serializer_class = serializers.ClaimDocument
+
+    def get_queryset(self):
+        found = Claim.objects.select_related("seller", "line__order")
+        if self.holder:
+            found = found.filter(seller=self.holder)
+        if states := self.choice_parameter("state", Claim.State):
+            found = found.filter(state__in=states)
+        if order := self.text_parameter("order"):
+            lines = OrderLine.objects.filter(pk=OuterRef("line"), order__public_id=order)
+            found = found.filter(Exists(lines))
+        return found
+
+    @extend_schema(request=serializers.NewClaimDocument, responses={201: serializers.ClaimDocument})
+    @idempotent
+    def create(self, request):
+        """Make a claim in the name of the buyer."""
+        words = self.checked(serializers.NewClaimDocument)
+        line = get_object_or_404(
+            OrderLine.objects.select_related("order"),
+            order__public_id=words.pop("order"),
+            number=words.pop("line_number"),
+        )
+        claim = claims.request(line, **words, by=None, at=timezone.now())
+        document = self.get_serializer(self.get_queryset().get(pk=claim.pk))
+        headers = {"Location": f"{request.path}{claim.public_id}/"}
+        return Response(document.data, 201, headers=headers)
+
+    @extend_schema(request=serializers.DecisionDocument, responses={200: serializers.ClaimDocument})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def decision(self, request, public_id):
+        """Decide on a claim, or tell that it is completed."""
+        claim, words = self.get_object(), self.checked(serializers.DecisionDocument)
+        claims.decide(claim, **words, is_seller=bool(self.holder), by=None, at=timezone.now())
+        return Response(self.get_serializer(self.get_object()).data)

@@ -1,0 +1,387 @@
+"""Orders, events, parcels and claims over HTTP: the checkout, a seller's system, and strangers."""
+
+import copy
+import threading
+
+import pytest
+from django.db import connection, connections
+
+from marketplace import tenancy
+from marketplace.models import AuditEntry, IdempotencyKey
+from marketplace.tests.make import ApiClient, api_key
+from orders.models import Claim, Order, OrderEvent, OrderLine, Payment
+from orders.tests import make
+
+pytestmark = pytest.mark.django_db
+
+PLACED = "2026-03-02T12:00:00+09:00"
+
+
+def won(amount):
+    return {"amount": amount, "currency": "KRW"}
+
+
+def body(number="A-1", **fields):
+    line = {"number": 1, "seller_code": "hanok", "unit_price": won(10_000), "quantity": 2}
+    other = {"number": 2, "seller_code": "tteok", "unit_price": won(5_000), "quantity": 1}
+    return {
+        "number": number,
+        "placed_at": PLACED,
+        "lines": [line, other],
+        "payments": [{"sequence": 1, "kind": "card", "amount": won(25_000)}],
+        **fields,
+    }
+
+
+def happened(kind="paid", **fields):
+    return {
+        "source_id": f"{kind}-1",
+        "kind": kind,
+        "order_number": "A-1",
+        "occurred_at": PLACED,
+        **fields,
+    }
+
+
+class Cast:
+    """A marketplace, its checkout, its two sellers' systems."""
+
+    def __init__(self, slug="jangteo"):
+        self.market = make.marketplace(slug)
+        with tenancy.use(self.market.pk):
+            make.calendar()
+            make.policy()
+            self.hanok, self.tteok = make.seller("hanok"), make.seller("tteok")
+        self.shop = ApiClient(api_key(self.market))
+        self.of_hanok = ApiClient(api_key(self.market, seller=self.hanok.public_id))
+        self.of_tteok = ApiClient(api_key(self.market, seller=self.tteok.public_id))
+
+    def count(self, model):
+        with tenancy.use(self.market.pk):
+            return model.objects.count()
+
+
+@pytest.fixture
+def cast(db):
+    return Cast()
+
+
+@pytest.fixture
+def order(cast):
+    """The public id of an order of both sellers, paid."""
+    made = cast.shop.send("orders/", body())
+    assert made.status_code == 201, made.content
+    assert cast.shop.send("order-events/", happened()).status_code == 201
+    return made.json()["id"]
+
+
+class TestSendOrder:
+    def test_is_accepted_and_shown(self, cast):
+        made = cast.shop.send("orders/", body(buyer_reference="B-7"))
+        assert made.status_code == 201
+        told = made.json()
+        assert told["result"] == "accepted"
+        assert made["Location"] == f"/api/v1/orders/{told['id']}/"
+        shown = cast.shop.get(
+            made["Location"], headers={"authorization": f"Bearer {cast.shop.secret}"}
+        ).json()
+        assert shown["placed_at"] == "2026-03-02T03:00:00Z"
+        assert (shown["number"], shown["source"], shown["buyer_reference"]) == ("A-1", "api", "B-7")
+        assert [line["list_amount"] for line in shown["lines"]] == [won(20_000), won(5_000)]
+        assert [line["seller"] for line in shown["lines"]] == [
+            cast.hanok.public_id,
+            cast.tteok.public_id,
+        ]
+        assert [payment["amount"] for payment in shown["payments"]] == [won(25_000)]
+
+    def test_is_repeated_or_differs(self, cast):
+        cast.shop.send("orders/", body())
+        again = cast.shop.send("orders/", body())
+        assert (again.status_code, again.json()["result"]) == (200, "repeated")
+        changed = body()
+        changed["lines"][0]["sku"] = "other"
+        refused = cast.shop.send("orders/", changed)
+        assert (refused.status_code, refused.json()["code"]) == (409, "order_differs")
+        assert cast.count(Order) == 1
+
+    @pytest.mark.parametrize(
+        ("path", "value", "status", "pointer", "code"),
+        [
+            (("lines", 1, "seller_code"), "nobody", 422, "/lines/1/seller_code", "unknown_seller"),
+            (("lines", 0, "quantity"), 0, 400, "/lines/0/quantity", "min_value"),
+            (("lines", 0, "quantity"), 10**30, 400, "/lines/0/quantity", "max_value"),
+            (("lines", 0, "unit_price"), won(10**15 + 1), 400, "/lines/0/unit_price", "large"),
+            (("lines", 1, "number"), 1, 422, "/lines/1/number", "number_repeated"),
+            (("lines",), [], 400, "/lines", "min_length"),
+            (("placed_at",), "2999-01-01T00:00:00Z", 422, "/placed_at", "in_future"),
+            (("placed_at",), "0001-01-01T00:00:00+23:59", 400, "/placed_at", "invalid"),
+            (("payments", 0, "amount"), won(1), 422, "/payments", "tenders_do_not_match"),
+            (("number",), "a\u0000b", 400, "/number", "null_characters_not_allowed"),
+        ],
+    )
+    def test_says_what_is_wrong(self, cast, path, value, status, pointer, code):
+        data = body()
+        at = data
+        for step in path[:-1]:
+            at = at[step]
+        at[path[-1]] = value
+        refused = cast.shop.send("orders/", data)
+        assert refused.status_code == status, refused.content
+        assert {e["pointer"]: e["code"] for e in refused.json()["errors"]} == {pointer: code}
+        assert cast.count(Order) == cast.count(IdempotencyKey) == 0
+
+    def test_is_not_for_sellers(self, cast):
+        refused = cast.of_hanok.send("orders/", body())
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_for_sellers")
+
+    def test_sets_no_field_but_those_named(self, cast):
+        model_fields = {
+            field.name
+            for model in (Order, OrderLine, Payment)
+            for field in model._meta.get_fields()
+        }
+        for name in sorted(model_fields | {"pk", "marketplace_id", "seller_id", "__class__"}):
+            for where in ("order", "line", "payment"):
+                data = body(f"X-{name}")
+                places = {
+                    "order": data,
+                    "line": data["lines"][0],
+                    "payment": data["payments"][0],
+                }
+                if name in places[where] or self._is_named(where, name):
+                    continue
+                places[where][name] = 1
+                refused = cast.shop.send("orders/", data)
+                assert refused.status_code == 400, (where, name)
+                [error] = refused.json()["errors"]
+                assert error["code"] == "unknown_field"
+        assert cast.count(Order) == 0
+
+    def _is_named(self, where, name):
+        from orders.api import serializers
+
+        documents = {
+            "order": serializers.NewOrderDocument,
+            "line": serializers.NewLineDocument,
+            "payment": serializers.NewPaymentDocument,
+        }
+        return name in documents[where]().fields
+
+    def test_says_which_key_sent_it(self, cast, order):
+        with tenancy.use(cast.market.pk):
+            entry = AuditEntry.objects.get(action="order.accepted")
+        assert entry.actor is None
+        assert entry.data["through"].startswith("api_key:")
+        assert entry.data["through"][8:] in cast.shop.secret
+
+
+class TestSendBatch:
+    def test_gives_each_order_its_own_result(self, cast):
+        unknown, odd = body("A-2"), body("A-3")
+        unknown["lines"][0]["seller_code"] = "nobody"
+        odd["lines"][0]["quantity"] = "2"
+        items = [body("A-1"), unknown, odd, 7, body("A-4"), body("A-1")]
+        given = cast.shop.send("orders/batch/", {"orders": items})
+        assert given.status_code == 200
+        data = given.json()["data"]
+        assert [(row["index"], row["result"], row["code"]) for row in data] == [
+            (0, "accepted", ""),
+            (1, "refused", "unknown_seller"),
+            (2, "refused", "invalid"),
+            (3, "refused", "invalid"),
+            (4, "accepted", ""),
+            (5, "repeated", ""),
+        ]
+        assert data[2]["errors"][0]["pointer"] == "/lines/0/quantity"
+        assert data[2]["order_number"] == "A-3"
+        assert cast.count(Order) == 2
+
+    def test_is_accepted_by_a_fixed_number_of_statements(self, cast, django_assert_max_num_queries):
+        cast.shop.send("orders/batch/", {"orders": [body("A-0")]})
+        many = {"orders": [body(f"B-{n}") for n in range(100)]}
+        with django_assert_max_num_queries(30, connection=connection):
+            assert cast.shop.send("orders/batch/", many).status_code == 200
+        assert cast.count(Order) == 101
+
+    @pytest.mark.parametrize(
+        "data", [{}, [], {"orders": []}, {"orders": {}}, {"orders": [1], "more": 1}, "x"]
+    )
+    def test_has_one_shape(self, cast, data):
+        assert cast.shop.send("orders/batch/", data).status_code == 400
+
+    def test_holds_a_hundred(self, cast):
+        many = {"orders": [body(f"B-{n}") for n in range(101)]}
+        assert cast.shop.send("orders/batch/", many).status_code == 400
+        assert cast.count(Order) == 0
+
+
+class TestListOrders:
+    def test_shows_a_seller_its_own_lines_alone(self, cast, order):
+        alone = body("A-2", lines=[body()["lines"][1]])
+        alone["payments"][0]["amount"] = won(5_000)
+        assert cast.shop.send("orders/", alone).status_code == 201
+        [seen] = cast.of_hanok.read("orders/").json()["data"]
+        assert seen["id"] == order
+        assert [line["number"] for line in seen["lines"]] == [1]
+        assert seen["payments"] == []
+        both = cast.of_tteok.read("orders/").json()["data"]
+        assert [(row["number"], len(row["lines"])) for row in both] == [("A-2", 1), ("A-1", 1)]
+
+    def test_finds_by_number(self, cast, order):
+        assert len(cast.shop.read("orders/?number=A-1").json()["data"]) == 1
+        assert cast.shop.read("orders/?number=A-9").json()["data"] == []
+        assert cast.shop.read("orders/?number=%00").status_code == 400
+
+    def test_costs_the_same_for_any_number(self, cast, django_assert_max_num_queries):
+        many = {"orders": [body(f"B-{n}") for n in range(60)]}
+        cast.shop.send("orders/batch/", many)
+        for client in (cast.shop, cast.of_hanok):
+            with django_assert_max_num_queries(11, connection=connection):
+                assert len(client.read("orders/").json()["data"]) == 50
+
+
+class TestEvents:
+    def test_act_and_are_listed(self, cast, order):
+        [line, _] = cast.shop.read(f"orders/{order}/").json()["lines"]
+        assert (line["status"], line["paid_on"]) == ("paid", "2026-03-02")
+        [told] = cast.shop.read("order-events/?order_number=A-1").json()["data"]
+        assert told["kind"] == "paid"
+        assert "id" not in told
+
+    def test_are_repeated_differ_and_wait(self, cast, order):
+        again = cast.shop.send("order-events/", happened())
+        assert (again.status_code, again.json()["result"]) == (200, "repeated")
+        other = cast.shop.send("order-events/", happened(occurred_at="2026-03-01T00:00:00Z"))
+        assert (other.status_code, other.json()["code"]) == (409, "event_differs")
+        early = happened(order_number="Z-9", source_id="early")
+        told = cast.shop.send("order-events/", early)
+        assert (told.status_code, told.json()["code"]) == (201, "order_not_known_yet")
+
+    def test_come_in_batches(self, cast, order):
+        items = [
+            happened("shipped", line_number=1),
+            happened("shipped", line_number=9, source_id="x"),
+            {"kind": "flown"},
+        ]
+        given = cast.shop.send("order-events/batch/", {"events": items}).json()["data"]
+        assert [(row["result"], row["code"]) for row in given] == [
+            ("accepted", ""),
+            ("refused", "unknown_line"),
+            ("refused", "invalid"),
+        ]
+
+    def test_are_not_for_sellers(self, cast, order):
+        for refused in (
+            cast.of_hanok.send("order-events/", happened("delivered")),
+            cast.of_hanok.read("order-events/"),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_for_sellers")
+        assert cast.count(OrderEvent) == 1
+
+
+class TestSellersDeeds:
+    def test_acknowledge_and_ship_own_lines(self, cast, order):
+        seen = cast.of_hanok.call("post", f"orders/{order}/acknowledgement/").json()
+        assert [line["status"] for line in seen["lines"]] == ["preparing"]
+        parcel = {"carrier": "cj", "tracking_number": "640123456785"}
+        made = cast.of_hanok.send(f"orders/{order}/shipments/", parcel)
+        assert made.status_code == 201, made.content
+        assert made.json()["units"] == [{"line_number": 1, "quantity": 2}]
+        lines = cast.shop.read(f"orders/{order}/").json()["lines"]
+        assert [line["status"] for line in lines] == ["shipped", "paid"]
+
+    def test_are_for_sellers_alone(self, cast, order):
+        refused = cast.shop.call("post", f"orders/{order}/acknowledgement/")
+        assert (refused.status_code, refused.json()["code"]) == (403, "for_sellers")
+
+
+class TestClaims:
+    def ask(self, cast, order, **fields):
+        wanted = {
+            "order": order,
+            "line_number": 1,
+            "type": "cancel",
+            "fault": "buyer",
+            "quantity": 1,
+            "reason": "색이 달라요",
+            **fields,
+        }
+        return cast.shop.send("claims/", wanted)
+
+    def test_are_made_and_answered_by_their_seller(self, cast, order):
+        made = self.ask(cast, order)
+        assert made.status_code == 201, made.content
+        claim = made.json()["id"]
+        assert made["Location"] == f"/api/v1/claims/{claim}/"
+        assert cast.of_tteok.read(f"claims/{claim}/").status_code == 404
+        decision = f"claims/{claim}/decision/"
+        assert cast.of_tteok.send(decision, {"decision": "approve"}).status_code == 404
+        refused = cast.of_hanok.send(decision, {"decision": "withdraw"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "not_for_sellers")
+        silent = cast.of_hanok.send(decision, {"decision": "reject"})
+        assert (silent.status_code, silent.json()["code"]) == (422, "reason_missing")
+        done = cast.of_hanok.send(decision, {"decision": "approve"})
+        assert (done.status_code, done.json()["state"]) == (200, "completed")
+        for again in ("approve", "complete"):
+            late = cast.of_hanok.send(decision, {"decision": again})
+            assert (late.status_code, late.json()["code"]) == (409, "already_answered")
+
+    def test_are_walked_by_the_marketplace(self, cast, order):
+        claim = self.ask(cast, order).json()["id"]
+        for decision, state in [("approve", "approved"), ("complete", "completed")]:
+            told = cast.shop.send(f"claims/{claim}/decision/", {"decision": decision})
+            assert told.json()["state"] == state
+        assert [row["id"] for row in cast.shop.read("claims/?state=completed").json()["data"]]
+        assert cast.shop.read("claims/?state=requested,approved").json()["data"] == []
+        assert cast.shop.read("claims/?state=odd").status_code == 400
+        assert len(cast.shop.read(f"claims/?order={order}").json()["data"]) == 1
+
+    def test_ask_for_no_more_than_there_is(self, cast, order):
+        refused = self.ask(cast, order, quantity=3)
+        assert (refused.status_code, refused.json()["code"]) == (409, "more_than_claimable")
+        assert self.ask(cast, order, line_number=7).status_code == 404
+        assert self.ask(cast, "ord_" + "0" * 26).status_code == 404
+        assert cast.count(Claim) == 0
+
+
+class TestHolders:
+    """What becomes of a seller's key when the seller's standing changes."""
+
+    @pytest.mark.parametrize(
+        ("state", "status"),
+        [
+            ("active", 200),
+            ("restricted", 200),
+            ("suspended", 200),
+            ("terminating", 200),
+            ("onboarding", 401),
+            ("terminated", 401),
+        ],
+    )
+    def test_depends_on_the_seller(self, cast, state, status):
+        with tenancy.use(cast.market.pk):
+            type(cast.hanok).objects.filter(pk=cast.hanok.pk).update(state=state)
+        assert cast.of_hanok.read("orders/").status_code == status
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sixteen_parallel_posts_act_once():
+    cast = Cast()
+    answers = []
+
+    def post():
+        client = copy.copy(cast.shop)
+        try:
+            answers.append(client.send("orders/", body(), key="same"))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=post) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [answer.status_code for answer in answers] == [201] * 16
+    assert len({answer.content for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" in answer for answer in answers) == 15
+    assert cast.count(Order) == cast.count(IdempotencyKey) == 1

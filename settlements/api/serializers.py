@@ -1,0 +1,158 @@
+"""Statements, settlement lines, balances and estimates, as JSON."""
+
+from rest_framework import serializers
+
+from marketplace.api.fields import Document, Money, Text, Whole
+from orders import verdicts
+from settlements.models import SettlementLine, Statement
+
+ITEMS = 50  # of one estimate
+
+KINDS = [(kind.name.lower(), kind.label) for kind in SettlementLine.Kind]
+
+
+class ComponentSumDocument(Document):
+    component = serializers.CharField()
+    fee = Money()
+    vat = Money()
+
+
+class StatementDocument(Document):
+    id = serializers.CharField(source="public_id", read_only=True)
+    seller = serializers.CharField(source="seller.public_id", read_only=True)
+    seller_code = serializers.CharField(source="seller.code", read_only=True)
+    state = serializers.ChoiceField(Statement.State.choices, read_only=True)
+    due_on = serializers.DateField(read_only=True)
+    closed_on = serializers.DateField(read_only=True, allow_null=True)
+    first_basis_on = serializers.DateField(read_only=True, allow_null=True)
+    last_basis_on = serializers.DateField(read_only=True, allow_null=True)
+    lines = serializers.IntegerField(read_only=True)
+    list_amount = Money(read_only=True)
+    seller_discount = Money(read_only=True)
+    platform_discount = Money(read_only=True)
+    partner_discount = Money(read_only=True)
+    fee = Money(read_only=True)
+    vat = Money(read_only=True)
+    net = Money(read_only=True)
+    components = serializers.SerializerMethodField()
+    carry_in = Money(read_only=True)
+    payable = Money(read_only=True)
+    reserve = Money(read_only=True)
+    withholding_income = Money(read_only=True)
+    withholding_local = Money(read_only=True)
+    payout = Money(read_only=True)
+    carry_out = Money(read_only=True)
+
+    def get_components(self, statement) -> ComponentSumDocument(many=True):
+        sums = [
+            {"component": code, "fee": fee, "vat": vat}
+            for code, (fee, vat, _) in sorted(statement.components.items())
+        ]
+        return ComponentSumDocument(sums, many=True, context=self.context).data
+
+
+class SettlementLineDocument(Document):
+    """What one outcome of an order line means for its seller; a reversal's figures are negative."""
+
+    id = serializers.CharField(read_only=True)
+    statement = serializers.CharField(read_only=True)
+    order = serializers.CharField(read_only=True)
+    order_number = serializers.CharField(read_only=True)
+    line_number = serializers.IntegerField(read_only=True)
+    sequence = serializers.IntegerField(read_only=True)
+    kind = serializers.ChoiceField(KINDS, read_only=True)
+    basis_on = serializers.DateField(read_only=True)
+    rate_on = serializers.DateField(read_only=True)
+    settled_on = serializers.DateField(source="run_on", read_only=True)
+    quantity = serializers.IntegerField(read_only=True)
+    list_amount = Money(read_only=True)
+    seller_discount = Money(read_only=True)
+    platform_discount = Money(read_only=True)
+    partner_discount = Money(read_only=True)
+    fee = Money(read_only=True)
+    vat = Money(read_only=True)
+    net = Money(read_only=True)
+
+
+class ComponentDocument(Document):
+    """One component of a line's fee, with sentences that let a reader compute it by hand."""
+
+    component = serializers.CharField()
+    schedule = serializers.CharField()
+    schedule_version = serializers.IntegerField()
+    rule = serializers.IntegerField()
+    fee = Money()
+    vat = Money()
+    explanation = serializers.ListField(child=serializers.CharField())
+
+
+class ExplainedLineDocument(SettlementLineDocument):
+    components = ComponentDocument(many=True, read_only=True)
+
+
+class BalanceDocument(Document):
+    """What a seller carries from one statement to the next; below zero is a debt."""
+
+    seller = serializers.CharField(source="public_id", read_only=True)
+    seller_code = serializers.CharField(source="code", read_only=True)
+    carry = Money(read_only=True)
+    reserve = Money(read_only=True)
+
+
+class PositionDocument(Document):
+    """Where a seller's money stands. `expected` is an estimate, everything else is settled."""
+
+    seller = serializers.CharField()
+    on = serializers.DateField()
+    expected = Money()
+    confirmed = Money()
+    held = Money()
+    paid = Money()
+    reserve = Money()
+    carry = Money()
+    next_due_on = serializers.DateField(allow_null=True)
+    next_net = Money()
+
+
+class ItemDocument(Document):
+    unit_price = Money()
+    quantity = Whole(min_value=1, max_value=verdicts.LARGEST_QUANTITY, default=1)
+    category_code = Text(max_length=300, allow_null=True, default=None)
+    stream = Text(max_length=30, default="goods")
+    listing_kind = Text(max_length=30, default="goods")
+    channel = Text(max_length=30, allow_blank=True, default="")
+    seller_discount = Money(default=0)
+    platform_discount = Money(default=0)
+    partner_discount = Money(default=0)
+
+
+class EstimateRequestDocument(Document):
+    """Items that a seller might sell today. A seller's key does not name the seller."""
+
+    seller_code = Text(max_length=64, allow_null=True, default=None)
+    items = ItemDocument(many=True, min_length=1, max_length=ITEMS)
+
+
+class EstimatedComponentDocument(Document):
+    component = serializers.CharField()
+    rate_ppm = serializers.IntegerField()
+    base = Money()
+    fee = Money()
+    vat = Money()
+
+
+class EstimateDocument(Document):
+    """What one item would be charged, by the rules of the day."""
+
+    on = serializers.DateField()
+    schedule = serializers.CharField()
+    schedule_version = serializers.IntegerField(source="version")
+    grade = serializers.CharField(allow_null=True)
+    fee = Money()
+    vat = Money()
+    net = Money()
+    components = EstimatedComponentDocument(many=True)
+
+
+class EstimatesDocument(Document):
+    data = EstimateDocument(many=True)

@@ -1,0 +1,197 @@
+"""The edges of settlements: statements and their lines, balances, and what a sale would cost."""
+
+import re
+
+from django.db.models import OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin
+from rest_framework.response import Response
+
+from listings.models import Category
+from marketplace.api import etags
+from marketplace.api.views import ReadMixin, Resource
+from orders.intake import UnknownCategory, UnknownSeller
+from orders.models import OrderLine
+from sellers.models import Seller
+from settlements import estimates, explanations, line_words, positions
+from settlements.api import serializers
+from settlements.estimates import Item
+from settlements.models import SellerBalance, SettlementLine, Statement
+
+_LINE = re.compile(r"(ord_[0-9a-z]{26})-([0-9]{1,9})-([0-9]{1,9})")
+
+
+class StatementViewSet(ReadMixin, Resource):
+    """Statements, newest first; open ones still take lines."""
+
+    resource = "settlements"
+    seller_actions = None
+    parameters = ("state", "seller", "due_on")
+    serializer_class = serializers.StatementDocument
+
+    def get_queryset(self):
+        found = Statement.objects.select_related("seller")
+        if self.holder:
+            found = found.filter(seller=self.holder)
+        if states := self.choice_parameter("state", Statement.State):
+            found = found.filter(state__in=states)
+        if seller := self.text_parameter("seller"):
+            found = found.filter(seller__public_id=seller)
+        if due_on := self.date_parameter("due_on"):
+            found = found.filter(due_on=due_on)
+        return found
+
+    @extend_schema(responses={200: serializers.SettlementLineDocument(many=True)})
+    @action(detail=True)
+    def lines(self, request, public_id):
+        """The settlement lines of a statement."""
+        statement = self.get_object()
+        self.page_order = ("basis_on", "pk")
+        page = self.paginate_queryset(SettlementLine.objects.filter(statement_id=statement.pk))
+        documents = serializers.SettlementLineDocument(
+            _named(page), many=True, context=self.get_serializer_context()
+        )
+        return self.get_paginated_response(documents.data)
+
+
+class SettlementLineViewSet(Resource):
+    """One settlement line, with why it shows these figures."""
+
+    resource = "settlements"
+    seller_actions = None
+    serializer_class = serializers.ExplainedLineDocument
+    lookup_field = "line"
+    lookup_value_regex = "[^/]+"
+
+    def get_queryset(self):
+        lines = SettlementLine.objects.all()
+        return lines.filter(seller_id=self.holder.pk) if self.holder else lines
+
+    def retrieve(self, request, line):
+        """A settlement line by its id: order, line number and sequence."""
+        [found] = _named([self._find(line)])
+        found.components = [
+            {
+                "component": part.code,
+                "schedule": part.schedule,
+                "schedule_version": part.version,
+                "rule": part.rank,
+                "fee": part.fee,
+                "vat": part.vat,
+                "explanation": line_words.describe(part),
+            }
+            for part in explanations.explain(found)
+        ]
+        return etags.respond(request, self.get_serializer(found).data)
+
+    def _find(self, text: str) -> SettlementLine:
+        name = _LINE.fullmatch(text)
+        if name is None:
+            raise Http404
+        order, number, sequence = name.groups()
+        lines = OrderLine.objects.filter(order__public_id=order, number=number)
+        key = lines.values_list("pk", flat=True).first()
+        found = self.get_queryset().filter(order_line_id=key, sequence=sequence).first()
+        if key is None or found is None:
+            raise Http404
+        return found
+
+
+class BalanceViewSet(ListModelMixin, Resource):
+    """What sellers carry from one statement to the next, and where one seller's money stands."""
+
+    resource = "settlements"
+    seller_actions = None
+    serializer_class = serializers.BalanceDocument
+
+    def get_queryset(self):
+        balances = SellerBalance.objects.filter(seller=OuterRef("pk"))
+        sellers = Seller.objects.annotate(
+            carry=Coalesce(Subquery(balances.values("carry")), Value(0)),
+            reserve=Coalesce(Subquery(balances.values("reserve")), Value(0)),
+        )
+        return sellers.filter(pk=self.holder.pk) if self.holder else sellers
+
+    @extend_schema(responses={200: serializers.PositionDocument})
+    def retrieve(self, request, public_id):
+        """Where the seller's money stands today, the expected part of it estimated."""
+        seller, on = self.get_object(), timezone.localdate()
+        position = positions.of_seller(seller, on=on)
+        document = serializers.PositionDocument(
+            {
+                "seller": seller.public_id,
+                "on": on,
+                "expected": position.expected.net,
+                "confirmed": position.confirmed,
+                "held": position.held,
+                "paid": position.paid,
+                "reserve": position.reserve,
+                "carry": position.carry,
+                "next_due_on": position.next_due_on,
+                "next_net": position.next_net,
+            },
+            context=self.get_serializer_context(),
+        )
+        return etags.respond(request, document.data)
+
+
+class FeeEstimateView(Resource):
+    """What items would be charged if a buyer paid for them today."""
+
+    resource = "settlements"
+    seller_actions = None
+    serializer_class = serializers.EstimatesDocument
+
+    def needed_scope(self) -> str:
+        return "settlements:read"  # a POST for the sake of its body alone; nothing is stored
+
+    @extend_schema(
+        request=serializers.EstimateRequestDocument,
+        responses={200: serializers.EstimatesDocument},
+    )
+    def estimate(self, request):
+        """Estimate by the functions that settle; nothing is stored."""
+        asked = self.checked(serializers.EstimateRequestDocument)
+        seller = self.holder or _seller(asked["seller_code"])
+        given = estimates.of_items(seller, _items(asked["items"]), on=timezone.localdate())
+        return Response(self.get_serializer({"data": given}).data)
+
+
+def _named(lines: list[SettlementLine]) -> list[SettlementLine]:
+    """Give lines the names that outsiders know them by; two queries for any number of lines."""
+    rows = OrderLine.objects.filter(pk__in={line.order_line_id for line in lines})
+    sold = {row.pk: row for row in rows.select_related("order")}
+    statements = dict(
+        Statement.objects.filter(pk__in={line.statement_id for line in lines}).values_list(
+            "pk", "public_id"
+        )
+    )
+    for line in lines:
+        row = sold[line.order_line_id]
+        line.order, line.order_number = row.order.public_id, row.order.number
+        line.line_number = row.number
+        line.statement = statements[line.statement_id]
+    return lines
+
+
+def _seller(code: str | None) -> Seller:
+    seller = Seller.objects.filter(code=code or "").first()
+    if seller is None:
+        raise UnknownSeller(value=code or "", field="seller_code")
+    return seller
+
+
+def _items(items: list[dict]) -> list[Item]:
+    codes = {item["category_code"] for item in items if item["category_code"]}
+    categories = dict(Category.objects.filter(code__in=codes).values_list("code", "pk"))
+    found = []
+    for n, item in enumerate(items):
+        code = item.pop("category_code")
+        if code and code not in categories:
+            raise UnknownCategory(value=code, field=f"items[{n}].category_code")
+        found.append(Item(**item, category_id=categories.get(code)))
+    return found
