@@ -34,6 +34,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
     ChoicesDropdownFilter,
     DropdownFilter,
     RangeDateFilter,
@@ -65,6 +66,7 @@ from marketplace.refusals import Refused
 
 __all__ = [
     "HIDDEN",
+    "AutocompleteSelectFilter",
     "CappedPaginator",
     "ChoicesDropdownFilter",
     "DraftPartAdmin",
@@ -213,7 +215,12 @@ class TenantAdmin(Placed, ModelAdmin):
         return TemplateResponse(request, template, context)
 
     def found(self, request, object_id):
-        """The row of an address, or 404: of another marketplace's rows none is there."""
+        """The row of an address, or 404: of another marketplace's rows none is there.
+
+        Whoever may not look at such rows, or has chosen no marketplace, is refused.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
         if row is None:
             raise Http404
@@ -620,6 +627,4 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         approval = self.found(request, object_id)
-        if not self.has_view_permission(request, approval):
-            raise PermissionDenied
         return approval_pages.show(self, request, approval, state_column()(approval))

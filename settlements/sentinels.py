@@ -12,10 +12,16 @@ from marketplace import tenancy
 from orders.models import OutcomeToSettle
 from settlements.models import Statement
 
+WAITING = "waiting_outcomes"
+OVERDUE = "overdue_statements"
+LINES_DIFFER = "statements_differ_from_lines"
+LEDGER_DIFFERS = "ledger_differs_from_statements"
+NAMES = (WAITING, OVERDUE, LINES_DIFFER, LEDGER_DIFFERS)
+
 # Lines of the statements that closed tonight against the statements' totals. The dates keep the
 # search to the months that the statements name.
 _LINES_DIFFER = """
-SELECT count(*) FROM settlements_statement s
+SELECT s.id FROM settlements_statement s
 LEFT JOIN LATERAL (
     SELECT count(*) AS lines, sum(l.fee) AS fee, sum(l.vat) AS vat, sum(l.net) AS net
     FROM settlement_line l
@@ -37,6 +43,21 @@ WHERE e.marketplace_id = %(marketplace)s AND e.basis_on = %(on)s
   AND j.template = 'statement' AND a.code = 'payout_payable'
 """
 
+_JOURNAL_DIFFERS = """
+SELECT s.id FROM settlements_statement s
+LEFT JOIN settlements_journal j ON j.marketplace_id = %(marketplace)s
+     AND j.template = 'statement' AND j.reference = s.public_id
+LEFT JOIN LATERAL (
+    SELECT sum(e.credit - e.debit) AS owed FROM ledger_entry e
+    JOIN settlements_account a ON a.marketplace_id = %(marketplace)s AND a.id = e.account_id
+    WHERE e.marketplace_id = %(marketplace)s AND e.journal_id = j.id AND e.basis_on = %(on)s
+      AND a.code = 'payout_payable'
+) e ON true
+WHERE s.marketplace_id = %(marketplace)s AND s.id = ANY(%(statements)s)
+  AND s.payout <> coalesce(e.owed, 0)
+ORDER BY s.id
+"""
+
 
 def watch(on: date) -> dict[str, int]:
     """Counts of what is wrong after the night of `on`; all zero on a good one."""
@@ -48,12 +69,32 @@ def watch(on: date) -> dict[str, int]:
     }
     with connection.cursor() as cursor:
         cursor.execute(_LINES_DIFFER, parameters)
-        [lines_differ] = cursor.fetchone()
+        lines_differ = len(cursor.fetchall())
         cursor.execute(_LEDGER_DIFFERS, parameters)
         [owed] = cursor.fetchone()
     return {
-        "waiting_outcomes": OutcomeToSettle.objects.filter(basis_on__lte=on).count(),
-        "overdue_statements": Statement.objects.due_on(on).count(),
-        "statements_differ_from_lines": lines_differ,
-        "ledger_differs_from_statements": int(owed - sum(payout for _, payout in closed)),
+        WAITING: waiting(on).count(),
+        OVERDUE: Statement.objects.due_on(on).count(),
+        LINES_DIFFER: lines_differ,
+        LEDGER_DIFFERS: int(owed - sum(payout for _, payout in closed)),
     }
+
+
+def waiting(on: date):
+    """Outcomes that were due by the night of `on` and are on no statement."""
+    return OutcomeToSettle.objects.filter(basis_on__lte=on)
+
+
+def differing(on: date) -> dict[str, list[int]]:
+    """Ids of the statements closed in the night of `on` that differ now, by sentinel."""
+    parameters = {
+        "marketplace": tenancy.current_id(),
+        "on": on,
+        "statements": list(Statement.objects.filter(closed_on=on).values_list("pk", flat=True)),
+    }
+    found = {}
+    with connection.cursor() as cursor:
+        for name, query in ((LINES_DIFFER, _LINES_DIFFER), (LEDGER_DIFFERS, _JOURNAL_DIFFERS)):
+            cursor.execute(query, parameters)
+            found[name] = [key for (key,) in cursor.fetchall()]
+    return found

@@ -1,0 +1,130 @@
+"""The ledger in the admin: journals with their legs, the trial balance, account cards."""
+
+from datetime import date, timedelta
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.admin import RangeDateFilter, ReadOnlyAdmin, action, money_column, register
+from sellers.models import Seller
+from settlements import ledger_reading, models
+from settlements.admin_statements import BulkAdmin
+
+SHOWN_DAYS = timedelta(days=31)
+MOST_DAYS = timedelta(days=366)  # a card over more would read years of months for one page
+
+
+class DayForm(forms.Form):
+    on = forms.DateField(
+        label=_("At the end of"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+
+class CardForm(forms.Form):
+    """The days of an account card, and for accounts kept per seller, whose."""
+
+    first = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
+    last = forms.DateField(label=_("To"), widget=forms.DateInput(attrs={"type": "date"}))
+    seller = forms.CharField(label=_("Seller's code"), required=False, max_length=60)
+
+    def clean_seller(self):
+        code = self.cleaned_data["seller"].strip()
+        if not code:
+            return None
+        seller = Seller.objects.filter(code=code).first()
+        if seller is None:
+            raise forms.ValidationError(_("There is no seller with this code."), code="unknown")
+        return seller
+
+    def clean(self):
+        first, last = self.cleaned_data.get("first"), self.cleaned_data.get("last")
+        if first and last and not timedelta(0) <= last - first <= MOST_DAYS:
+            raise forms.ValidationError(
+                _("Choose days in order, and at most a year of them."), code="range"
+            )
+        return self.cleaned_data
+
+
+@register(models.Account)
+class AccountAdmin(ReadOnlyAdmin):
+    """Accounts; one opens as its card. The trial balance stands above the list."""
+
+    list_display = ["code", "name", "is_per_seller"]
+    ordering = ["code"]
+    actions_list = ["trial_balance"]
+
+    @action(description=_("Trial balance"), url_path="trial-balance", permissions=["view"])
+    def trial_balance(self, request):
+        form = DayForm(request.GET or None)
+        on = (form.cleaned_data["on"] if form.is_valid() else None) or _today(request)
+        rows, total = ledger_reading.trial_balance(on)
+        return self.page(
+            request,
+            "settlements/admin_trial_balance.html",
+            title=gettext("Trial balance"),
+            form=DayForm(initial={"on": on}) if form.is_valid() or not form.is_bound else form,
+            on=on,
+            rows=rows,
+            total=total,
+        )
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        account = self.found(request, object_id)
+        today = _today(request)
+        days = {"first": str(today - SHOWN_DAYS), "last": str(today)}
+        form = CardForm({**days, **request.GET.dict()})
+        card = None
+        if form.is_valid():
+            card = ledger_reading.card(request.GET, account, **form.cleaned_data)
+        return self.page(
+            request,
+            "settlements/admin_account.html",
+            title=gettext("Account card: %(account)s") % {"account": account},
+            account=account,
+            form=form,
+            card=card,
+        )
+
+
+@register(models.Journal)
+class JournalAdmin(ReadOnlyAdmin):
+    """Journals; one opens with its legs, which balance."""
+
+    list_display = ["reference", "template", "basis_on"]
+    list_filter = [("basis_on", RangeDateFilter)]
+    list_filter_submit = True
+    ordering = ["-basis_on", "-id"]
+    search_fields = ["reference__exact"]
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        journal = self.found(request, object_id)
+        legs = ledger_reading.legs([journal])[journal.pk]
+        return self.page(
+            request,
+            "settlements/admin_journal.html",
+            title=gettext("Journal %(reference)s") % {"reference": journal.reference},
+            journal=journal,
+            legs=legs,
+            debit=sum(leg.entry.debit for leg in legs),
+            credit=sum(leg.entry.credit for leg in legs),
+            statement=models.Statement.objects.filter(public_id=journal.reference).first(),
+        )
+
+
+@register(models.LedgerEntry)
+class LedgerEntryAdmin(BulkAdmin):
+    list_display = [
+        "basis_on",
+        "journal_id",
+        "account_id",
+        "seller_id",
+        money_column("debit", _("debit")),
+        money_column("credit", _("credit")),
+    ]
+    search_fields = ["journal_id__exact"]
+
+
+def _today(request) -> date:
+    return timezone.localdate(timezone=request.marketplace.tz)

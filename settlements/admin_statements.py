@@ -1,0 +1,323 @@
+"""Statements and their lines in the admin: how a payout came about, down to the rule and inputs."""
+
+from datetime import date
+from itertools import islice
+
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import paging
+from marketplace.admin import (
+    HIDDEN,
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    RangeDateFilter,
+    ReadOnlyAdmin,
+    action,
+    display,
+    money_column,
+    register,
+    state_column,
+)
+from marketplace.models import JobRun
+from marketplace.refusals import Refused
+from orders.models import OrderLine, Outcome
+from settlements import (
+    explanations,
+    export_jobs,
+    exports,
+    ledger,
+    line_words,
+    models,
+    nights,
+    sentinel_words,
+    sentinels,
+    statement_sums,
+    tasks,
+    verification,
+)
+
+SHOWN_DIFFERENCES = 100
+SHOWN_EXPORTS = 30
+SHOWN_NIGHTS = 14
+
+
+def component_names() -> dict[str, str]:
+    """The marketplace's words for fee components: the names of their revenue accounts."""
+    rows = models.Account.objects.filter(code__startswith=ledger.FEE_REVENUE)
+    return {
+        code.removeprefix(ledger.FEE_REVENUE): name
+        for code, name in rows.values_list("code", "name")
+    }
+
+
+def lines_of(statement):
+    """Its lines. The days that it names spare the database every other month."""
+    return models.SettlementLine.objects.filter(
+        statement_id=statement.pk,
+        basis_on__gte=statement.first_basis_on or date.max,
+        basis_on__lte=statement.last_basis_on or date.min,
+    )
+
+
+def line_url(line) -> str:
+    """A line's own address names its day, so that only one month is searched for it."""
+    name = "admin:settlements_settlementline_change"
+    return reverse(name, args=[f"{line.basis_on}.{line.pk}"])
+
+
+def journal_of(statement):
+    return models.Journal.objects.filter(
+        template="statement", reference=statement.public_id
+    ).first()
+
+
+@register(models.Statement)
+class StatementAdmin(ReadOnlyAdmin):
+    """Statements; one opens as a sum from sales to payout, with its lines below."""
+
+    list_display = [
+        "public_id",
+        "seller",
+        "due_on",
+        state_column(),
+        "line_count_figure",
+        money_column("net", _("net of its lines")),
+        money_column("payout", _("payout")),
+    ]
+    list_filter = [
+        ("state", ChoicesDropdownFilter),
+        ("due_on", RangeDateFilter),
+        ("seller", AutocompleteSelectFilter),
+    ]
+    list_filter_submit = True
+    list_select_related = ["seller"]
+    ordering = ["-due_on", "-id"]
+    search_fields = ["public_id__exact"]
+    actions_list = ["nights", "exports"]
+
+    @display(description=_("lines"))
+    def line_count_figure(self, statement):
+        return format_html('<span class="figure">{:,}</span>', statement.lines)
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        statement = self.found(request, object_id)
+        differences = _verified(request, statement) if request.method == "POST" else None
+        page = paging.page(request.GET, lines_of(statement))
+        sold = OrderLine.objects.select_related("order").in_bulk(
+            {line.order_line_id for line in page}
+        )
+        return self.page(
+            request,
+            "settlements/admin_statement.html",
+            title=gettext("Statement %(id)s") % {"id": statement.public_id},
+            statement=statement,
+            state=state_column()(statement),
+            steps=statement_sums.steps(statement, component_names()),
+            journal=journal_of(statement),
+            page=page,
+            rows=[
+                {"line": line, "sold": sold.get(line.order_line_id), "url": line_url(line)}
+                for line in page
+            ],
+            differences=differences,
+        )
+
+    def has_export_permission(self, request):
+        return self.has_view_permission(request) and request.user.has_perm(
+            "settlements.export_statement"
+        )
+
+    @action(description=_("Nights and sentinels"), url_path="nights", permissions=["view"])
+    def nights(self, request):
+        runs = list(JobRun.objects.filter(kind=nights.NIGHT).order_by("-key")[:SHOWN_NIGHTS])
+        checks = JobRun.objects.filter(kind="night.check", key__in=[run.key for run in runs])
+        counts = {job.on: job.counts for job in checks}
+        last = next((run.on for run in runs if run.state == JobRun.State.DONE), None)
+        return self.page(
+            request,
+            "settlements/admin_nights.html",
+            title=gettext("Nights and sentinels"),
+            nights=[
+                {
+                    "run": run,
+                    "state": state_column()(run),
+                    "counts": [counts.get(run.on, {}).get(name) for name in sentinels.NAMES],
+                }
+                for run in runs
+            ],
+            last=last,
+            sentinels=sentinel_words.told(last) if last else [],
+            names=[sentinel_words.TITLES[name] for name in sentinels.NAMES],
+        )
+
+    @action(description=_("Exports"), url_path="exports", permissions=["export"])
+    def exports(self, request):
+        kinds = {kind: EXPORTS[kind] for kind in exports.KINDS}
+        if request.method == "POST":
+            return self._ask_for_export(request, kinds)
+        if key := request.GET.get("file"):
+            return self._file(request, key)
+        rows = export_jobs.rows()[:SHOWN_EXPORTS]
+        return self.page(
+            request,
+            "settlements/admin_exports.html",
+            title=gettext("Exports"),
+            kinds=kinds,
+            rows=[
+                {
+                    "job": job,
+                    "name": kinds[job.kind.removeprefix(export_jobs.PREFIX)],
+                    "state": state_column()(job),
+                    "is_there": _is_there(job),
+                }
+                for job in rows
+            ],
+        )
+
+    def _ask_for_export(self, request, kinds):
+        kind = request.POST.get("kind", "")
+        if kind not in kinds:
+            raise Http404
+        job = export_jobs.ask(kind, by=request.user, at=timezone.now())
+        tasks.write_export.delay_on_commit(marketplace_id=request.marketplace.pk, job_id=job.pk)
+        messages.success(request, gettext("A worker writes the file. It appears below."))
+        return HttpResponseRedirect(request.path)
+
+    def _file(self, request, key):
+        job = export_jobs.rows().filter(pk=int(key) if key.isdecimal() else 0).first()
+        if job is None:
+            raise Http404
+        try:
+            file = export_jobs.file_of(job)
+        except export_jobs.FileGone as gone:
+            messages.warning(request, gone.text(gettext))
+            return HttpResponseRedirect(request.path)
+        return FileResponse(
+            file.open("rb"), as_attachment=True, filename=file.name, content_type="text/csv"
+        )
+
+
+EXPORTS = {
+    "settlement_lines": _("Settlement lines"),
+    "statements": _("Statements"),
+    "journal": _("Journal"),
+}
+
+
+def _is_there(job) -> bool:
+    try:
+        export_jobs.file_of(job)
+    except export_jobs.FileGone:
+        return False
+    return True
+
+
+def _verified(request, statement) -> list | None:
+    """What does not follow from its inputs; None (and a message) where it cannot be said."""
+    on = request.marketplace.last_closed_on or statement.due_on
+    try:
+        return list(islice(verification.verify(on=on, statement=statement), SHOWN_DIFFERENCES))
+    except Refused as refused:
+        messages.warning(request, refused.text(gettext))
+        return None
+
+
+class BulkAdmin(ReadOnlyAdmin):
+    """A bulk table. Its key begins with the day, so neither a page per row nor another order."""
+
+    list_display_links = None
+    ordering = ["-basis_on", "-id"]
+    sortable_by = []
+
+
+@register(models.SettlementLine)
+class SettlementLineAdmin(BulkAdmin):
+    """A line opens with its order, the versions of its rules, its inputs, and how it came about."""
+
+    list_display = [
+        "with_proof",
+        "kind",
+        "seller_id",
+        "order_line_id",
+        "sequence",
+        "statement_id",
+        "quantity",
+        money_column("list_amount", _("list amount")),
+        money_column("fee", _("fees")),
+        money_column("vat", _("VAT on fees")),
+        money_column("net", _("net")),
+    ]
+    search_fields = ["statement_id__exact", "order_line_id__exact"]
+
+    @display(description=_("basis date"))
+    def with_proof(self, line):
+        return format_html('<a href="{}">{}</a>', line_url(line), line.basis_on)
+
+    def get_object(self, request, object_id, from_field=None):
+        day, _dot, pk = object_id.partition(".")
+        try:
+            key = {"basis_on": date.fromisoformat(day), "pk": int(pk)}
+        except ValueError:
+            return None
+        return self.get_queryset(request).filter(**key).first()
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        line = self.found(request, object_id)
+        try:
+            components = explanations.explain(line)
+        except explanations.LineDiffers as refused:
+            messages.error(request, refused.text(gettext))
+            components = ()
+        names = component_names()
+        statement = models.Statement.objects.select_related("seller").get(pk=line.statement_id)
+        return self.page(
+            request,
+            "settlements/admin_line.html",
+            title=gettext("Settlement line %(line)s") % {"line": line},
+            line=line,
+            sold=OrderLine.objects.select_related("order", "category").get(pk=line.order_line_id),
+            seller=statement.seller,
+            statement=statement,
+            journal=journal_of(statement),
+            inputs=Outcome.objects.filter(
+                line_id=line.order_line_id, sequence__lte=line.sequence
+            ).order_by("sequence"),
+            terms=models.LineTerms.objects.select_related("version__schedule").get(
+                pk=line.terms_id
+            ),
+            components=[
+                {
+                    "name": names.get(component.code, component.code),
+                    "part": component,
+                    "words": line_words.describe(component),
+                }
+                for component in components
+            ],
+            on_top=line.list_amount - line.seller_discount - line.fee - line.net,
+        )
+
+
+@register(models.LineTerms)
+class LineTermsAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = ["id", "version"]
+    list_select_related = ["version"]
+    ordering = ["id"]
+
+
+@register(models.SellerBalance)
+class SellerBalanceAdmin(ReadOnlyAdmin):
+    list_display = [
+        "seller",
+        money_column("carry", _("carried on")),
+        money_column("reserve", _("reserve")),
+        money_column("withholding_base", _("withholding base carried")),
+    ]
+    list_select_related = ["seller"]
+    ordering = ["-id"]

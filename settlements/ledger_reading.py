@@ -1,0 +1,131 @@
+"""The ledger as people look at it: journals with their legs, balances at a day, account cards.
+
+Reading only; posting is settlements.ledger. Every question names days, so that PostgreSQL looks
+into the months that they fall in and no others.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from django.db import connection
+from django.db.models import Sum
+
+from marketplace import paging, tenancy
+from sellers.models import Seller
+from settlements.models import Account, Journal, LedgerEntry
+
+_BALANCES = """
+SELECT a.code, a.name, a.id, coalesce(e.debit, 0)::bigint, coalesce(e.credit, 0)::bigint
+FROM settlements_account a
+LEFT JOIN (
+    SELECT account_id, sum(debit) AS debit, sum(credit) AS credit FROM ledger_entry
+    WHERE marketplace_id = %(marketplace)s AND basis_on <= %(on)s GROUP BY account_id
+) e ON e.account_id = a.id
+WHERE a.marketplace_id = %(marketplace)s ORDER BY a.code
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account comes to: sums of both sides, and the difference on the side it is on."""
+
+    code: str
+    name: str
+    account_id: int | None
+    debit: int
+    credit: int
+
+    @property
+    def debit_balance(self) -> int:
+        return max(self.debit - self.credit, 0)
+
+    @property
+    def credit_balance(self) -> int:
+        return max(self.credit - self.debit, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """An entry with the names of what it refers to; `balance` is debit less credit after it."""
+
+    entry: LedgerEntry
+    account: Account
+    seller: Seller | None
+    journal: Journal | None = None
+    balance: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An account over some days: what it began with, a page of entries, what it ended with."""
+
+    opening: int
+    closing: int
+    debit: int
+    credit: int
+    page: paging.Page
+
+
+def trial_balance(on: date) -> tuple[list[Balance], Balance]:
+    """What every account comes to at the end of a day, and the sum over all of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BALANCES, {"marketplace": tenancy.current_id(), "on": on})
+        rows = [Balance(*row) for row in cursor.fetchall()]
+    debit, credit = sum(row.debit for row in rows), sum(row.credit for row in rows)
+    return rows, Balance("", "", None, debit, credit)
+
+
+def legs(journals: Iterable[Journal]) -> dict[int, list[Leg]]:
+    """The legs of journals by the journal's id; three queries however many there are."""
+    journals = list(journals)
+    entries = LedgerEntry.objects.filter(
+        journal_id__in=[journal.pk for journal in journals],
+        basis_on__in={journal.basis_on for journal in journals},
+    ).order_by("pk")
+    found = defaultdict(list)
+    for leg in _named(list(entries)):
+        found[leg.entry.journal_id].append(leg)
+    return found
+
+
+def card(
+    parameters, account: Account, *, first: date, last: date, seller: Seller | None = None
+) -> Card:
+    """A page of the entries of an account from one day to another, with what it comes to."""
+    entries = LedgerEntry.objects.filter(account_id=account.pk)
+    if seller is not None:
+        entries = entries.filter(seller_id=seller.pk)
+    opening, _, _ = _sums(entries.filter(basis_on__lt=first))
+    inside = entries.filter(basis_on__gte=first, basis_on__lte=last)
+    moved, debit, credit = _sums(inside)
+    page = paging.page(parameters, inside)
+    balance = opening
+    if page.rows:
+        before, _, _ = _sums(inside.filter(pk__lt=page.rows[-1].pk))
+        balance += before
+    rows = []
+    for leg in _named(page.rows[::-1], with_journals=True):
+        balance += leg.entry.debit - leg.entry.credit
+        rows.append(Leg(leg.entry, leg.account, leg.seller, leg.journal, balance))
+    shown = paging.Page(rows[::-1], page.newer, page.older)
+    return Card(opening, opening + moved, debit, credit, shown)
+
+
+def _sums(entries) -> tuple[int, int, int]:
+    """Debit less credit, and both."""
+    sums = entries.aggregate(debit=Sum("debit"), credit=Sum("credit"))
+    debit, credit = int(sums["debit"] or 0), int(sums["credit"] or 0)
+    return debit - credit, debit, credit
+
+
+def _named(entries: list[LedgerEntry], *, with_journals: bool = False) -> list[Leg]:
+    accounts = Account.objects.in_bulk({entry.account_id for entry in entries})
+    sellers = Seller.objects.in_bulk({e.seller_id for e in entries if e.seller_id is not None})
+    ids = {entry.journal_id for entry in entries} if with_journals else set()
+    journals = Journal.objects.in_bulk(ids)
+    return [
+        Leg(e, accounts[e.account_id], sellers.get(e.seller_id), journals.get(e.journal_id))
+        for e in entries
+    ]

@@ -1,0 +1,72 @@
+"""What each sentinel of the night means, and the rows that it is about today, for operators."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from settlements import sentinels
+from settlements.models import Statement
+
+SHOWN = 50
+
+TITLES: dict[str, Promise] = {
+    sentinels.WAITING: _("Sales not settled"),
+    sentinels.OVERDUE: _("Statements overdue"),
+    sentinels.LINES_DIFFER: _("Statements that differ from their lines"),
+    sentinels.LEDGER_DIFFERS: _("Payouts that the ledger does not show"),
+}
+_MEANINGS: dict[str, Promise] = {
+    sentinels.WAITING: _(
+        "Confirmed sales and returns that were due by that night and are on no statement. Their "
+        "sellers could not be served: the night's job lists why, and the next night tries again."
+    ),
+    sentinels.OVERDUE: _(
+        "Open statements whose day has passed. Sellers wait for this money: see why their part of "
+        "the night failed, mend it, and let the night be taken up again."
+    ),
+    sentinels.LINES_DIFFER: _(
+        "The totals of a statement are not the sums of its lines. Pay nothing of it before it is "
+        "verified."
+    ),
+    sentinels.LEDGER_DIFFERS: _(
+        "What the ledger owes sellers for the statements closed that night is not what these "
+        "statements pay out. Pay nothing of it before it is understood."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A sentinel in words, with the first of its rows as they are now."""
+
+    title: str | Promise
+    meaning: str | Promise
+    outcomes: list
+    statements: list
+
+    @property
+    def is_quiet(self) -> bool:
+        return not self.outcomes and not self.statements
+
+
+def told(on: date) -> list[Told]:
+    """Every sentinel after the night of `on`; queries do not grow with the rows."""
+    outcomes = sentinels.waiting(on).select_related("outcome__line__order", "seller")
+    statements = Statement.objects.select_related("seller")
+    differing = sentinels.differing(on)
+    rows = {
+        sentinels.OVERDUE: Statement.objects.due_on(on).select_related("seller").order_by("due_on"),
+        sentinels.LINES_DIFFER: statements.filter(pk__in=differing[sentinels.LINES_DIFFER]),
+        sentinels.LEDGER_DIFFERS: statements.filter(pk__in=differing[sentinels.LEDGER_DIFFERS]),
+    }
+    return [
+        Told(
+            TITLES[name],
+            _MEANINGS[name],
+            list(outcomes.order_by("basis_on", "pk")[:SHOWN]) if name == sentinels.WAITING else [],
+            list(rows[name][:SHOWN]) if name in rows else [],
+        )
+        for name in sentinels.NAMES
+    ]
