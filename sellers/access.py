@@ -3,7 +3,7 @@
 A page serves one shop: the user's only one in the marketplace, or the one chosen in the session,
 which is checked against the memberships at every request. To everybody else the page does not
 exist. What a state of the seller forbids is for the processes; a page only sends a business that
-still waits for the operator to where it sees that.
+waits for the operator, or was turned down, to where it sees that.
 """
 
 from functools import wraps
@@ -19,6 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 
 from marketplace.refusals import Refused
+from sellers import applying
 from sellers.models import Seller, SellerMember
 
 SESSION_KEY = "shops"  # {marketplace id: seller id}
@@ -45,7 +46,7 @@ def seller_page(view=None, *, owner_only=False, even_waiting=False):
             request.has_other_shops = len(memberships) > 1
             if owner_only:
                 refuse_staff(request)
-            if member.seller.state == Seller.State.ONBOARDING and not even_waiting:
+            if not even_waiting and _was_never_open(member.seller):
                 return redirect("shop_apply", marketplace)
             try:
                 with transaction.atomic():
@@ -84,6 +85,10 @@ def _chosen(request, memberships) -> SellerMember | None:
         return memberships[0]
     key = request.session.get(SESSION_KEY, {}).get(str(request.marketplace.pk))
     return next((member for member in memberships if member.seller_id == key), None)
+
+
+def _was_never_open(seller: Seller) -> bool:
+    return seller.state == Seller.State.ONBOARDING or applying.rejection(seller) is not None
 
 
 def _refusal(request, refused: Refused):

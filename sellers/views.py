@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from marketplace.fresh_log_in import fresh_log_in
@@ -175,6 +176,7 @@ def profile(request, marketplace):
     return render(request, "sellers/profile.html", context, status=_status(form))
 
 
+@never_cache
 @seller_page(owner_only=True, even_waiting=True)
 def bank_account(request, marketplace):
     """The account that the seller is paid to, masked, and those before it."""
@@ -183,6 +185,7 @@ def bank_account(request, marketplace):
     return render(request, "sellers/bank_account.html", context)
 
 
+@never_cache
 @seller_page(owner_only=True, even_waiting=True)
 @fresh_log_in
 @require_http_methods(["GET", "POST"])

@@ -5,6 +5,8 @@ import re
 import sys
 from pathlib import Path
 
+from django.template.loader import render_to_string
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -39,3 +41,7 @@ def test_no_page_or_style_sheet_loads_from_elsewhere():
 def test_pages_outside_the_admin_need_no_inline_script_or_style():
     files = [path for path in _files("templates/**/*.html") if "admin" not in path.parts]
     assert [path.name for path in files if _INLINE.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_page_of_an_error_is_drawn_without_a_request():
+    assert "Nothing was changed." in render_to_string("500.html")
