@@ -15,7 +15,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa import admin as allauth_mfa
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
-from django.contrib.admin import register
+from django.contrib.admin import SimpleListFilter, register
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -79,6 +79,7 @@ __all__ = [
     "ReadOnlyAdmin",
     "RelatedDropdownFilter",
     "RowsInline",
+    "SimpleListFilter",
     "StackedInline",
     "TabularInline",
     "TenantAdmin",

@@ -95,6 +95,7 @@ KINDS: dict[str, Kind] = {
         "orders.ConfirmationPolicy",
         "marketplace.versions.publish",
     ),
+    "suspend_seller": Kind(_("Suspend a seller"), "sellers.Seller", "sellers.deciding.suspend"),
     "publish_fee_schedule": Kind(
         _("Publish fees"), "settlements.FeeScheduleVersion", "settlements.fee_publishing.publish"
     ),

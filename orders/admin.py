@@ -1,12 +1,27 @@
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
 from marketplace.admin import (
+    COUNTED,
     HIDDEN,
+    RangeDateTimeFilter,
     ReadOnlyAdmin,
-    RowsInline,
+    SimpleListFilter,
     TenantAdmin,
     VersionedRuleAdmin,
+    chip,
+    display,
+    money_column,
     register,
+    state_column,
 )
-from orders import models
+from marketplace.story_pages import Decision, ReasonForm, RemarkForm, StoryAdmin
+from orders import carriers, claim_deadlines, claims, models, story
+
+ClaimState = models.Claim.State
+OPEN_STATES = [str(state) for state in models.Claim.OPEN_STATES]
 
 
 @register(models.ConfirmationPolicy)
@@ -14,27 +29,52 @@ class ConfirmationPolicyAdmin(VersionedRuleAdmin):
     pass
 
 
-class OrderLineInline(RowsInline):
-    model = models.OrderLine
-    fields = ["number", "seller", "title", "quantity", "units_left", "list_amount", "status"]
-    ordering = ["number"]
+class LineStatusFilter(SimpleListFilter):
+    """Orders with a line of a status, among the newest such lines."""
 
-    def get_queryset(self, request):
-        return super().get_queryset(request).select_related("seller")
+    title = _("status of a line")
+    parameter_name = "line_status"
 
+    def lookups(self, request, model_admin):
+        return models.OrderLine.Status.choices
 
-class PaymentInline(RowsInline):
-    model = models.Payment
-    fields = ["sequence", "kind", "amount", "tax_free_amount", "approved_at"]
-    ordering = ["sequence"]
+    def queryset(self, request, queryset):
+        if self.value() not in models.OrderLine.Status.values:
+            return queryset
+        newest = models.OrderLine.objects.filter(status=self.value()).order_by("-order")
+        return queryset.filter(pk__in=newest.values("order")[:COUNTED])
 
 
 @register(models.Order)
-class OrderAdmin(ReadOnlyAdmin):
-    list_display = ["number", "source", "placed_at", "tender_difference"]
+class OrderAdmin(StoryAdmin):
+    """Orders with their whole story: lines, payments, events, parcels, claims and money."""
+
+    story_template = "orders/admin/order.html"
+    list_display = [
+        "number",
+        "source",
+        "placed_at",
+        money_column("tender_difference", _("tenders less charges")),
+    ]
+    list_filter = [("placed_at", RangeDateTimeFilter), LineStatusFilter]
     ordering = ["-placed_at", "-id"]
     search_fields = ["number__exact", "public_id__exact"]
-    inlines = [OrderLineInline, PaymentInline]
+    search_help_text = _("Exact order number or public id, or a seller's exact code.")
+
+    def get_search_results(self, request, queryset, search_term):
+        term = search_term.strip()
+        found, many = super().get_search_results(request, queryset, term)
+        if not term or found.exists():
+            return found, many
+        newest = models.OrderLine.objects.filter(seller__code=term).order_by("-order")
+        return queryset.filter(pk__in=newest.values("order")[:COUNTED]), False
+
+    def tell(self, request, row):
+        told = story.of(row)
+        claim_deadlines.add_to(told.claims, at=timezone.now())
+        for shipment in told.shipments:
+            shipment.carrier_name = gettext(carriers.find(shipment.carrier).name)
+        return {"story": told}
 
 
 @register(models.OrderLine)
@@ -46,8 +86,8 @@ class OrderLineAdmin(ReadOnlyAdmin):
         "title",
         "quantity",
         "units_left",
-        "list_amount",
-        "status",
+        money_column("list_amount", _("list amount")),
+        state_column("status", description=_("status")),
         "paid_on",
         "confirmed_on",
     ]
@@ -59,7 +99,7 @@ class OrderLineAdmin(ReadOnlyAdmin):
 
 @register(models.Payment)
 class PaymentAdmin(ReadOnlyAdmin):
-    list_display = ["order", "sequence", "kind", "amount", "approved_at"]
+    list_display = ["order", "sequence", "kind", money_column("amount", _("amount")), "approved_at"]
     list_select_related = ["order"]
     ordering = ["-id"]
     search_fields = ["order__number__exact"]
@@ -71,6 +111,14 @@ class OrderEventAdmin(ReadOnlyAdmin):
     list_filter = ["kind"]
     ordering = ["-id"]
     search_fields = ["order_number__exact"]
+
+
+@register(models.Shipment)
+class ShipmentAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "order", "seller", "carrier", "tracking_number", "shipped_at"]
+    list_select_related = ["order", "seller"]
+    ordering = ["-id"]
+    search_fields = ["public_id__exact", "order__number__exact"]
 
 
 @register(models.Outcome)
@@ -89,13 +137,143 @@ class OutcomeToSettleAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
 
+class ApprovalForm(RemarkForm):
+    """What whoever decides has found: who is at fault, and how many units it is about."""
+
+    fault = forms.ChoiceField(
+        label=_("at fault"),
+        choices=models.Claim.Fault,
+        help_text=_("Whoever is at fault bears the cost; it counts in the seller's grade."),
+    )
+    quantity = forms.IntegerField(
+        label=_("units"),
+        min_value=1,
+        help_text=_("Fewer than were asked for, where only some are due."),
+    )
+
+
+def _is_asked(claim):
+    return claim.state == ClaimState.REQUESTED
+
+
+class QueueFilter(SimpleListFilter):
+    """Without any choice the list is the queue of open claims, the longest wait first."""
+
+    title = _("queue")
+    parameter_name = "queue"
+
+    def lookups(self, request, model_admin):
+        return [("open", _("Open")), ("all", _("All"))]
+
+    def choices(self, changelist):
+        return list(super().choices(changelist))[1:]  # without Django's own "all"
+
+    def queryset(self, request, queryset):
+        if _shows_queue(request):
+            return queryset.filter(state__in=OPEN_STATES)
+        return queryset
+
+
+def _shows_queue(request) -> bool:
+    chosen = request.GET.get("queue")
+    if chosen is not None:
+        return chosen == "open"
+    return not request.GET.keys() - {"p", "o"}
+
+
+def _shows_open_ones(request) -> bool:
+    asked = request.GET.get("state__exact") or request.GET.get("state__in") or ""
+    return _shows_queue(request) or asked in (*OPEN_STATES, ",".join(OPEN_STATES))
+
+
 @register(models.Claim)
-class ClaimAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "line", "seller", "type", "fault", "quantity", "state"]
-    list_filter = ["state", "type"]
+class ClaimAdmin(StoryAdmin):
+    """Claims to decide on: who is at fault, how many units, and what it does to the money."""
+
+    story_template = "orders/admin/claim.html"
+    list_display = [
+        "public_id",
+        "type",
+        state_column(),
+        "waited",
+        "deadline",
+        "seller",
+        "line_title",
+        "quantity",
+        "fault",
+    ]
+    list_filter = [QueueFilter, "state", "type"]
     list_select_related = ["line", "seller"]
-    ordering = ["-id"]
     search_fields = ["public_id__exact"]
+    decisions = {
+        "approve": Decision(
+            name=_("Approve"),
+            explanation=_("Goods or money may go back. Units are taken back on completion."),
+            process=claims.approve,
+            form=ApprovalForm,
+            initial=lambda claim: {"fault": claim.fault, "quantity": claim.quantity},
+            offered=_is_asked,
+            done=_("The claim is approved."),
+        ),
+        "complete": Decision(
+            name=_("Complete"),
+            explanation=_(
+                "Goods and money are where they belong: the units are taken back, and a sale "
+                "that was settled is reversed by the next night."
+            ),
+            process=claims.complete,
+            form=RemarkForm,
+            offered=lambda claim: claim.state == ClaimState.APPROVED,
+            done=_("The claim is completed."),
+        ),
+        "reject": Decision(
+            name=_("Reject"),
+            explanation=_("The line stays as it is. The buyer is told the reason."),
+            process=claims.reject,
+            form=ReasonForm,
+            offered=lambda claim: claim.state in OPEN_STATES,
+            is_grave=True,
+            done=_("The claim is rejected."),
+        ),
+        "withdraw": Decision(
+            name=_("Withdraw for the buyer"),
+            explanation=_("The buyer has taken the claim back. The line stays as it is."),
+            process=claims.withdraw,
+            form=RemarkForm,
+            offered=_is_asked,
+            done=_("The claim is withdrawn."),
+        ),
+    }
+
+    def get_ordering(self, request):
+        return ["requested_at", "id"] if _shows_open_ones(request) else ["-id"]
+
+    def add_to_rows(self, rows):
+        claim_deadlines.add_to(rows, at=timezone.now())
+
+    @display(description=_("waits for"))
+    def waited(self, claim):
+        if claim.waited_days is None:
+            return "-"
+        days = claim.waited_days
+        return ngettext("%(count)s day", "%(count)s days", days) % {"count": days}
+
+    @display(description=_("answer by"))
+    def deadline(self, claim):
+        if claim.answer_by is None:
+            return "-"
+        return chip(claim.answer_by.isoformat(), "bad" if claim.is_overdue else "")
+
+    @display(description=_("line"))
+    def line_title(self, claim):
+        return claim.line.title or claim.line.sku or "-"
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("line__order", "seller")
+
+    def tell(self, request, row):
+        claim_deadlines.add_to([row], at=timezone.now())
+        return {"claimable": claims.claimable(row.line)}
 
 
 @register(models.PerformanceTouch)

@@ -215,16 +215,46 @@ def take_back(claim: Claim, *, by, at: datetime) -> Claim:
 
 
 @transaction.atomic
-def approve(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
-    """Agree to a claim; goods or money may now go back. Raises states.IllegalMove."""
+def approve(
+    claim: Claim,
+    *,
+    by,
+    at: datetime,
+    reason: str = "",
+    fault: str | None = None,
+    quantity: int | None = None,
+) -> Claim:
+    """Agree to a claim; goods or money may now go back.
+
+    Whoever decides may find another at fault than was said, or agree to fewer of the units.
+    Raises states.IllegalMove, and MoreThanClaimable for more units than were asked for.
+    """
     claim, _ = _open(claim)
-    return _move(claim, State.APPROVED, by, at, reason, decided_at=at)
+    changes = _found(claim, fault, quantity, by, at)
+    return _move(claim, State.APPROVED, by, at, reason, decided_at=at, **changes)
+
+
+def _found(claim: Claim, fault: str | None, quantity: int | None, by, at: datetime) -> dict:
+    """What the decision changes about a claim. It stands in the audit trail as it was before."""
+    changes: dict = {}
+    if fault and Fault(fault) != claim.fault:
+        changes["fault"] = Fault(fault)
+    if quantity is not None and quantity != claim.quantity:
+        verdicts.check_between("quantity", quantity, 1, verdicts.LARGEST_QUANTITY)
+        if quantity > claim.quantity:
+            raise MoreThanClaimable(asked=quantity, claimable=claim.quantity)
+        changes["quantity"] = quantity
+    if changes:
+        data = {name: {"from": getattr(claim, name), "to": new} for name, new in changes.items()}
+        audit.record("claim.corrected", by=by, at=at, obj=claim, data=data)
+    return changes
 
 
 @transaction.atomic
 def reject(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
-    """Turn a claim down. The line stays as it was and its clock runs on."""
-    return _close(claim, State.REJECTED, by, at, reason)
+    """Turn a claim down; the reason is the answer. The line stays as it was, its clock runs on."""
+    verdicts.check_text("reason", reason, 500)
+    return _close(claim, State.REJECTED, by, at, reason, answer=reason)
 
 
 @transaction.atomic

@@ -62,6 +62,21 @@ def record(sales: Sequence[Sale], reversals: Sequence[Reversal | Reduced]) -> No
         _write(_reversal_rows(reversals))
 
 
+def after_taking_back(line_id: int, quantity: int) -> tuple[Remainder, Remainder, Remainder] | None:
+    """What a line was sold as, what remains of it, and what would remain without some units.
+
+    None where it was not sold yet. Writes nothing. Refuses more units than remain.
+    """
+    history = _histories([line_id]).get(line_id)
+    if not history:
+        return None
+    [(_, *figures)] = _lines([line_id]).values()
+    units = _units_left(figures, history)
+    after = remainders.take_back(units, len(units.discounts) - quantity)
+    sold = Remainder(*(getattr(history[0], name) for name in Remainder.__slots__))
+    return sold, units.remainder(), after.remainder()
+
+
 def _sale_rows(sales: Sequence[Sale]) -> list[tuple]:
     lines = _lines(sale.line_id for sale in sales)
     rows = []

@@ -1,30 +1,190 @@
+from django.db.models import Q
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import tenancy
-from marketplace.admin import ProcessAdmin, ReadOnlyAdmin, VersionedRuleAdmin, display, register
-from sellers import grade_words, grades, models
+from marketplace.admin import (
+    HIDDEN,
+    ReadOnlyAdmin,
+    VersionedRuleAdmin,
+    display,
+    money_column,
+    register,
+    state_column,
+)
+from marketplace.story_pages import SHOWN, Decision, RemarkForm, StoryAdmin
+from sellers import (
+    application_review,
+    deciding,
+    grade_story,
+    grade_words,
+    grades,
+    members,
+    models,
+    profiles,
+)
+
+State = models.Seller.State
+
+
+def _in(*states):
+    return lambda seller: seller.state in states
 
 
 @register(models.Seller)
-class SellerAdmin(ProcessAdmin):
-    list_display = ["name", "code", "seller_type", "state", "joined_on"]
+class SellerAdmin(StoryAdmin):
+    """Sellers as operators see them: how they stand, what they did, what is decided about them."""
+
+    story_template = "sellers/admin/seller.html"
+    list_display = [
+        "name",
+        "code",
+        "seller_type",
+        state_column(),
+        "grade",
+        "last_active_on",
+        "joined_on",
+    ]
     list_filter = ["state", "seller_type"]
     ordering = ["-id"]
-    readonly_fields = ["public_id", "code", "seller_type", "state", "joined_on"]
-    search_fields = ["code__exact", "public_id__exact", "name"]
+    search_fields = ["code", "public_id", "name"]
+    search_help_text = _("Exact code or public id, or the beginning of the shop's name.")
+    decisions = {
+        "approve": Decision(
+            name=_("Approve"),
+            explanation=_("The seller may sell from now on."),
+            process=deciding.approve,
+            form=RemarkForm,
+            offered=_in(State.ONBOARDING),
+            done=_("The seller may sell now."),
+        ),
+        "reject": Decision(
+            name=_("Reject"),
+            explanation=_("The application ends here, for good."),
+            process=deciding.reject,
+            offered=_in(State.ONBOARDING),
+            is_grave=True,
+            done=_("The application was rejected."),
+        ),
+        "reinstate": Decision(
+            name=_("Reinstate"),
+            explanation=_("The seller may sell again, and listings on sale are visible again."),
+            process=deciding.reinstate,
+            form=RemarkForm,
+            offered=_in(State.RESTRICTED, State.SUSPENDED, State.TERMINATING),
+            done=_("The seller may sell again."),
+        ),
+        "restrict": Decision(
+            name=_("Restrict"),
+            explanation=_(
+                "The seller's listings go out of view. Orders placed before are shipped and "
+                "settled as ever."
+            ),
+            process=deciding.restrict,
+            offered=_in(State.ACTIVE, State.SUSPENDED),
+            is_grave=True,
+            done=_("The seller is restricted."),
+        ),
+        "suspend": Decision(
+            name=_("Suspend"),
+            explanation=_(
+                "The seller is stopped and the listings go out of view, once a second person "
+                "approves. Orders placed before are shipped and settled as ever."
+            ),
+            process=deciding.ask_to_suspend,
+            offered=_in(State.ACTIVE, State.RESTRICTED),
+            is_grave=True,
+            done=_("The suspension was asked for. It begins once a second person approves."),
+        ),
+        "terminate": Decision(
+            name=_("Begin termination"),
+            explanation=_(
+                "The end of the contract is announced. Until it is finished, the seller goes on "
+                "selling."
+            ),
+            process=deciding.begin_termination,
+            offered=_in(State.ACTIVE, State.RESTRICTED, State.SUSPENDED),
+            is_grave=True,
+            done=_("The termination has begun."),
+        ),
+        "finish": Decision(
+            name=_("Finish termination"),
+            explanation=_("The contract ends, for good. Look at open orders and money first."),
+            process=deciding.finish_termination,
+            offered=_in(State.TERMINATING),
+            is_grave=True,
+            done=_("The contract has ended."),
+        ),
+    }
+
+    def get_search_results(self, request, queryset, search_term):
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Q(code=term) | Q(public_id=term)
+        # A range instead of LIKE, which row-level security lets use no index.
+        found |= Q(name__gte=term, name__lt=term + "\U0010ffff")
+        return queryset.filter(found), False
+
+    def add_to_rows(self, rows):
+        grade_story.add_to(rows, on=timezone.localdate(timezone=tenancy.current().tz))
+
+    @display(description=_("grade"))
+    def grade(self, seller):
+        return seller.grade_name or "-"
+
+    @display(description=_("last activity"))
+    def last_active_on(self, seller):
+        return seller.last_active_on or "-"
+
+    def tell(self, request, row):
+        market = tenancy.current()
+        on = timezone.localdate(timezone=market.tz)
+        return {
+            "standing": grade_story.of(row, market, on=on),
+            "profile": profiles.of(row),
+            "account": row.bank_accounts.current().first(),
+            "missing": application_review.missing(row),
+            "members": list(row.members.select_related("user").order_by("role", "pk")[:SHOWN]),
+            "days": list(row.performance_days.order_by("-on")[:7]),
+        }
 
 
 @register(models.SellerMember)
-class SellerMemberAdmin(ReadOnlyAdmin):
+class SellerMemberAdmin(StoryAdmin):
+    """Who works for which shop. An operator may take somebody out; shops invite by themselves."""
+
+    story_template = "sellers/admin/member.html"
     list_display = ["user", "seller", "role"]
     list_filter = ["role"]
     list_select_related = ["user", "seller"]
     ordering = ["-id"]
+    decisions = {
+        "remove": Decision(
+            name=_("Remove from the shop"),
+            explanation=_("The person can no longer enter this shop. Their account stays."),
+            process=members.take_out,
+            offered=lambda member: True,
+            is_grave=True,
+            ends_row=True,
+            done=_("The member was removed."),
+        )
+    }
 
     def get_queryset(self, request):
         # A global table: no policy of the database narrows it.
-        return super().get_queryset(request).filter(marketplace=tenancy.current_id())
+        own = super().get_queryset(request).filter(marketplace=tenancy.current_id())
+        return own.select_related("user", "seller")
+
+
+@register(models.Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = ["email", "seller", "role", state_column(), "expires_at"]
+    list_filter = ["state"]
+    list_select_related = ["seller"]
+    ordering = ["-id"]
 
 
 @register(models.PerformanceDay)
@@ -34,7 +194,7 @@ class PerformanceDayAdmin(ReadOnlyAdmin):
         "seller",
         "orders_paid",
         "orders_confirmed",
-        "sales_confirmed",
+        money_column("sales_confirmed", _("sales confirmed")),
         "cancelled_by_seller",
         "units_returned",
         "shipped",

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from marketplace import changes, reasons, states
+from marketplace import approvals, changes, reasons, states
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
 
@@ -40,6 +40,20 @@ def restrict(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
     Raises states.IllegalMove, reasons.ReasonMissing.
     """
     return _decide(_locked(seller), "restricted", State.RESTRICTED, by, at, reasons.given(reason))
+
+
+@transaction.atomic
+def ask_to_suspend(seller: Seller, *, by, at: datetime, reason: str) -> Seller:
+    """Ask a second person to stop a seller; done at once where no second person is needed.
+
+    Raises states.IllegalMove, reasons.ReasonMissing, approvals.AlreadyAsked.
+    """
+    seller = _locked(seller)
+    if State.SUSPENDED not in Seller.MOVES[State(seller.state)]:
+        raise states.IllegalMove(old=seller.state, new=State.SUSPENDED)
+    reason = reasons.given(reason)
+    approvals.ask("suspend_seller", seller, by=by, at=at, reason=reason, data={"reason": reason})
+    return seller
 
 
 @transaction.atomic

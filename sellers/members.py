@@ -10,7 +10,7 @@ from allauth.account.models import EmailAddress
 from django.core import signing
 from django.db import transaction
 
-from marketplace import audit, states
+from marketplace import audit, reasons, states, tenancy
 from marketplace.models import User
 from marketplace.refusals import Refused, gettext_noop
 from sellers import standing
@@ -135,6 +135,19 @@ def remove(member: SellerMember, *, by, at: datetime) -> None:
     _refuse_last_owner(seller, member)
     SellerMember.objects.filter(pk=member.pk).delete()
     _record("removed", seller, by, at, user=member.user_id, role=member.role)
+
+
+@transaction.atomic
+def take_out(member: SellerMember, *, by, at: datetime, reason: str) -> None:
+    """An operator takes somebody out of a shop, the last owner too. Raises ReasonMissing."""
+    reason = reasons.given(reason)
+    own = SellerMember.objects.select_for_update().filter(marketplace=tenancy.current_id())
+    member = own.select_related("seller").get(pk=member.pk)
+    data = {"user": member.user_id, "role": member.role}
+    audit.record(
+        "sellermember.taken_out", by=by, at=at, obj=member.seller, reason=reason, data=data
+    )
+    member.delete()
 
 
 def _refuse_last_owner(seller: Seller, member: SellerMember) -> None:

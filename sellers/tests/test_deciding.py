@@ -2,8 +2,8 @@
 
 import pytest
 
-from marketplace import reasons, states, tenancy
-from marketplace.models import AuditEntry, Change
+from marketplace import approvals, reasons, states, tenancy
+from marketplace.models import Approval, AuditEntry, Change
 from marketplace.tests.make import user
 from sellers import deciding
 from sellers.models import Seller
@@ -129,3 +129,25 @@ class TestDecision:
             deciding.reject(second, by=None, at=make.AT, reason="no papers")
         second.refresh_from_db()
         assert second.state == State.ACTIVE
+
+
+class TestAskToSuspend:
+    def test_waits_for_a_second_person(self):
+        seller, first, second = in_state(State.ACTIVE), user(), user("second@example.org")
+        deciding.ask_to_suspend(seller, by=first, at=make.AT, reason="forged goods")
+        seller.refresh_from_db()
+        assert seller.state == State.ACTIVE
+        approval = Approval.objects.get()
+        with pytest.raises(approvals.SamePerson):
+            approvals.approve(approval, by=first, at=make.AT)
+        approvals.approve(approval, by=second, at=make.AT)
+        seller.refresh_from_db()
+        assert seller.state == State.SUSPENDED
+        entry = AuditEntry.objects.get(action="seller.suspended")
+        assert (entry.actor, entry.reason) == (second, "forged goods")
+
+    def test_is_refused_where_it_could_never_happen(self):
+        seller = in_state(State.TERMINATED)
+        with pytest.raises(states.IllegalMove):
+            deciding.ask_to_suspend(seller, by=user(), at=make.AT, reason="x")
+        assert not Approval.objects.exists()

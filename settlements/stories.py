@@ -1,0 +1,110 @@
+"""What settlement adds to the admin's pages of orders, claims and sellers: the money.
+
+Named by marketplace.story_pages, which passes the request and the page's row.
+"""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from marketplace import tenancy
+from marketplace.refusals import Refused
+from marketplace.story_pages import Section
+from orders import outcomes, story
+from orders.models import Claim, Order, Outcome
+from sellers.models import Seller
+from settlements import positions, rate_cards, reversals
+from settlements.fees import Terms
+from settlements.models import LineTerms, SettlementLine, Statement
+
+_STATEMENTS = 5  # the newest ones
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A settlement line of an order, with the statement that it stands in."""
+
+    number: int  # of the order line
+    line: SettlementLine
+    statement: Statement | None
+
+    @property
+    def address(self) -> str:
+        key = f"{self.line.basis_on}.{self.line.pk}"
+        return reverse("admin:settlements_settlementline_change", args=[key])
+
+
+def of_order(request, order: Order) -> Section | None:
+    """The settlement lines of an order, and how many of its outcomes wait for one."""
+    if not request.user.has_perm("settlements.view_settlementline"):
+        return None
+    sold = list(
+        Outcome.objects.filter(line__order=order).values_list(
+            "line_id", "line__number", "basis_on"
+        )[: story.MOST]
+    )
+    numbers = {line_id: number for line_id, number, _on in sold}
+    lines = list(
+        SettlementLine.objects.filter(
+            order_line_id__in=list(numbers), basis_on__in={on for _id, _number, on in sold}
+        ).order_by("basis_on", "order_line_id", "sequence")[: story.MOST]
+    )
+    statements = Statement.objects.in_bulk({line.statement_id for line in lines})
+    rows = [
+        Settled(numbers[line.order_line_id], line, statements.get(line.statement_id))
+        for line in lines
+    ]
+    return Section(
+        _("Settlement"),
+        "settlements/admin/_order.html",
+        {
+            "rows": rows,
+            "waiting": len(sold) - len(lines),
+            "fee": sum(line.fee for line in lines),
+            "vat": sum(line.vat for line in lines),
+            "net": sum(line.net for line in lines),
+        },
+    )
+
+
+def of_seller(request, seller: Seller) -> Section | None:
+    """Where a seller's money stands, and the newest statements."""
+    if not request.user.has_perm("settlements.view_statement"):
+        return None
+    on = timezone.localdate(timezone=tenancy.current().tz)
+    newest = Statement.objects.filter(seller=seller).order_by("-due_on")[:_STATEMENTS]
+    context: dict = {"statements": list(newest)}
+    try:
+        context["position"] = positions.of_seller(seller, on=on)
+    except Refused as refused:  # without a fee schedule in force nothing can be expected
+        context["refusal"] = refused.text(_)
+    return Section(_("Money"), "settlements/admin/_seller.html", context)
+
+
+def of_claim(request, claim: Claim) -> Section | None:
+    """What completing a claim would take from its seller, by the function that settles it."""
+    if claim.state not in Claim.OPEN_STATES:
+        return None
+    if not request.user.has_perm("settlements.view_settlementline"):
+        return None
+    effect = _effect(claim)
+    return Section(_("If it is completed"), "settlements/admin/_claim.html", {"effect": effect})
+
+
+def _effect(claim: Claim) -> reversals.Value | None:
+    """None where the line was not settled yet: then nothing has to be reversed."""
+    units = min(claim.quantity, claim.line.units_left)
+    remains = outcomes.after_taking_back(claim.line_id, units)
+    if remains is None:
+        return None
+    sale = Outcome.objects.get(line=claim.line_id, sequence=0)
+    line = SettlementLine.objects.filter(
+        order_line_id=claim.line_id, basis_on=sale.basis_on, sequence=0
+    ).first()
+    if line is None:
+        return None
+    key = LineTerms.objects.values_list("key", flat=True).get(pk=line.terms_id)
+    terms = Terms.from_key(key, rate_cards.rules(key[0]))
+    return reversals.reversed_between(terms, *remains)
