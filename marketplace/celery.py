@@ -64,6 +64,16 @@ app.conf.update(
             "task": "marketplace.tasks.forget_answered_requests_everywhere",
             "schedule": 24 * 60 * 60,
         },
+        "sweep-webhooks": {
+            "task": "marketplace.tasks.sweep_webhooks",
+            "schedule": 5,
+            "options": {"expires": 5},
+        },
+        "forget-old": {
+            "task": "marketplace.tasks.forget_old_everywhere",
+            "schedule": crontab(minute=31),
+            "options": {"expires": 60 * 60},
+        },
         "seal-audit": {
             "task": "marketplace.tasks.seal_audit_everywhere",
             "schedule": 10 * 60,

@@ -12,7 +12,7 @@ do goes through the outbox instead.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import BooleanField
@@ -24,7 +24,7 @@ from marketplace.models import Change
 from marketplace.refusals import Refused, gettext_noop
 
 KEPT_FOR = timedelta(days=30)
-PAGE, LONGEST_PAGE = 50, 200
+PAGE = 50
 _AT_ONCE = 5_000  # rows that the clean-up looks at in one transaction
 
 TYPES = {  # what may be announced, and subscribed to
@@ -149,7 +149,6 @@ def page(after: Cursor, *, limit: int = PAGE, seller_id: int | None = None) -> P
 
     Raises BadCursor for a place that does not exist yet: it is of another database.
     """
-    limit = max(1, min(limit, LONGEST_PAGE))
     end = horizon()
     if after > end:
         raise BadCursor(field="cursor")
@@ -169,6 +168,15 @@ def horizon() -> Cursor:
         cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
         [transaction_id] = cursor.fetchone()
     return Cursor(transaction_id)
+
+
+def told(change: Change) -> dict:
+    """A change as feed and webhooks tell it; its seller has been loaded with it."""
+    data = {"id": change.object_id, **change.data}
+    if change.seller is not None:
+        data["seller"] = change.seller.public_id
+    at = change.at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return {"type": change.type, "timestamp": at.replace("+00:00", "Z"), "data": data}
 
 
 def forget_old(*, at: datetime) -> int:

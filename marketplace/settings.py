@@ -215,6 +215,12 @@ STATEMENTS_A_SHARD = env.int("STATEMENTS_A_SHARD", 2_000)
 if LINES_A_SHARD < 1 or STATEMENTS_A_SHARD < 1:
     raise ImproperlyConfigured("LINES_A_SHARD and STATEMENTS_A_SHARD are 1 or more.")
 
+# Webhooks reach public addresses only; for examples and tests also receivers on this machine.
+
+WEBHOOKS_TO_LOOPBACK = env.bool("WEBHOOKS_TO_LOOPBACK", False)
+if WEBHOOKS_TO_LOOPBACK and not TRIAL:
+    raise ImproperlyConfigured("WEBHOOKS_TO_LOOPBACK is for a trial, never for production.")
+
 # Accounts
 
 AUTH_USER_MODEL = "marketplace.User"

@@ -1,4 +1,4 @@
-"""The floor's own tasks: relaying and delivering messages, sealing the audit trail."""
+"""The floor's own tasks: delivering messages and webhooks, sealing the audit trail, tidying up."""
 
 import logging
 
@@ -6,9 +6,10 @@ from celery import shared_task
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from marketplace import audit, handlers, inbox, outbox, tenancy
+from marketplace import audit, changes, handlers, inbox, outbox, tenancy
 from marketplace.api import idempotency
 from marketplace.models import Marketplace
+from marketplace.webhooks import deliveries, sweeping
 
 logger = logging.getLogger(__name__)
 
@@ -69,3 +70,26 @@ def forget_answered_requests_everywhere() -> None:
     """One task per marketplace, so that one failing market holds up no other."""
     for marketplace in Marketplace.objects.open():
         forget_answered_requests.delay(marketplace_id=marketplace.pk)
+
+
+@shared_task
+def sweep_webhooks() -> None:
+    """Send what is due. What does not come about now is still due at the next tick."""
+    sweeping.sweep(now=timezone.now)
+
+
+@shared_task
+def forget_old(*, marketplace_id: int) -> None:
+    """Delete changes and webhook deliveries that have been kept long enough."""
+    for forget in (deliveries.forget_old, changes.forget_old):
+        forgotten = True
+        while forgotten:
+            with tenancy.use(marketplace_id):
+                forgotten = forget(at=timezone.now())
+
+
+@shared_task
+def forget_old_everywhere() -> None:
+    """One task per marketplace, so that one failing market holds up no other."""
+    for marketplace in Marketplace.objects.open():
+        forget_old.delay(marketplace_id=marketplace.pk)

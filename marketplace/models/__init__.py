@@ -16,6 +16,7 @@ from marketplace.models.jobs import JobRow, JobRun, JobShard
 from marketplace.models.keys import ApiKey, IdempotencyKey
 from marketplace.models.people import Membership, User
 from marketplace.models.registry import LegalIdentity, Marketplace
+from marketplace.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "ApiKey",
@@ -40,5 +41,8 @@ __all__ = [
     "User",
     "VersionedQuerySet",
     "VersionedRule",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "scoped",
 ]
