@@ -4,13 +4,26 @@ Names of grades and metrics are the marketplace's own data and stand as they are
 around them are translated. Values are formatted here and nowhere computed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 from django.utils.translation import get_language, gettext, ngettext
 
 from marketplace import money
 from marketplace.models import Marketplace
-from sellers.grading import AT_LEAST, MONEY, RATIO, UNITS, UNPROVEN, Metric, Policy
+from sellers.grading import (
+    AT_LEAST,
+    MONEY,
+    RATIO,
+    UNITS,
+    UNPROVEN,
+    Benefit,
+    Measured,
+    Metric,
+    Policy,
+    Reason,
+    Shortfall,
+)
 
 
 def missing(explanation: Mapping, policy: Policy, marketplace: Marketplace) -> str:
@@ -25,6 +38,45 @@ def missing(explanation: Mapping, policy: Policy, marketplace: Marketplace) -> s
         "missing": _joined(parts),
         "grade": policy.grade(explanation["next"]).name,
     }
+
+
+def shortfalls(missing: Iterable[Shortfall], policy: Policy, marketplace: Marketplace) -> str:
+    """Say what is missing, joined into one phrase; nothing where nothing is."""
+    return _joined(
+        [_shortfall(asdict(each), policy.metrics[each.metric], marketplace) for each in missing]
+    )
+
+
+def wanted(reason: Reason, policy: Policy, marketplace: Marketplace) -> str:
+    """Say what a threshold asks for: "at least 300 orders"."""
+    amount = {"wanted": _amount(reason.wanted, policy.metrics[reason.metric], marketplace)}
+    if reason.bound == AT_LEAST:
+        return gettext("at least %(wanted)s") % amount
+    return gettext("at most %(wanted)s") % amount
+
+
+def value(measured: Measured, marketplace: Marketplace) -> str:
+    """Say what a metric came to, or how many cases are missing until it says anything."""
+    if measured.value is None:
+        return gettext("too few cases yet (%(count)s more needed)") % {
+            "count": f"{measured.short:,}"
+        }
+    return _amount(measured.value, measured.metric, marketplace)
+
+
+def benefit(benefit: Benefit, names: Mapping[str, str]) -> list[str]:
+    """Say what a grade takes off fees; `names` of the components by code."""
+    fees = {"fees": ", ".join(names.get(code, code) for code in sorted(benefit.components))}
+    told = []
+    if benefit.points_off_ppm:
+        points = {"points": _percent(benefit.points_off_ppm).removesuffix("%")}
+        told.append(
+            gettext("%(fees)s: %(points)s percentage points off the rate") % (fees | points)
+        )
+    if benefit.percent_off_ppm:
+        part = {"percent": _percent(benefit.percent_off_ppm)}
+        told.append(gettext("%(fees)s: %(percent)s off the fee itself") % (fees | part))
+    return told
 
 
 def reasons(explanation: Mapping, policy: Policy, marketplace: Marketplace) -> list[str]:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from marketplace import audit, changes, tenancy, versions
 from marketplace.refusals import Refused, gettext_noop
 from sellers import grade_documents, grading, performance
-from sellers.grading import Benefit, Decision, Policy, Standing, Verdict
+from sellers.grading import Benefit, Decision, Grade, Policy, Standing, Verdict
 from sellers.models import GradePolicy, OfficialGrade, Seller
 
 
@@ -143,6 +143,12 @@ def grade_on(seller_ids, day: date) -> dict[int, Held]:
         OfficialGrade.objects.filter(seller_id__in=seller_ids, effective_from__lte=day),
     )
     return {pk: held[-1] for pk, held in histories.items() if held}
+
+
+def awarded(held: Held) -> Grade | None:
+    """The grade as the policy says that it was awarded by; None where that does not know it."""
+    policy = _policy(tenancy.current_id(), held.policy_id)
+    return policy.grade(held.grade) if held.grade in policy.ranks else None
 
 
 def benefits(policy_id: int, grade: str) -> tuple[Benefit, ...]:

@@ -267,16 +267,7 @@ def evaluate(figures: Figures, policy: Policy) -> Verdict:
     following = policy.grades[rank + 1] if rank + 1 < len(policy.grades) else None
     return Verdict(
         grade=grade.code,
-        reasons=tuple(
-            Reason(
-                leaf.metric,
-                leaf.bound,
-                leaf.wanted,
-                measured[leaf.metric].value,
-                leaf.holds(measured),
-            )
-            for leaf in _leaves(grade.requires)
-        ),
+        reasons=tuple(_reasons(grade.requires, measured)),
         next_grade=following.code if following else None,
         missing=_shortest(following.requires, measured)[1] if following else (),
     )
@@ -295,6 +286,42 @@ def decide(
     if before and present is not None and earned < present and before.passed_over < policy.grace:
         return Decision(before.grade, kept="grace", passed_over=before.passed_over + 1)
     return Decision(verdict.grade)
+
+
+def missing(condition: Condition, measured: Mapping[str, Measured]) -> tuple[Shortfall, ...]:
+    """Return what is missing to a condition by the shortest way; nothing where it holds."""
+    return _shortest(condition, measured)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Thresholds of a grade; one of them is enough where it says so."""
+
+    reasons: tuple[Reason, ...]
+    is_any: bool = False
+
+
+def requirements(condition: Condition, measured: Mapping[str, Measured]) -> tuple[Requirement, ...]:
+    """Return the thresholds that a condition asks for, each with what it is compared with."""
+    parts = condition.parts if isinstance(condition, AllOf) else (condition,)
+    return tuple(
+        Requirement(tuple(_reasons(part, measured)), is_any=isinstance(part, AnyOf))
+        for part in parts
+    )
+
+
+def next_effective(policy: Policy, on: date) -> date:
+    """Return the first day after `on` on which grades take effect."""
+    day = on + timedelta(days=1)
+    while not policy.effective.includes(day):
+        day += timedelta(days=1)
+    return day
+
+
+def _reasons(condition: Condition, measured: Mapping[str, Measured]) -> Iterator[Reason]:
+    for leaf in _leaves(condition):
+        seen = measured[leaf.metric]
+        yield Reason(leaf.metric, leaf.bound, leaf.wanted, seen.value, leaf.holds(measured))
 
 
 def _leaves(condition: Condition) -> Iterator[Threshold]:
