@@ -4,4 +4,7 @@ from django.urls import path
 
 from insights import views
 
-urlpatterns = [path("", views.home, name="shop_home")]
+urlpatterns = [
+    path("", views.home, name="shop_home"),
+    path("grade/", views.grade, name="shop_grade"),
+]

@@ -5,12 +5,14 @@ that settled it, so it cannot say anything else than the figures do.
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 from marketplace.refusals import Refused, gettext_noop
 from orders.models import Outcome
 from orders.remainders import NOTHING, Remainder
 from settlements import fees, rate_cards
-from settlements.fees import Explanation, Terms
+from settlements.fee_rules import Rule
+from settlements.fees import Charge, Explanation, Terms
 from settlements.models import FeeScheduleVersion, LineTerms, SettlementLine
 
 
@@ -31,11 +33,20 @@ class Component:
     code: str
     schedule: str
     version: int
-    rank: int
+    valid_from: date
+    charge: Charge
     before: Explanation | None
     after: Explanation
     fee: int
     vat: int
+
+    @property
+    def rule(self) -> Rule:
+        return self.charge.rule
+
+    @property
+    def rank(self) -> int:
+        return self.rule.rank
 
 
 def explain(line: SettlementLine) -> tuple[Component, ...]:
@@ -56,7 +67,8 @@ def explain(line: SettlementLine) -> tuple[Component, ...]:
             code=after.component,
             schedule=version.schedule.code,
             version=version.number,
-            rank=pinned.rule.rank,
+            valid_from=version.valid_from,
+            charge=pinned,
             before=before,
             after=after,
             fee=after.fee - (before.fee if before else 0),

@@ -22,9 +22,13 @@ _Prices = tuple[tuple[int, Charge | None], ...]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A charge on a category (None: all others) from a unit price up to, but not with, another."""
+    """A charge on a category (None: all others) from a unit price up to, but not with, another.
+
+    `path` names the categories from the root down to it.
+    """
 
     category: Category | None
+    path: tuple[str, ...]
     price_from: int
     price_to: int | None
     charge: Charge | None  # nothing is charged
@@ -167,6 +171,7 @@ def _merged(prices) -> Iterator[tuple[int, Charge | None]]:
 def _rows(component: str, answers) -> tuple[Row, ...]:
     """The rows of the categories that are not charged as the one above them."""
     by_category: dict[int | None, _Prices] = {}
+    names = {category.pk: category.name for category, _ in answers if category}
     rows: list[Row] = []
     for category, components in answers:
         prices = components[component]
@@ -177,8 +182,9 @@ def _rows(component: str, answers) -> tuple[Row, ...]:
         ]:
             continue
         ends = [start for start, _ in prices[1:]] + [None]
+        path = tuple(names[key] for key in category.path) if category else ()
         rows.extend(
-            Row(category, start, end, charge)
+            Row(category, path, start, end, charge)
             for (start, charge), end in zip(prices, ends, strict=True)
         )
     return tuple(rows)

@@ -47,6 +47,12 @@ class Draft:
         self.debit(code, -amount)
 
 
+def component_names() -> dict[str, str]:
+    """What the marketplace in use calls each fee component, by its code."""
+    rows = Account.objects.filter(code__startswith=FEE_REVENUE).values_list("code", "name")
+    return {code.removeprefix(FEE_REVENUE): name for code, name in rows}
+
+
 def post(drafts: Iterable[Draft]) -> list[Journal]:
     """Write journals with all their legs. One that was posted before is an IntegrityError."""
     drafts = list(drafts)

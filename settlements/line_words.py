@@ -47,7 +47,7 @@ def describe(component: Component) -> list[str]:
 
 def rate(rate_ppm: int) -> str:
     """A rate in ppm as a percentage, exact: 33,000 ppm is 3.3 %."""
-    return f"{_exact(Fraction(rate_ppm, 10_000))} %"
+    return f"{decimals(Fraction(rate_ppm, 10_000))} %"
 
 
 def _figures(explanation: Explanation) -> str:
@@ -57,17 +57,17 @@ def _figures(explanation: Explanation) -> str:
         "rounded (%(vat_mode)s) to %(vat)s"
     ) % {
         "slices": slices,
-        "exact": _exact(explanation.exact),
+        "exact": decimals(explanation.exact),
         "mode": _MODES[explanation.mode],
         "fee": f"{explanation.fee:,}",
         "vat_kind": _VAT[explanation.vat_kind],
-        "vat_exact": _exact(explanation.vat_exact),
+        "vat_exact": decimals(explanation.vat_exact),
         "vat_mode": _MODES[explanation.vat_mode],
         "vat": f"{explanation.vat:,}",
     }
 
 
-def _exact(value: Fraction) -> str:
+def decimals(value: Fraction) -> str:
     """A rational number in decimals; one that does not end is cut and marked."""
     scaled, rest = divmod(abs(value.numerator) * 10**DECIMALS, value.denominator)
     whole, decimals = divmod(scaled, 10**DECIMALS)

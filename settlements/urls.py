@@ -1,3 +1,16 @@
 """Seller pages of this app, under /s/<marketplace>/."""
 
-urlpatterns = []
+from django.urls import path
+
+from settlements import views
+
+urlpatterns = [
+    path("statements/", views.statements, name="shop_statements"),
+    path("statements/<str:public_id>/", views.statement, name="shop_statement"),
+    path(
+        "statements/<str:public_id>/lines/<str:order>/<int:number>/<int:sequence>/",
+        views.line,
+        name="shop_line",
+    ),
+    path("fees/", views.fees, name="shop_fees"),
+]

@@ -57,6 +57,11 @@ class SettlementLine(TenantModel):
     def __str__(self):
         return f"{self.order_line_id}#{self.sequence}"
 
+    @property
+    def charged(self):
+        """Fees with all their VAT, below zero for a reversal."""
+        return self.list_amount - self.seller_discount - self.net
+
 
 class LedgerEntry(TenantModel):
     """One leg of a journal: a debit or a credit on an account, in minor units."""

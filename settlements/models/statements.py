@@ -133,6 +133,16 @@ class Statement(TenantModel):
     def __str__(self):
         return f"{self.seller_id} {self.due_on}"
 
+    @property
+    def vat_on_top(self):
+        """The VAT that comes on top of fees; the rest of it is contained in them."""
+        return sum(on_top for _, _, on_top in self.components.values())
+
+    @property
+    def charged(self):
+        """Fees with all their VAT: what the lines are worth less than was sold for."""
+        return self.fee + self.vat_on_top
+
 
 class SellerBalance(TenantModel):
     """What a seller carries from one statement to the next. Overwritten as statements close."""

@@ -1,0 +1,115 @@
+"""What a seller sees first: money, grade, what waits for the shop, and how sales go.
+
+Reads across all floors and decides nothing. Each part is asked once, whatever the seller's
+history; the days are the marketplace's business days.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Count, Min, Q
+
+from listings.models import Listing, Revision
+from marketplace.models import Marketplace
+from marketplace.refusals import Refused
+from orders.models import Claim, OrderLine
+from sellers import grade_standing
+from sellers.grade_standing import Standing
+from sellers.models import PerformanceDay, Seller
+from settlements import positions
+from settlements.positions import Position
+
+TREND_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How much waits for the shop, and since when."""
+
+    count: int
+    oldest: date | datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What was confirmed by buyers on a business day."""
+
+    on: date
+    sales: int
+    orders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """`position` is None where it cannot be told; `trouble` says why."""
+
+    position: Position | None
+    trouble: Refused | None
+    standing: Standing
+    to_ship: Queue
+    claims: Queue
+    findings: Queue
+    days: tuple[Day, ...]
+    has_listings: bool
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing was listed and nothing was sold."""
+        is_unsold = self.position is not None and self.position.is_empty
+        return is_unsold and not self.has_listings and not self.to_ship.count
+
+
+def of_seller(seller: Seller, marketplace: Marketplace, *, on: date) -> Home:
+    """The home page of a seller on a business day; the caller has entered the marketplace."""
+    last_day = marketplace.last_closed_on or on
+    position = trouble = None
+    try:
+        position = positions.of_seller(seller, on=on)
+    except Refused as refused:  # no calendar or no fees are in force: the rest is still true
+        trouble = refused
+    return Home(
+        position=position,
+        trouble=trouble,
+        standing=grade_standing.of_seller(seller, on=on, figures_on=last_day),
+        to_ship=_to_ship(seller),
+        claims=_claims(seller),
+        findings=_findings(seller),
+        days=_days(seller, last_day),
+        has_listings=Listing.objects.filter(seller=seller).exists(),
+    )
+
+
+def _to_ship(seller: Seller) -> Queue:
+    lines = OrderLine.objects.filter(
+        ~Q(stream="shipping"),
+        seller=seller,
+        status__in=[OrderLine.Status.PAID, OrderLine.Status.PREPARING],
+        units_left__gt=0,
+    )
+    found = lines.aggregate(count=Count("order", distinct=True), oldest=Min("paid_on"))
+    return Queue(found["count"], found["oldest"])
+
+
+def _claims(seller: Seller) -> Queue:
+    waiting = Claim.objects.filter(seller=seller, state=Claim.State.REQUESTED)
+    found = waiting.aggregate(count=Count("pk"), oldest=Min("requested_at"))
+    return Queue(found["count"], found["oldest"])
+
+
+def _findings(seller: Seller) -> Queue:
+    """Listings whose newest wording was blocked, or sent back by a reviewer."""
+    waiting = Revision.objects.filter(
+        Q(state=Revision.State.BLOCKED) | ~Q(sent_back_for=""), listing__seller=seller
+    ).exclude(state=Revision.State.APPROVED)
+    return Queue(waiting.aggregate(count=Count("listing", distinct=True))["count"], None)
+
+
+def _days(seller: Seller, last: date) -> tuple[Day, ...]:
+    first = last - timedelta(days=TREND_DAYS - 1)
+    rows = PerformanceDay.objects.filter(seller=seller, on__gte=first, on__lte=last)
+    known = {
+        day: (sales, orders)
+        for day, sales, orders in rows.values_list("on", "sales_confirmed", "orders_confirmed")
+    }
+    days = (first + timedelta(days=at) for at in range(TREND_DAYS))
+    return tuple(Day(day, *known.get(day, (0, 0))) for day in days)

@@ -1,0 +1,83 @@
+"""What sellers type on the money pages: shape and wording only."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from listings.models import Category
+from marketplace import money
+from marketplace.refusals import Refused
+from orders import verdicts
+from settlements import line_story
+
+
+class MoneyField(forms.CharField):
+    """An amount in the currency's major units, as people write it: 12,900."""
+
+    def __init__(self, *, exponent: int, **given):
+        super().__init__(max_length=40, **given)
+        self.exponent = exponent
+        self.widget.attrs["inputmode"] = "decimal" if exponent else "numeric"
+
+    def clean(self, value):
+        text = super().clean(value)
+        if not text:
+            return 0
+        try:
+            amount = money.parse(text, self.exponent)
+        except Refused as refused:
+            raise ValidationError(refused.text(gettext), code=refused.code) from refused
+        if amount < 0:
+            raise ValidationError(_("Write an amount of 0 or more."), code="below_zero")
+        if amount > verdicts.LARGEST_AMOUNT:
+            raise ValidationError(_("This amount is too large."), code="too_large")
+        return amount
+
+
+class CalculatorForm(forms.Form):
+    """An item that might be sold, for the estimate of its fees."""
+
+    def __init__(self, *arguments, marketplace, channels, **given):
+        super().__init__(*arguments, **given)
+        exponent = marketplace.currency_exponent
+        self.fields["category"] = forms.TypedChoiceField(
+            label=_("Category"), required=False, empty_value=None, coerce=int, choices=_categories()
+        )
+        self.fields["unit_price"] = MoneyField(label=_("Price"), exponent=exponent)
+        self.fields["quantity"] = forms.IntegerField(
+            label=_("Units"), min_value=1, max_value=1_000_000, initial=1
+        )
+        self.fields["seller_discount"] = MoneyField(
+            label=_("Your own discount"), exponent=exponent, required=False
+        )
+        self.fields["other_discount"] = MoneyField(
+            label=_("Discount that others pay for"),
+            exponent=exponent,
+            required=False,
+            help_text=_("Coupons of the marketplace or of a partner; they are not taken from you."),
+        )
+        if channels:
+            self.fields["channel"] = forms.ChoiceField(
+                label=_("Sold through"),
+                required=False,
+                choices=[
+                    ("", _("Usual sale")),
+                    *((code, line_story.kind(code)) for code in channels),
+                ],
+            )
+
+    def clean(self):
+        given = super().clean()
+        wanted = ("unit_price", "quantity", "seller_discount", "other_discount")
+        if all(name in given for name in wanted):
+            price, quantity, *discounts = (given[name] for name in wanted)
+            if sum(discounts) > price * quantity:
+                self.add_error("seller_discount", _("Discounts are more than the price."))
+        return given
+
+
+def _categories() -> list[tuple]:
+    rows = sorted(Category.objects.all(), key=lambda category: category.path)
+    indented = [(row.pk, "\u2003" * (len(row.path) - 1) + row.name) for row in rows]
+    return [("", _("Any other category")), *indented]

@@ -1,0 +1,90 @@
+"""What the seller centre shows of statements: one seller's, and the lines on them.
+
+Everything here is asked of one seller; another seller's statement does not exist for it.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from marketplace import paging
+from orders.models import OrderLine
+from sellers import grades
+from sellers.grading import Grade
+from sellers.models import Seller
+from settlements import explanations, rate_cards
+from settlements.explanations import Component
+from settlements.models import SettlementLine, Statement
+from settlements.rate_cards import NoVersionInForce, PayoutTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A settlement line beside the order line that it is for."""
+
+    line: SettlementLine
+    sold: OrderLine
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A settlement line with all that decided about it."""
+
+    shown: Shown
+    statement: Statement
+    components: tuple[Component, ...]
+    grade: Grade | None  # of the rate date
+
+
+def of_seller(seller: Seller):
+    return Statement.objects.filter(seller=seller)
+
+
+def lines_of(statement: Statement):
+    """The lines of a statement; its own days spare the database all other months."""
+    return SettlementLine.objects.filter(
+        statement_id=statement.pk,
+        seller_id=statement.seller_id,
+        basis_on__gte=statement.first_basis_on or date.max,
+        basis_on__lte=statement.last_basis_on or date.min,
+    )
+
+
+def page_of_lines(parameters, statement: Statement) -> paging.Page:
+    """A page of a statement's lines as they are shown; two queries."""
+    page = paging.page(parameters, lines_of(statement))
+    return paging.Page(shown(page.rows), page.newer, page.older)
+
+
+def shown(lines: list[SettlementLine]) -> list[Shown]:
+    sold = OrderLine.objects.select_related("order").in_bulk({line.order_line_id for line in lines})
+    return [Shown(line, sold[line.order_line_id]) for line in lines]
+
+
+def explained(statement: Statement, order: str, number: int, sequence: int) -> Explained | None:
+    """The line of a statement for a line of an order (its public id), explained; None where
+    there is none. Raises explanations.LineDiffers."""
+    sold = (
+        OrderLine.objects.select_related("order")
+        .filter(order__public_id=order, number=number, seller=statement.seller_id)
+        .first()
+    )
+    if sold is None:
+        return None
+    line = lines_of(statement).filter(order_line_id=sold.pk, sequence=sequence).first()
+    if line is None:
+        return None
+    held = grades.grade_on([line.seller_id], line.rate_on).get(line.seller_id)
+    return Explained(
+        shown=Shown(line, sold),
+        statement=statement,
+        components=explanations.explain(line),
+        grade=grades.awarded(held) if held else None,
+    )
+
+
+def payout_terms(statement: Statement) -> PayoutTerms | None:
+    """The terms by which a statement is closed; None where none are in force on its day."""
+    try:
+        return rate_cards.payout_terms().on(statement.due_on)
+    except NoVersionInForce:
+        return None

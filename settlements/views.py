@@ -1,0 +1,143 @@
+"""Seller pages about money: statements and their lines, fees, downloads."""
+
+from django.http import Http404
+from django.shortcuts import render
+from django.utils import timezone
+
+from marketplace import identifiers, paging
+from orders import verdicts
+from sellers.access import seller_page
+from settlements import estimates, fee_lists, ledger, line_story, shop_statements
+from settlements.estimates import Estimate, Item
+from settlements.forms import CalculatorForm
+from settlements.line_story import Story
+from settlements.models import Statement
+
+
+@seller_page
+def statements(request, marketplace):
+    rows = shop_statements.of_seller(request.seller)
+    state = request.GET.get("state")
+    if state in Statement.State.values:
+        rows = rows.filter(state=state)
+    context = {
+        "page": paging.page(request.GET, rows, by_day="due_on"),
+        "states": Statement.State.choices,
+        "state": state,
+    }
+    return render(request, "settlements/statements.html", context)
+
+
+@seller_page
+def statement(request, marketplace, public_id):
+    row = _statement(request, public_id)
+    names = ledger.component_names()
+    context = {
+        "statement": row,
+        "components": [
+            (names.get(code, code), fee, vat, vat - on_top)
+            for code, (fee, vat, on_top) in sorted(row.components.items())
+        ],
+        "terms": shop_statements.payout_terms(row),
+        "page": shop_statements.page_of_lines(request.GET, row),
+    }
+    return render(request, "settlements/statement.html", context)
+
+
+@seller_page
+def line(request, marketplace, public_id, order, number, sequence):
+    row = _statement(request, public_id)
+    is_id = identifiers.is_public_id(order, "ord")
+    found = is_id and shop_statements.explained(row, order, number, sequence)
+    if not found:
+        raise Http404
+    story = Story(request.marketplace, ledger.component_names())
+    shown = found.shown
+    context = {
+        "statement": row,
+        "line": shown.line,
+        "sold": shown.sold,
+        "grade": found.grade,
+        "units_back": -shown.line.quantity,
+        "entries": story.entries(shown.line, shown.sold.unit_price, found.components),
+        "components": [
+            {
+                "name": story.name(part.code),
+                "rate": story.rate(part.charge, part.after.vat_rate_ppm),
+                "base": story.base(part.after.base_kind),
+                "part": part,
+            }
+            for part in found.components
+        ],
+    }
+    return render(request, "settlements/line.html", context)
+
+
+@seller_page
+def fees(request, marketplace):
+    today = verdicts.business_date(timezone.now(), request.marketplace.tz)
+    current, announced = fee_lists.of_seller(request.seller, on=today)
+    story = Story(request.marketplace, ledger.component_names())
+    channels = sorted({section.channel for section in current.sections if section.channel})
+    form = CalculatorForm(
+        request.GET if "unit_price" in request.GET else None,
+        marketplace=request.marketplace,
+        channels=channels,
+    )
+    estimate = _estimate(request.seller, form, today) if form.is_valid() else None
+    context = {
+        "current": current,
+        "sections": _told(story, current.sections, current.vat_rate_ppm),
+        "announced": [
+            (fee_list, _told(story, fee_lists.changed(before, fee_list), fee_list.vat_rate_ppm))
+            for before, fee_list in zip([current, *announced], announced, strict=False)
+        ],
+        "form": form,
+        "estimate": estimate,
+        "parts": [
+            (story.name(part.component), part, story.workings(part), story.vat_workings(part))
+            for part in (estimate.components if estimate else ())
+        ],
+    }
+    return render(request, "settlements/fees.html", context)
+
+
+def _statement(request, public_id) -> Statement:
+    is_id = identifiers.is_public_id(public_id, "stm")
+    row = is_id and shop_statements.of_seller(request.seller).filter(public_id=public_id).first()
+    if not row:
+        raise Http404
+    return row
+
+
+def _told(story: Story, sections, vat_rate_ppm: int) -> list[dict]:
+    return [
+        {
+            "name": story.name(section.component),
+            "channel": section.channel and line_story.kind(section.channel),
+            "kinds": [
+                line_story.kind(code)
+                for code in (section.stream, section.listing_kind)
+                if code not in ("goods", "shipping")
+            ],
+            "is_alone": len(section.rows) == 1,
+            "rows": [
+                (row, story.rate(row.charge, vat_rate_ppm) if row.charge else None)
+                for row in section.rows
+            ],
+        }
+        for section in sections
+    ]
+
+
+def _estimate(seller, form, on) -> Estimate:
+    given = form.cleaned_data
+    item = Item(
+        unit_price=given["unit_price"],
+        quantity=given["quantity"],
+        category_id=given["category"],
+        channel=given.get("channel", ""),
+        seller_discount=given["seller_discount"],
+        platform_discount=given["other_discount"],
+    )
+    return estimates.of_item(seller, item, on=on)
