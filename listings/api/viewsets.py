@@ -14,17 +14,12 @@ from marketplace.api import etags, problems
 from marketplace.api.idempotency import idempotent
 from marketplace.api.views import ReadMixin, Resource
 from marketplace.refusals import Refused, gettext_noop
-from sellers.models import Seller
+from sellers.api import holders
 
 
 class UnknownCategory(Refused):
     code = "unknown_category"
     message = gettext_noop("No category has the code “%(value)s”.")
-
-
-class UnknownSeller(Refused):
-    code = "unknown_seller"
-    message = gettext_noop("No seller has the code “%(value)s”.")
 
 
 class ListingViewSet(ReadMixin, Resource):
@@ -60,7 +55,7 @@ class ListingViewSet(ReadMixin, Resource):
     def create(self, request):
         """Draft a listing; it is not on sale before its first revision is published."""
         words = self.checked(serializers.NewListingDocument)
-        seller, category = self._seller(words.pop("seller_code")), _category(words)
+        seller, category = holders.named(words.pop("seller_code"), self.holder), _category(words)
         made = reviewing.create(
             seller, words.pop("code"), **words, category=category, by=None, at=timezone.now()
         )
@@ -103,16 +98,6 @@ class ListingViewSet(ReadMixin, Resource):
         category = _category(words)
         found = reviewing.look_over(words, category, at=timezone.now())
         return Response(serializers.FindingsDocument({"findings": found}).data)
-
-    def _seller(self, code: str | None) -> Seller:
-        if self.holder:
-            if code not in (None, self.holder.code):
-                raise UnknownSeller(value=code, field="seller_code")
-            return self.holder
-        seller = Seller.objects.filter(code=code or "").first()
-        if seller is None:
-            raise UnknownSeller(value=code or "", field="seller_code")
-        return seller
 
     def _blocked(self, request, refused: Refused) -> Response:
         """Answered, not raised: what was found is kept, and stands in the listing."""

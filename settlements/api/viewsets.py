@@ -14,8 +14,9 @@ from rest_framework.response import Response
 from listings.models import Category
 from marketplace.api import etags
 from marketplace.api.views import ReadMixin, Resource
-from orders.intake import UnknownCategory, UnknownSeller
+from orders.intake import UnknownCategory
 from orders.models import OrderLine
+from sellers.api import holders
 from sellers.models import Seller
 from settlements import estimates, explanations, line_words, positions
 from settlements.api import serializers
@@ -156,7 +157,7 @@ class FeeEstimateView(Resource):
     def estimate(self, request):
         """Estimate by the functions that settle; nothing is stored."""
         asked = self.checked(serializers.EstimateRequestDocument)
-        seller = self.holder or _seller(asked["seller_code"])
+        seller = holders.named(asked["seller_code"], self.holder)
         given = estimates.of_items(seller, _items(asked["items"]), on=timezone.localdate())
         return Response(self.get_serializer({"data": given}).data)
 
@@ -176,13 +177,6 @@ def _named(lines: list[SettlementLine]) -> list[SettlementLine]:
         line.line_number = row.number
         line.statement = statements[line.statement_id]
     return lines
-
-
-def _seller(code: str | None) -> Seller:
-    seller = Seller.objects.filter(code=code or "").first()
-    if seller is None:
-        raise UnknownSeller(value=code or "", field="seller_code")
-    return seller
 
 
 def _items(items: list[dict]) -> list[Item]:

@@ -1,0 +1,64 @@
+"""A marketplace with one object of each kind that the API shows, and programs that hold keys."""
+
+from datetime import date
+
+from django.utils import timezone
+
+from listings import reviewing
+from listings.models import Category
+from marketplace import tenancy
+from marketplace.tests.make import ApiClient, api_key
+from orders import claims
+from orders.models import OrderLine
+from settlements import nights, runs
+from settlements.models import Statement
+from settlements.tests import make
+
+SETTLED_ON = date(2026, 9, 8)
+
+
+class ApiMarket:
+    """`names` are the public ids of its objects; `shop` and `sellers[code]` call the API."""
+
+    def __init__(self, slug: str):
+        self.market = make.market(slug)
+        self.names: dict[str, str] = {}
+        with tenancy.use(self.market.pk):
+            self._sell()
+        self.shop = ApiClient(api_key(self.market))
+        self.sellers = {
+            seller.code: ApiClient(api_key(self.market, seller=seller.public_id))
+            for seller in (self.own, self.other)
+        }
+
+    def _sell(self) -> None:
+        self.own, self.other = make.seller("own"), make.seller("other")
+        line = make.sold(self.own, number="API-1", unit_price=12_900, quantity=3)
+        nights._open_months(SETTLED_ON)
+        runs.settle(on=SETTLED_ON, first_seller=0, end_seller=2**62)
+        at = timezone.now()
+        claim = claims.request(
+            OrderLine.objects.get(pk=line.pk),
+            type="return",
+            quantity=1,
+            fault="buyer",
+            by=None,
+            at=at,
+        )
+        revision = reviewing.create(
+            self.own,
+            "tea-1",
+            title="녹차",
+            unit_price=12_900,
+            category=Category.objects.first(),
+            by=None,
+            at=at,
+        )
+        self.names = {
+            "seller": self.own.public_id,
+            "order": line.order.public_id,
+            "claim": claim.public_id,
+            "listing": revision.listing.public_id,
+            "statement": Statement.objects.get().public_id,
+            "line": f"{line.order.public_id}-{line.number}-0",
+        }
