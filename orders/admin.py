@@ -192,7 +192,6 @@ class ClaimAdmin(StoryAdmin):
 
     story_template = "orders/admin/claim.html"
     list_display = [
-        "public_id",
         "type",
         state_column(),
         "waited",
@@ -201,6 +200,7 @@ class ClaimAdmin(StoryAdmin):
         "line_title",
         "quantity",
         "fault",
+        "public_id",
     ]
     list_filter = [QueueFilter, "state", "type"]
     list_select_related = ["line", "seller"]

@@ -1,0 +1,228 @@
+"""The operators' pages of orders and claims."""
+
+import pytest
+from django.urls import reverse
+
+from marketplace import tenancy
+from marketplace.models import AuditEntry
+from marketplace.tests import desks
+from orders import claims, shipping
+from orders.models import Claim, Order, OrderLine
+from orders.tests import make
+
+pytestmark = pytest.mark.django_db
+ORDERS = reverse("admin:orders_order_changelist")
+CLAIMS = reverse("admin:orders_claim_changelist")
+
+
+def order_page(order) -> str:
+    return reverse("admin:orders_order_change", args=[order.pk])
+
+
+def claim_page(claim) -> str:
+    return reverse("admin:orders_claim_change", args=[claim.pk])
+
+
+def decide(claim, decision) -> str:
+    return reverse("admin:orders_claim_decide", args=[claim.pk, decision])
+
+
+@pytest.fixture
+def market():
+    return make.marketplace("ours", currency="KRW")
+
+
+@pytest.fixture
+def owner(market):
+    return desks.operator(market)[0]
+
+
+@pytest.fixture
+def stranger():
+    return desks.operator(make.marketplace("theirs"))[0]
+
+
+@pytest.fixture
+def order(market):
+    with tenancy.use(market.pk):
+        make.calendar()
+        make.policy()
+        make.seller()
+        make.delivered(make.line(quantity=3, title=desks.HOSTILE), make.shipping())
+        return Order.objects.get()
+
+
+@pytest.fixture
+def claim(order, market):
+    with tenancy.use(market.pk):
+        line = OrderLine.objects.get(number=1)
+        return claims.request(
+            line,
+            type="return",
+            quantity=2,
+            fault="buyer",
+            reason=desks.HOSTILE,
+            by=None,
+            at=make.day(5),
+        )
+
+
+def stored(claim, market):
+    with tenancy.use(market.pk):
+        return Claim.objects.get(pk=claim.pk)
+
+
+class TestOrders:
+    @pytest.mark.parametrize("term", ["A-1", "hanok"])
+    def test_are_found_by_number_and_by_seller(self, owner, order, term):
+        assert list(owner.get(ORDERS, {"q": term}).context["cl"].result_list) == [order]
+
+    def test_are_not_found_by_a_part_of_a_number(self, owner, order):
+        assert not list(owner.get(ORDERS, {"q": "A-"}).context["cl"].result_list)
+
+    @pytest.mark.parametrize(("status", "count"), [("delivered", 1), ("cancelled", 0)])
+    def test_are_filtered_by_the_status_of_a_line(self, owner, order, status, count):
+        answer = owner.get(ORDERS, {"line_status": status})
+        assert len(answer.context["cl"].result_list) == count
+
+    def test_tell_everything_that_happened(self, owner, order, claim):
+        content = desks.text(owner.get(order_page(order)))
+        for told in (
+            "A-1",
+            order.public_id,
+            "₩33,000",  # three at 10,000 and the shipping
+            "What was paid is what the lines cost.",
+            "Delivered",
+            "2026-03-04",
+            "Hanok",
+            "Return",
+            "Nothing is settled yet",
+        ):
+            assert told in content
+
+    def test_show_their_parcels(self, owner, market, order):
+        with tenancy.use(market.pk):
+            make.accepted(make.order("A-2"))
+            make.told(make.event("paid", 0, order="A-2"))
+            second = Order.objects.get(number="A-2")
+            shipping.ship(
+                second,
+                second.lines.get().seller,
+                carrier="cj",
+                tracking_number="683920475513",
+                by=None,
+                at=make.day(1),
+            )
+        content = desks.text(owner.get(order_page(second)))
+        assert "683920475513" in content
+        assert "CJ Logistics" in content
+
+    def test_render_hostile_text_inert(self, owner, order, claim):
+        assert desks.is_inert(owner.get(order_page(order)))
+        assert desks.is_inert(owner.get(claim_page(claim)))
+        assert desks.is_inert(owner.get(CLAIMS))
+
+    def test_ask_a_fixed_number_of_queries(self, owner, market, django_assert_max_num_queries):
+        with tenancy.use(market.pk):
+            make.calendar()
+            make.policy()
+            make.seller()
+            make.delivered(*(make.line(number) for number in range(1, 31)))
+            order = Order.objects.get()
+            for line in order.lines.all()[:10]:
+                claims.request(
+                    line, type="return", quantity=1, fault="buyer", by=None, at=make.day(5)
+                )
+        with django_assert_max_num_queries(26):
+            assert owner.get(order_page(order)).status_code == 200
+
+    def test_are_nothing_to_a_stranger(self, stranger, order):
+        assert stranger.get(order_page(order)).status_code == 404
+        assert not stranger.get(ORDERS, {"q": "A-1"}).context["cl"].result_list
+
+    def test_are_only_read(self, owner, order):
+        assert owner.post(order_page(order), {"number": "X"}).status_code == 405
+
+
+class TestClaims:
+    def test_queue_shows_open_ones_the_longest_wait_first(self, owner, market, claim):
+        with tenancy.use(market.pk):
+            line = OrderLine.objects.get(number=1)
+            older = claims.request(
+                line, type="return", quantity=1, fault="buyer", by=None, at=make.day(4)
+            )
+            done = claims.reject(claim, by=None, at=make.day(6))
+        assert list(owner.get(CLAIMS).context["cl"].result_list) == [older]
+        every = owner.get(CLAIMS, {"queue": "all"}).context["cl"].result_list
+        assert list(every) == [older, done]
+
+    def test_are_approved_with_what_was_found(self, owner, market, claim):
+        said = {"reason": "photo shows it", "fault": "seller", "quantity": 1}
+        answer = owner.post(decide(claim, "approve"), said)
+        assert answer.url == claim_page(claim)
+        after = stored(claim, market)
+        assert (after.state, after.fault, after.quantity) == ("approved", "seller", 1)
+        with tenancy.use(market.pk):
+            entry = AuditEntry.objects.get(action="claim.corrected")
+        assert entry.data == {
+            "fault": {"from": "buyer", "to": "seller"},
+            "quantity": {"from": 2, "to": 1},
+        }
+
+    def test_are_not_approved_for_more_than_was_asked(self, owner, market, claim):
+        said = {"reason": "", "fault": "buyer", "quantity": 3}
+        answer = owner.post(decide(claim, "approve"), said)
+        assert "only 2 can be claimed" in desks.text(answer)
+        assert stored(claim, market).state == "requested"
+
+    def test_are_completed_after_approval_only(self, owner, market, claim):
+        assert "cannot go from" in desks.text(owner.post(decide(claim, "complete"), {}))
+        owner.post(decide(claim, "approve"), {"fault": "buyer", "quantity": 2})
+        assert owner.post(decide(claim, "complete"), {}).status_code == 302
+        assert stored(claim, market).state == "completed"
+        with tenancy.use(market.pk):
+            assert OrderLine.objects.get(number=1).units_left == 1
+
+    def test_are_rejected_with_a_reason_for_the_buyer(self, owner, market, claim):
+        assert owner.post(decide(claim, "reject"), {"reason": ""}).status_code == 200
+        assert stored(claim, market).state == "requested"
+        owner.post(decide(claim, "reject"), {"reason": "worn"})
+        after = stored(claim, market)
+        assert (after.state, after.answer) == ("rejected", "worn")
+
+    @pytest.mark.parametrize("decision", ["approve", "reject", "complete", "withdraw"])
+    def test_are_nothing_to_a_stranger(self, stranger, market, claim, decision):
+        said = {"reason": "x", "fault": "seller", "quantity": 1}
+        assert stranger.get(claim_page(claim)).status_code == 404
+        assert stranger.get(decide(claim, decision)).status_code == 404
+        assert stranger.post(decide(claim, decision), said).status_code == 404
+        assert claim.public_id not in desks.text(stranger.get(CLAIMS))
+        assert stored(claim, market).state == "requested"
+
+    @pytest.mark.parametrize(
+        ("role", "status"),
+        [("support", 302), ("finance", 403), ("reviewer", 403), ("viewer", 403)],
+    )
+    def test_follow_the_role(self, market, claim, role, status):
+        client, _ = desks.operator(market, role)
+        assert client.get(claim_page(claim)).status_code == 200
+        assert client.post(decide(claim, "reject"), {"reason": "x"}).status_code == status
+        assert stored(claim, market).state == ("rejected" if status == 302 else "requested")
+
+    def test_list_asks_the_same_for_many(self, owner, market, order, django_assert_max_num_queries):
+        with tenancy.use(market.pk):
+            line = OrderLine.objects.get(number=1)
+            Claim.objects.bulk_create(
+                Claim(
+                    line=line,
+                    seller_id=line.seller_id,
+                    type="return",
+                    fault="buyer",
+                    quantity=1,
+                    requested_at=make.day(5),
+                )
+                for _ in range(60)
+            )
+        with django_assert_max_num_queries(20):
+            answer = owner.get(CLAIMS)
+        assert len(answer.context["cl"].result_list) == 50
