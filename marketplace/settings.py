@@ -360,6 +360,7 @@ SPECTACULAR_SETTINGS = {
         "ClaimState": "orders.models.Claim.State",
         "ClaimType": "orders.models.Claim.Type",
         "EventKind": "orders.models.OrderEvent.Kind",
+        "WebhookEndpointState": "marketplace.models.WebhookEndpoint.State",
         "StatementState": "settlements.models.Statement.State",
         "SettlementLineKind": "settlements.api.serializers.KINDS",
     },

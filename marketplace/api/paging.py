@@ -27,7 +27,7 @@ class CursorPages(pagination.BasePagination):
     def paginate_queryset(self, queryset, request, view=None):
         self.request = request
         self.order = tuple(getattr(view, "page_order", ("pk",)))
-        self.limit = _limit(request)
+        self.limit = limit_of(request)
         bound = _bound(request)
         position, is_back = self._position(bound)
         if position is not None:
@@ -100,7 +100,8 @@ class CursorPages(pagination.BasePagination):
         return f"{self.request.build_absolute_uri(self.request.path)}?{urlencode(query)}"
 
 
-def _limit(request) -> int:
+def limit_of(request) -> int:
+    """How many the request wants on a page. Raises Problem."""
     text = request.query_params.get("limit", str(DEFAULT))
     if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST:
         return int(text)

@@ -74,6 +74,14 @@ class WebhookDeliveryQuerySet(models.QuerySet):
     def dead(self):
         return self.filter(dead_at__isnull=False)
 
+    def in_progress(self, wanted):
+        """Those of which any of the words is true: waiting, delivered, dead."""
+        columns = {"waiting": "due_at", "delivered": "delivered_at", "dead": "dead_at"}
+        chosen = Q(pk__in=[])
+        for word in wanted:
+            chosen |= Q(**{f"{columns[word]}__isnull": False})
+        return self.filter(chosen)
+
 
 class WebhookDelivery(TenantModel):
     """One message for one endpoint: it waits for its next attempt, has arrived, or is dead."""
