@@ -26,6 +26,12 @@ WARN: Final = "warn"
 SEVERITIES: Final = (BLOCK, WARN)
 FIELDS: Final = ("title", "description")
 
+# Which revisions an operator looks at before they are on sale. What is blocked never gets so far.
+ALWAYS: Final = "always"
+WHEN_WARNED: Final = "when_warned"
+NEVER: Final = "never"
+REVIEWS: Final = (ALWAYS, WHEN_WARNED, NEVER)
+
 _EVIDENCE: Final = 300  # characters of evidence that are kept
 
 # Letters by their category, but invisible: fillers of Hangul.
@@ -94,6 +100,7 @@ class Pack:
     """A compiled pack: one automaton over the terms of all its rules."""
 
     rules: tuple[Rule, ...]
+    review: str = ALWAYS
     _terms: tuple[_Term, ...] = field(init=False, repr=False)
     _automaton: AhoCorasick = field(init=False, repr=False)
 
@@ -105,6 +112,10 @@ class Pack:
         terms = [term for term in terms if term.letters]
         object.__setattr__(self, "_terms", tuple(terms))
         object.__setattr__(self, "_automaton", AhoCorasick([term.letters for term in terms]))
+
+    def needs_review(self, severities: Iterable[str]) -> bool:
+        """Whether an operator decides about a revision with findings of these severities."""
+        return self.review == ALWAYS or (self.review == WHEN_WARNED and any(severities))
 
     def check(
         self, texts: Mapping[str, str], category_path: Sequence[str] = ()
@@ -180,7 +191,8 @@ def parse(body: Any, where: str = "policy pack:") -> Pack:
             if any(rule.code == other.code for other in rules):
                 raise documents.FieldRepeated(where=entry.at("code"), found=rule.code)
             rules.append(rule)
-    return Pack(tuple(rules))
+        review = part.choice("review", REVIEWS, ALWAYS)
+    return Pack(tuple(rules), review)
 
 
 def _rule(part: Part) -> Rule:
