@@ -104,6 +104,7 @@ class Listing(TenantModel):
                 condition=~models.Q(state="on_sale") | models.Q(live_revision__isnull=False),
             ),
         ]
+        indexes = [models.Index(fields=["marketplace", "seller", "-id"], name="listing_by_seller")]
 
     def __str__(self):
         return self.code
@@ -113,6 +114,11 @@ class RevisionQuerySet(models.QuerySet):
     def awaiting_review(self):
         """What sellers have handed in and nobody has decided on, the longest wait first."""
         return self.filter(state=Revision.State.SUBMITTED).order_by("submitted_at", "pk")
+
+    def to_mend(self):
+        """What is back with its seller: blocked by policy, or sent back by an operator."""
+        blocked = models.Q(state=Revision.State.BLOCKED)
+        return self.filter(blocked | ~models.Q(sent_back_for=""))
 
 
 class Revision(TenantModel):
@@ -172,6 +178,11 @@ class Revision(TenantModel):
                 fields=["marketplace", "submitted_at"],
                 name="revision_awaiting_review",
                 condition=models.Q(state="submitted"),
+            ),
+            models.Index(
+                fields=["marketplace", "listing"],
+                name="revision_to_mend",
+                condition=models.Q(state="blocked") | ~models.Q(sent_back_for=""),
             ),
             models.Index(
                 fields=["marketplace", "id"],

@@ -48,6 +48,13 @@ class AlreadySubmitted(Refused):
     message = gettext_noop("Revision %(number)s awaits its review already.")
 
 
+class ShopNotOpen(Refused):
+    code = "shop_not_open"
+    message = gettext_noop(
+        "Nothing can be put on sale while the shop is not active. The draft is kept."
+    )
+
+
 class NotSubmitted(Refused):
     code = "not_submitted"
     message = gettext_noop("Revision %(number)s does not await a review.")
@@ -178,6 +185,22 @@ def submit(revision: Revision, *, by, at: datetime) -> Revision:
         states.move(revision, Revision.State.SUBMITTED, by=by, at=at, changes=changes)
         _announce("submitted", revision.listing, at)
     return revision
+
+
+def hand_in(revision: Revision, *, by, at: datetime) -> Revision:
+    """What a seller does with a finished draft: on sale at once, or to the operator first.
+
+    The policy in force says which; without one, the operator decides. The findings stay when
+    BlockedByPolicy is raised. Raises what submit and publish raise, and ShopNotOpen.
+    """
+    if revision.listing.seller.state != Seller.State.ACTIVE:
+        raise ShopNotOpen()
+    revision = submit(revision, by=by, at=at)
+    pack = PolicyPack.objects.all().on(_today(at))
+    found = revision.findings.values_list("severity", flat=True)
+    if pack is None or _pack(pack.marketplace_id, pack.pk).needs_review(found):
+        return revision
+    return publish(revision, by=by, at=at)
 
 
 @transaction.atomic

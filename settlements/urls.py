@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from settlements import views
+from settlements import fee_preview, views
 
 urlpatterns = [
     path("statements/", views.statements, name="shop_statements"),
@@ -13,4 +13,5 @@ urlpatterns = [
         name="shop_line",
     ),
     path("fees/", views.fees, name="shop_fees"),
+    path("fee-preview/", fee_preview.preview, name="shop_fee_preview"),
 ]
