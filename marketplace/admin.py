@@ -12,7 +12,7 @@ from functools import partial
 
 from allauth.account import admin as allauth_account
 from allauth.account.models import EmailAddress
-from allauth.mfa import admin as allauth_mfa
+from allauth.mfa import admin as allauth_mfa  # noqa: F401 (registers what is taken out below)
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter, register
@@ -24,11 +24,13 @@ from django.core.paginator import Paginator
 from django.db.models import Case, When
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
@@ -52,6 +54,7 @@ from marketplace import (
     approval_pages,
     approvals,
     audit,
+    job_words,
     models,
     money,
     outbox,
@@ -62,6 +65,7 @@ from marketplace import (
 from marketplace.admin_site import HIDDEN
 from marketplace.approval_pages import Problem
 from marketplace.middleware import SESSION_KEY
+from marketplace.models.jobs import MAX_ATTEMPTS
 from marketplace.refusals import Refused
 
 __all__ = [
@@ -94,6 +98,8 @@ __all__ = [
 ]
 
 NOTICE = timedelta(days=30)  # from the last closed day to the start of a new draft; editable
+AGAIN_AFTER = 5  # seconds until the page of running work is loaded again
+SHOWN_PARTS = 50  # of a job, on its own page
 COUNTED = 10_000  # rows of a list; beyond them a page is found by filters, not by leafing
 
 
@@ -410,7 +416,7 @@ def _record(deed, request, obj, data):
 
 
 admin.site.unregister(Group)  # what people may do follows from memberships alone
-admin.site.unregister([EmailAddress, Authenticator])
+admin.site.unregister([EmailAddress, Authenticator])  # the latter would show secrets
 
 
 class UserCreationForm(UnfoldUserCreationForm):
@@ -432,6 +438,7 @@ class UserAdmin(Placed, DjangoUserAdmin, ModelAdmin):
     show_full_result_count = False
     ordering = ["email"]
     search_fields = ["email", "name"]
+    actions = ["take_second_factors"]
     filter_horizontal = []
     readonly_fields = ["last_login", "date_joined"]
     fieldsets = [
@@ -443,23 +450,16 @@ class UserAdmin(Placed, DjangoUserAdmin, ModelAdmin):
         (None, {"fields": ["email", "usable_password", "password1", "password2"]}),
     ]
 
+    @action(description=_("Take away second factors, for who has lost them"))
+    def take_second_factors(self, request, queryset):
+        count, _each = Authenticator.objects.filter(user__in=queryset).delete()
+        self.message_user(request, gettext("%(count)s done.") % {"count": count})
+
 
 @register(EmailAddress)
 class EmailAddressAdmin(Placed, allauth_account.EmailAddressAdmin, ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
-
-
-@register(Authenticator)
-class AuthenticatorAdmin(Placed, allauth_mfa.AuthenticatorAdmin, ModelAdmin):
-    """Second factors. Deleting one lets a person in again who has lost it."""
-
-    fields = readonly_fields = ["user", "type", "created_at", "last_used_at"]
-    list_per_page = 50
-    show_full_result_count = False
-
-    def has_add_permission(self, request):
-        return False
 
 
 @register(models.Membership)
@@ -549,9 +549,73 @@ class TroubleFilter(admin.SimpleListFilter):
 
 @register(models.JobRun)
 class JobRunAdmin(ReadOnlyAdmin):
-    list_display = ["kind", "key", "on", "state", "done", "total", "started_at", "finished_at"]
+    """Long work as it goes on: the page of a running one loads itself again."""
+
+    place = 10
+    list_display = ["named", "key", "on", state_column(), "progress", "started_at", "finished_at"]
     list_filter = [TroubleFilter, "state"]
     ordering = ["-id"]
+    search_fields = ["=key"]
+    fields = readonly_fields = [
+        "named",
+        "key",
+        "on",
+        state_column(),
+        "progress",
+        "started_at",
+        "finished_at",
+        "error",
+        "results",
+        "parts",
+    ]
+
+    @display(description=_("kind"), ordering="kind")
+    def named(self, job):
+        return job_words.kind(job.kind)
+
+    @display(description=_("progress"))
+    def progress(self, job):
+        if not job.total:
+            return "-"
+        return format_html(
+            '<progress max="{}" value="{}"></progress> <span class="figure">{} / {}</span>',
+            job.total,
+            job.done,
+            f"{job.done:,}",
+            f"{job.total:,}",
+        )
+
+    @display(description=_("results"))
+    def results(self, job):
+        counts = (
+            (job_words.count(code), _figure(count))
+            for code, count in sorted(job.counts.items())
+            if isinstance(count, int)
+        )
+        return format_html_join("", "<div>{}: {}</div>", counts) or "-"
+
+    @display(description=_("details"))
+    def parts(self, job):
+        rows = list(job.rows.order_by("head", "row_number", "pk")[: SHOWN_PARTS + 1])
+        rest = reverse("admin:marketplace_jobrow_changelist") + f"?job__id__exact={job.pk}"
+        context = {
+            "shards": job.shards.order_by("is_done", "-attempts", "number")[:SHOWN_PARTS],
+            "most": MAX_ATTEMPTS,
+            "rows": rows[:SHOWN_PARTS],
+            "more": rest if len(rows) > SHOWN_PARTS else "",
+        }
+        return render_to_string("marketplace/job_parts.html", context)
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        answer = super().change_view(request, object_id, form_url, extra_context)
+        job = (getattr(answer, "context_data", None) or {}).get("original")
+        if job is not None and job.state == models.JobRun.State.RUNNING:
+            answer["Refresh"] = str(AGAIN_AFTER)
+        return answer
+
+
+def _figure(count: int):
+    return format_html('<span class="figure">{}</span>', f"{count:,}")
 
 
 @register(models.JobShard)
@@ -570,13 +634,52 @@ class JobRowAdmin(ReadOnlyAdmin):
     list_select_related = ["job"]
     ordering = ["-id"]
 
+    def lookup_allowed(self, lookup, value, request):
+        return lookup == "job__id__exact" or super().lookup_allowed(lookup, value, request)
+
+
+class ColleagueFilter(admin.SimpleListFilter):
+    """By people of this marketplace: the table of users holds those of others, too."""
+
+    title = _("actor")
+    parameter_name = "actor"
+
+    def lookups(self, request, model_admin):
+        members = models.User.objects.filter(memberships__marketplace=tenancy.current_id())
+        return [(user.pk, str(user)) for user in members.distinct().order_by("email")]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(actor=self.value()) if self.value() else queryset
+
 
 @register(models.AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ["at", "actor", "action", "object_type", "object_key", "reason"]
+    """Who did what, when and why."""
+
+    place = 20
+    list_display = ["at", "actor", "action", "about", "reason"]
+    list_filter = [("at", RangeDateTimeFilter), ColleagueFilter]
+    list_filter_submit = True
     list_select_related = ["actor"]
     ordering = ["-at", "-id"]
-    search_fields = ["=action", "=object_key"]
+    search_fields = ["action__exact", "object_key__exact"]
+    search_help_text = _("An action such as claim.approved, or an object's number, in full.")
+    fields = readonly_fields = ["at", "actor", "action", "about", "reason", "data"]
+
+    @display(description=_("object"))
+    def about(self, entry):
+        page = _pages_by_label().get(entry.object_type)
+        if page is None:
+            return f"{entry.object_type} {entry.object_key}".strip() or "-"
+        name = f"{capfirst(page.opts.verbose_name)} {entry.object_key}"
+        if not entry.object_key:
+            return name
+        view = f"admin:{page.opts.app_label}_{page.opts.model_name}_change"
+        return format_html('<a href="{}">{}</a>', reverse(view, args=[entry.object_key]), name)
+
+
+def _pages_by_label() -> dict:
+    return {model._meta.label_lower: page for model, page in admin.site._registry.items()}
 
 
 @register(models.AuditSeal)

@@ -103,7 +103,7 @@ class StatementAdmin(ReadOnlyAdmin):
 
     @display(description=_("lines"))
     def line_count_figure(self, statement):
-        return format_html('<span class="figure">{:,}</span>', statement.lines)
+        return format_html('<span class="figure">{}</span>', f"{statement.lines:,}")
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         statement = self.found(request, object_id)

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from marketplace import outbox, tenancy, versions
+from marketplace import audit, jobs, outbox, tenancy, versions
 from marketplace.admin import TenantAdmin, money_column, state_column
 from marketplace.middleware import SESSION_KEY
 from marketplace.models import (
@@ -236,6 +236,9 @@ class TestRights:
             "IdempotencyKey",
             "Shipment",
             "ShipmentLine",
+            "WebhookAttempt",
+            "WebhookDelivery",
+            "WebhookEndpoint",
         }
         registered = set(admin.site._registry)
         missing = {
@@ -337,3 +340,55 @@ class TestStateColumn:
     def test_says_in_words_what_the_colour_says(self):
         column = state_column()(JobRun(state="failed"))
         assert column == '<span class="chip chip-bad">Failed</span>'
+
+
+class TestJobs:
+    @pytest.fixture
+    def job(self, markets):
+        with tenancy.use(markets[0].pk):
+            job = jobs.begin("night.settle", "2026-03-01", at=make.NOON, total=8)
+            jobs.cut(job, [(0, 5, 3), (5, 9, 5)])
+            jobs.report(
+                job, [JobRow(job=job, head="failed", key="hanok", code="gone", reason="No rule.")]
+            )
+            jobs.progress(job, 3, counts={"shards": 2})
+        return job
+
+    def _page(self, client, job):
+        return client.get(f"{JOBS}{job.pk}/change/", HTTP_ACCEPT_LANGUAGE="en")
+
+    def test_show_their_progress_parts_and_rows(self, at_work, job):
+        content = self._page(at_work, job).content.decode()
+        assert "Night: settlement lines" in content
+        assert '<progress max="8" value="3">' in content
+        assert content.count("Waiting or running") == 2
+        assert "No rule." in content
+
+    def test_are_loaded_again_only_while_they_run(self, at_work, job, markets):
+        assert self._page(at_work, job)["Refresh"] == "5"
+        with tenancy.use(markets[0].pk):
+            jobs.finish(job, at=make.NOON)
+        assert "Refresh" not in self._page(at_work, job)
+
+    def test_lead_to_rows_of_one_job(self, at_work, job, markets):
+        with tenancy.use(markets[0].pk):
+            other = jobs.begin("import", "x", at=make.NOON)
+            jobs.report(other, [JobRow(job=other, head="failed", code="x", reason="x")])
+        answer = at_work.get(f"/admin/marketplace/jobrow/?job__id__exact={job.pk}")
+        assert [row.key for row in answer.context["cl"].result_list] == ["hanok"]
+
+
+class TestAuditTrail:
+    def test_leads_to_what_an_entry_is_about(self, at_work, markets):
+        with tenancy.use(markets[0].pk):
+            job = JobRun.objects.get()
+            audit.record("job.looked_at", by=None, at=make.NOON, obj=job)
+        content = at_work.get("/admin/marketplace/auditentry/").content.decode()
+        assert f'href="/admin/marketplace/jobrun/{job.pk}/change/"' in content
+
+    def test_is_filtered_by_colleagues_alone(self, at_work, operator, markets):
+        make.membership(markets[1], make.user("stranger@example.org"))
+        page = at_work.get("/admin/marketplace/auditentry/")
+        assert "stranger@example.org" not in page.content.decode()
+        found = at_work.get(f"/admin/marketplace/auditentry/?actor={operator.pk}")
+        assert [e.action for e in found.context["cl"].result_list] == ["marketplace.entered"]
