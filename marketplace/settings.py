@@ -96,7 +96,6 @@ INSTALLED_APPS = [
     "marketplace.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.humanize",  # allauth's list of security keys reads times with it
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
@@ -241,6 +240,8 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # in the browser that signed up, and no other
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Jangteo] "
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Jangteo"
@@ -277,7 +278,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": _STATIC_STORAGE},
 }
 EMAIL_CONFIG = env.email_url(
-    "EMAIL_URL", default=f"filemail://{VAR / 'mail'}" if TRIAL else "smtp://localhost:25"
+    "EMAIL_URL", default=f"filemail:///{VAR / 'mail'}" if TRIAL else "smtp://localhost:25"
 )
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "jangteo@localhost")

@@ -21,6 +21,7 @@ from sellers.access import seller_page
 from sellers.models import BankAccount, Invitation, Seller, SellerMember
 
 ACCOUNTS_SHOWN = 10
+WANTED = "wants_to_sell_at"  # kept while the letter with the confirmation is on its way
 
 
 def welcome(request):
@@ -30,6 +31,8 @@ def welcome(request):
     places = shops.places_of(request.user)
     if len(places) == 1:
         return redirect(places[0].address)
+    if not places and (wanted := request.session.pop(WANTED, None)):
+        return redirect("shop_apply", wanted)
     return render(request, "sellers/places.html", {"places": places})
 
 
@@ -51,6 +54,7 @@ def choose(request, marketplace):
 def apply(request, marketplace):
     """The application, and afterwards what became of it. Open to everybody."""
     if not request.user.is_authenticated:
+        request.session[WANTED] = marketplace
         return render(request, "sellers/apply_welcome.html")
     seller = applying.latest_of(request.user)
     is_waiting = seller is not None and seller.state == Seller.State.ONBOARDING

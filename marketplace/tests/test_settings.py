@@ -78,3 +78,6 @@ class TestTrial:
         secret = settings.VAR / name
         value("DEBUG", {})
         assert secret.stat().st_mode & 0o777 == 0o600
+
+    def test_keeps_mail_in_files_of_its_own_folder(self):
+        assert value("EMAIL_FILE_PATH", {}).stdout == f"{settings.VAR / 'mail'}\n"

@@ -144,6 +144,13 @@ class TestApply:
         assert browser().post("/s/own/apply/", DETAILS).status_code == 200
         assert of(market, Seller.objects) == []
 
+    def test_is_found_again_after_signing_up(self, market):
+        client = browser()
+        client.get("/s/own/apply/")
+        client.force_login(person())
+        assert client.get("/").url == "/s/own/apply/"
+        assert client.get("/").status_code == 200
+
     def test_leads_to_a_page_that_says_it_waits(self, market):
         client = browser(person())
         answer = client.post("/s/own/apply/", DETAILS, follow=True)
