@@ -49,6 +49,8 @@ from unfold.forms import (
     UserChangeForm,
 )
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
+from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
+from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
 from marketplace import (
     approval_pages,
@@ -87,6 +89,8 @@ __all__ = [
     "StackedInline",
     "TabularInline",
     "TenantAdmin",
+    "TextInput",
+    "Textarea",
     "VersionedRuleAdmin",
     "action",
     "amount",

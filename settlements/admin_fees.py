@@ -1,0 +1,250 @@
+"""Fees in the admin: a draft made from a version, edited, compared, tried out, and asked for."""
+
+import tempfile
+from pathlib import Path
+
+from django.contrib import messages
+from django.http import HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.admin import (
+    DraftPartAdmin,
+    Problem,
+    ProcessAdmin,
+    RelatedDropdownFilter,
+    VersionedRuleAdmin,
+    action,
+    display,
+    register,
+)
+from marketplace.refusals import Refused
+from settlements import (
+    admin_forms,
+    fee_trials,
+    models,
+    percents,
+    rate_cards,
+    rule_words,
+    schedule_comparison,
+    schedule_files,
+    schedule_import,
+)
+
+SHOWN_PROBLEMS = 100
+_WHAT = {
+    schedule_comparison.CHANGED: _("Changed"),
+    schedule_comparison.ADDED: _("Added"),
+    schedule_comparison.REMOVED: _("Removed"),
+    schedule_comparison.MOVED: _("Only moved"),
+}
+
+
+@register(models.FeeSchedule)
+class FeeScheduleAdmin(ProcessAdmin):
+    section = "rules"
+    list_display = ["code", "name"]
+    ordering = ["code"]
+    readonly_fields = ["code"]
+
+
+@register(models.FeeScheduleVersion)
+class FeeScheduleVersionAdmin(VersionedRuleAdmin):
+    """Versions of fees. Their rules are a list of their own: there are tens of thousands."""
+
+    form = admin_forms.FeeScheduleVersionForm
+    list_display = ["schedule", *VersionedRuleAdmin.list_display]
+    list_select_related = ["schedule"]
+    readonly_fields = ["schedule", *VersionedRuleAdmin.readonly_fields]
+    actions_list = ["import_file"]
+    actions_detail = ["rules", "compare", "try_out", "examine", "ask_for_one"]
+
+    def problems(self, version) -> list[Problem]:
+        findings = rate_cards.read_schedule(version).check()[:SHOWN_PROBLEMS]
+        ids = {key for found in findings for key in found.rule_ids}
+        ranks = dict(models.FeeRule.objects.filter(pk__in=ids).values_list("pk", "rank"))
+        return [Problem(rule_words.finding(found, ranks), found.forbids) for found in findings]
+
+    @action(description=_("Rules"), url_path="rules", permissions=["view"])
+    def rules(self, request, object_id):
+        version = self.found(request, object_id)
+        address = reverse("admin:settlements_feerule_changelist")
+        return HttpResponseRedirect(f"{address}?version__id__exact={version.pk}")
+
+    @action(
+        description=_("Compare with the live version"), url_path="compare", permissions=["view"]
+    )
+    def compare(self, request, object_id):
+        version = self.found(request, object_id)
+        live = schedule_comparison.live(version)
+        what = request.GET.get("what", schedule_comparison.CHANGED)
+        what = what if what in _WHAT else schedule_comparison.CHANGED
+        number = request.GET.get("page", "1")
+        number = max(int(number), 1) if number.isdecimal() and len(number) < 6 else 1
+        counts, rows, is_more = {}, [], False
+        if live is not None:
+            counts = schedule_comparison.counts(live, version)
+            rows, is_more = schedule_comparison.page(live, version, what, number=number)
+        return self.page(
+            request,
+            "settlements/admin_compare.html",
+            title=gettext("Compare fees"),
+            version=version,
+            live=live,
+            kinds=[(kind, name, counts.get(kind, 0)) for kind, name in _WHAT.items()],
+            what=what,
+            rows=[_side_by_side(row) for row in rows],
+            number=number,
+            is_more=is_more,
+            vat=(
+                percents.show(live.vat_rate_ppm) if live else "",
+                percents.show(version.vat_rate_ppm),
+            ),
+        )
+
+    @action(description=_("Check"), url_path="check", permissions=["view"])
+    def examine(self, request, object_id):
+        version = self.found(request, object_id)
+        return self.page(
+            request,
+            "settlements/admin_check.html",
+            title=gettext("Check fees"),
+            version=version,
+            problems=self.problems(version),
+        )
+
+    @action(description=_("Try out"), url_path="try", permissions=["view"])
+    def try_out(self, request, object_id):
+        version = self.found(request, object_id)
+        live = schedule_comparison.live(version)
+        initial = {"on": version.valid_from, "quantity": 1, "stream": "goods"}
+        form = admin_forms.LineForm(request.GET or None, initial=initial)
+        trials = []
+        if form.is_valid():
+            sides = [(gettext("Live"), live), (gettext("This version"), version)]
+            trials = [
+                {"name": name, "version": side, "trial": fee_trials.run(side, form.cleaned_data)}
+                for name, side in sides
+                if side is not None
+            ]
+        return self.page(
+            request,
+            "settlements/admin_try.html",
+            title=gettext("Try fees out"),
+            version=version,
+            form=form,
+            trials=trials,
+            difference=trials[1]["trial"].net - trials[0]["trial"].net if len(trials) > 1 else None,
+        )
+
+    @action(description=_("Import a file"), url_path="import", permissions=["ask"])
+    def import_file(self, request):
+        form = admin_forms.ScheduleFileForm(request.POST or None, request.FILES or None)
+        problems = []
+        if form.is_valid():
+            try:
+                imported = _imported(request, form.cleaned_data)
+            except schedule_files.FileRefused as refused:
+                problems = refused.problems
+                messages.warning(request, refused.text(gettext))
+            except Refused as refused:
+                messages.warning(request, refused.text(gettext))
+            else:
+                told = {"rules": imported.rules, "categories": imported.categories}
+                messages.success(
+                    request,
+                    gettext("Drafted: %(rules)s rules in %(categories)s categories.") % told,
+                )
+                name = "admin:settlements_feescheduleversion_compare"
+                return HttpResponseRedirect(reverse(name, args=[imported.version.pk]))
+        return self.page(
+            request,
+            "settlements/admin_import.html",
+            title=gettext("Import fees from a file"),
+            form=form,
+            problems=[
+                {"row": problem.row, "column": problem.column, "reason": _reason(problem)}
+                for problem in problems[:SHOWN_PROBLEMS]
+            ],
+            count=len(problems),
+        )
+
+
+@register(models.FeeRule)
+class FeeRuleAdmin(DraftPartAdmin):
+    """Rules of all versions; reached from a version, whose rules alone are then listed."""
+
+    form = admin_forms.FeeRuleForm
+    section = "rules"
+    autocomplete_fields = ["category", "seller"]
+    list_filter = [("version", RelatedDropdownFilter), "component"]
+    list_filter_submit = True
+    list_display = ["rank", "component", "holds_for", "charges", "holds_on", "version"]
+    list_display_links = ["rank", "component"]
+    list_select_related = ["version", "category", "seller"]
+    ordering = ["-version", "component", "rank"]
+
+    @display(description=_("holds for"))
+    def holds_for(self, rule):
+        return ", ".join(rule_words.conditions(rule)) or _("all lines")
+
+    @display(description=_("charges"))
+    def charges(self, rule):
+        return format_html('<span class="figure">{}</span>', rule_words.charge(rule))
+
+    @display(description=_("days"))
+    def holds_on(self, rule):
+        return rule_words.days(rule)
+
+
+@register(models.SettlementTerms)
+class SettlementTermsAdmin(VersionedRuleAdmin):
+    form = admin_forms.SettlementTermsForm
+
+
+def _side_by_side(row) -> dict:
+    """A difference as the page shows it, with what of it is not the same on both sides."""
+    sides = {}
+    for side, rule in (("before", row.before), ("after", row.after)):
+        told = None
+        if rule is not None:
+            told = {
+                "pk": rule.pk,
+                "rank": rule.rank,
+                "charge": rule_words.charge(rule),
+                "days": rule_words.days(rule),
+            }
+        sides[side] = told
+    before, after = sides["before"], sides["after"]
+    has_both = before and after
+    return {
+        "component": row.rule.component,
+        "conditions": rule_words.conditions(row.rule),
+        **sides,
+        "charge_differs": bool(has_both and before["charge"] != after["charge"]),
+        "days_differ": bool(has_both and before["days"] != after["days"]),
+    }
+
+
+def _reason(problem) -> str:
+    return gettext(schedule_files.REASONS[problem.code]) % dict(problem.values)
+
+
+def _imported(request, given) -> schedule_import.Imported:
+    """Draft a version from an uploaded file; the process reads it from a file of its own name."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "upload.csv"
+        with path.open("wb") as out:
+            for part in given["file"].chunks():
+                out.write(part)
+        return schedule_import.import_file(
+            path,
+            mapping=schedule_files.load_mapping(given["mapping"]),
+            schedule=given["schedule"].code,
+            valid_from=given["valid_from"],
+            by=request.user,
+            at=timezone.now(),
+        )

@@ -1,0 +1,170 @@
+"""What operators type about fees: rates as percentages, tiers by lines, files, a line to try."""
+
+import re
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from listings.models import Category
+from marketplace.admin import Textarea, TextInput
+from marketplace.refusals import Refused
+from sellers.models import Seller
+from settlements import models, percents, schedule_files
+
+MOST_BYTES = 20 * 1024 * 1024
+_DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
+_TIER = re.compile(r"\s*([0-9][0-9,]*)\s*[: ]\s*(.+)")
+
+
+class PercentField(forms.CharField):
+    """A rate in parts per million, shown and typed as a percentage."""
+
+    def prepare_value(self, value):
+        return percents.show(value) if isinstance(value, int) else value
+
+    def to_python(self, value):
+        if isinstance(value, int):
+            return value
+        text = super().to_python(value)
+        if text in self.empty_values:
+            return None
+        try:
+            return percents.parse(text)
+        except Refused as refused:
+            raise ValidationError(refused.text(gettext), code=refused.code) from refused
+
+    def has_changed(self, initial, data):
+        try:
+            return initial != self.to_python(data)
+        except ValidationError:
+            return True
+
+
+class TiersField(forms.CharField):
+    """Tiers as lines "0: 12 %": each begins at an amount and ends where the next begins."""
+
+    def prepare_value(self, value):
+        if isinstance(value, list):
+            return "\n".join(f"{start:,}: {percents.show(rate)}" for start, _end, rate in value)
+        return value
+
+    def to_python(self, value):
+        if value is None or isinstance(value, list):
+            return value
+        read = [self._line(line) for line in value.splitlines() if line.strip()]
+        ends = [start for start, _rate in read[1:]] + [None]
+        tiers = [[start, end, rate] for (start, rate), end in zip(read, ends, strict=False)]
+        return tiers or None
+
+    def has_changed(self, initial, data):
+        try:
+            return initial != self.to_python(data)
+        except ValidationError:
+            return True
+
+    def _line(self, line):
+        written = _TIER.fullmatch(line)
+        if written is None:
+            raise ValidationError(
+                _("“%(line)s” is no tier. Write lines such as 1,000,000: 10 %%."),
+                code="not_a_tier",
+                params={"line": line[:40]},
+            )
+        try:
+            return int(written[1].replace(",", "")), percents.parse(written[2])
+        except Refused as refused:
+            raise ValidationError(refused.text(gettext), code=refused.code) from refused
+
+
+class FeeRuleForm(forms.ModelForm):
+    rate_ppm = PercentField(
+        label=_("rate"), help_text=_("Without VAT, for example 12 %."), widget=TextInput
+    )
+    bands = TiersField(
+        label=_("tiers"),
+        required=False,
+        widget=Textarea(attrs={"rows": 4}),
+        help_text=_(
+            "Instead of the one rate: a line for each tier, from which amount and at which rate, "
+            "such as 0: 12 %."
+        ),
+    )
+
+
+class FeeScheduleVersionForm(forms.ModelForm):
+    vat_rate_ppm = PercentField(label=_("VAT rate"), widget=TextInput)
+
+
+class SettlementTermsForm(forms.ModelForm):
+    reserve_ppm = PercentField(label=_("reserve"), widget=TextInput)
+
+
+class ScheduleFileForm(forms.Form):
+    """A price list as CSV, to become the next version of a schedule."""
+
+    schedule = forms.ModelChoiceField(label=_("Schedule"), queryset=None, to_field_name="code")
+    valid_from = forms.DateField(label=_("Valid from"), **_DAY)
+    mapping = forms.ChoiceField(label=_("Columns as in"))
+    file = forms.FileField(label=_("CSV file"), help_text=_("UTF-8, up to 20 MB."))
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        self.fields["schedule"].queryset = models.FeeSchedule.objects.order_by("code")
+        names = sorted(path.stem for path in schedule_files.FOLDER.glob("*.json"))
+        self.fields["mapping"].choices = [(name, name) for name in names]
+
+    def clean_file(self):
+        file = self.cleaned_data["file"]
+        if file.size > MOST_BYTES:
+            raise ValidationError(_("The file is larger than 20 MB."), code="too_large")
+        try:
+            file.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValidationError(_("The file is not CSV in UTF-8."), code="not_utf8") from error
+        file.seek(0)
+        return file
+
+
+class LineForm(forms.Form):
+    """A line of an order to try fees out on. Amounts in minor units."""
+
+    unit_price = forms.IntegerField(label=_("Unit price"), min_value=0, max_value=10**15)
+    quantity = forms.IntegerField(label=_("Units"), min_value=1, max_value=10**6, initial=1)
+    seller_discount = forms.IntegerField(
+        label=_("Discount that the seller pays"), min_value=0, initial=0
+    )
+    platform_discount = forms.IntegerField(
+        label=_("Discount that the platform pays"), min_value=0, initial=0
+    )
+    on = forms.DateField(label=_("Paid on"), **_DAY)
+    category = forms.CharField(label=_("Category code"), required=False, max_length=300)
+    seller = forms.CharField(label=_("Seller's code"), required=False, max_length=60)
+    grade = forms.CharField(label=_("Grade"), required=False, max_length=40)
+    stream = forms.CharField(label=_("Revenue stream"), initial="goods", max_length=30)
+    listing_kind = forms.CharField(label=_("Kind of listing"), required=False, max_length=30)
+    channel = forms.CharField(label=_("Channel"), required=False, max_length=30)
+
+    def clean_category(self):
+        return _named(Category, self.cleaned_data["category"])
+
+    def clean_seller(self):
+        return _named(Seller, self.cleaned_data["seller"])
+
+    def clean(self):
+        given = self.cleaned_data
+        discounts = (given.get("seller_discount") or 0) + (given.get("platform_discount") or 0)
+        if discounts > (given.get("unit_price") or 0) * (given.get("quantity") or 0):
+            raise ValidationError(
+                _("The discounts are more than the price of all units."), code="below_zero"
+            )
+        return given
+
+
+def _named(model, code):
+    code = code.strip()
+    row = model.objects.filter(code=code).first() if code else None
+    if code and row is None:
+        raise ValidationError(_("There is none with this code."), code="unknown")
+    return row

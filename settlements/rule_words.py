@@ -1,0 +1,101 @@
+"""Fee rules and what is wrong with them, in words for operators."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from settlements import percents
+from settlements.models import FeeRule
+from settlements.rule_checks import Finding
+
+FINDINGS: dict[str, Promise] = {
+    "component_unknown": gettext_lazy("The component is not among those of the version."),
+    "component_repeated": gettext_lazy("A component stands twice among those of the version."),
+    "rank_repeated": gettext_lazy("Two rules of a component have the same rank."),
+    "never_applies": gettext_lazy("A rule never applies: one before it holds for all its lines."),
+    "price_bands_overlap": gettext_lazy("Price bands overlap."),
+    "price_band_gap": gettext_lazy("Prices between two bands have no rule."),
+    "base_unknown": gettext_lazy("The base of a fee is not known."),
+    "base_is_later": gettext_lazy("A fee is taken from one that is computed after it."),
+    "base_needs_its_stream": gettext_lazy("This base belongs to another revenue stream."),
+    "rate_out_of_range": gettext_lazy("A rate is not between 0 and 100 percent."),
+    "amount_below_zero": gettext_lazy("An amount is below zero."),
+    "minimum_above_maximum": gettext_lazy("The minimum is above the maximum."),
+    "rounding_unknown": gettext_lazy("The way of rounding is not known."),
+    "vat_kind_unknown": gettext_lazy("How VAT is charged is not known."),
+    "dates_empty": gettext_lazy("A rule ends before it begins."),
+    "prices_empty": gettext_lazy("A price band ends where it begins, or before."),
+    "tiers_not_contiguous": gettext_lazy("Tiers must begin at 0 and follow each other."),
+    "tier_empty": gettext_lazy("A tier ends where it begins, or before."),
+    "tier_kind_unknown": gettext_lazy("The kind of tiers is not known."),
+    "tier_basis_unknown": gettext_lazy("The basis of tiers is not known."),
+    "tiers_on_previous_sales_are_whole": gettext_lazy(
+        "Tiers by the sales of the month before apply to the whole amount."
+    ),
+}
+
+
+def finding(found: Finding, ranks: dict[int, int]) -> str:
+    """What is wrong, and with which rules of the component, by their ranks."""
+    which = ", ".join(f"#{ranks[key]}" for key in found.rule_ids if key in ranks)
+    text = f"{found.component} {which}".strip() + f": {FINDINGS[found.code]}"
+    if found.start is not None:
+        end = f"{found.end:,}" if found.end is not None else "∞"
+        text += f" ({found.start:,} – {end})"
+    return text
+
+
+def conditions(rule: FeeRule) -> list[str]:
+    """On which lines a rule holds; nothing is said where it holds for all."""
+    told = [
+        (_("category"), rule.category),
+        (_("seller"), rule.seller),
+        (_("grade"), rule.grade),
+        (_("type of seller"), rule.seller_type),
+        (_("kind of listing"), rule.listing_kind),
+        (_("channel"), rule.channel),
+        (_("revenue stream"), rule.stream),
+    ]
+    named = [f"{name}: {value}" for name, value in told if value]
+    if rule.price_from is not None or rule.price_to is not None:
+        end = f"{rule.price_to:,}" if rule.price_to is not None else "∞"
+        named.append(f"{_('unit price')}: {rule.price_from or 0:,} – {end}")
+    return named
+
+
+def charge(rule: FeeRule) -> str:
+    """What a rule charges: "12 % (13.2 % with VAT), at least 500"."""
+    told = [_tiers(rule)] if rule.bands else []
+    if not rule.bands and (rule.rate_ppm or not rule.fixed_amount):
+        told.append(rate(rule, rule.rate_ppm))
+    if rule.fixed_amount:
+        text = _("%(amount)s a unit") if rule.per_unit else _("%(amount)s a line")
+        told.append(text % {"amount": f"{rule.fixed_amount:,}"})
+    if rule.min_amount:
+        told.append(_("at least %(amount)s a line") % {"amount": f"{rule.min_amount:,}"})
+    if rule.max_amount is not None:
+        told.append(_("at most %(amount)s a line") % {"amount": f"{rule.max_amount:,}"})
+    return ", ".join(told)
+
+
+def rate(rule: FeeRule, rate_ppm: int) -> str:
+    """A rate, and what it comes to with the VAT on top of it."""
+    shown = percents.show(rate_ppm)
+    if rule.vat_kind != "exclusive" or not rate_ppm:
+        return shown
+    both = {"rate": shown, "all": percents.with_vat(rate_ppm, rule.version.vat_rate_ppm)}
+    return _("%(rate)s (%(all)s with VAT)") % both
+
+
+def days(rule: FeeRule) -> str:
+    """On which days a rule holds."""
+    if rule.date_from is None and rule.date_to is None:
+        return _("always")
+    return f"{rule.date_from or '…'} – {rule.date_to or '…'}"
+
+
+def _tiers(rule: FeeRule) -> str:
+    return "; ".join(
+        _("from %(amount)s: %(rate)s") % {"amount": f"{start:,}", "rate": rate(rule, rate_ppm)}
+        for start, _end, rate_ppm in rule.bands
+    )
