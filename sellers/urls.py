@@ -2,9 +2,12 @@
 
 from django.urls import path
 
-from sellers import views
+from sellers import key_views, views
 
 urlpatterns = [
+    path("api-keys/", key_views.keys, name="shop_api_keys"),
+    path("api-keys/<slug:code>/rotate/", key_views.rotate, name="shop_api_key_rotate"),
+    path("api-keys/<slug:code>/revoke/", key_views.revoke, name="shop_api_key_revoke"),
     path("choose/", views.choose, name="shop_choose"),
     path("apply/", views.apply, name="shop_apply"),
     path("members/", views.people, name="shop_members"),

@@ -11,6 +11,13 @@ ITEMS = 50  # of one estimate
 KINDS = [(kind.name.lower(), kind.label) for kind in SettlementLine.Kind]
 
 
+class KindField(serializers.ChoiceField):
+    """Stored as a number, told as a word."""
+
+    def to_representation(self, value) -> str:
+        return SettlementLine.Kind(value).name.lower()
+
+
 class ComponentSumDocument(Document):
     component = serializers.CharField()
     fee = Money()
@@ -60,7 +67,7 @@ class SettlementLineDocument(Document):
     order_number = serializers.CharField(read_only=True)
     line_number = serializers.IntegerField(read_only=True)
     sequence = serializers.IntegerField(read_only=True)
-    kind = serializers.ChoiceField(KINDS, read_only=True)
+    kind = KindField(KINDS, read_only=True)
     basis_on = serializers.DateField(read_only=True)
     rate_on = serializers.DateField(read_only=True)
     settled_on = serializers.DateField(source="run_on", read_only=True)
