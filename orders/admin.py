@@ -9,7 +9,6 @@ from marketplace.admin import (
     RangeDateTimeFilter,
     ReadOnlyAdmin,
     SimpleListFilter,
-    TenantAdmin,
     VersionedRuleAdmin,
     chip,
     display,
@@ -18,7 +17,7 @@ from marketplace.admin import (
     state_column,
 )
 from marketplace.story_pages import Decision, ReasonForm, RemarkForm, StoryAdmin
-from orders import carriers, claim_deadlines, claims, models, story
+from orders import carriers, claim_deadlines, claims, import_pages, models, story
 
 ClaimState = models.Claim.State
 OPEN_STATES = [str(state) for state in models.Claim.OPEN_STATES]
@@ -284,7 +283,4 @@ class PerformanceTouchAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
 
-@register(models.ImportProfile)
-class ImportProfileAdmin(TenantAdmin):
-    list_display = ["code", "name"]
-    ordering = ["code"]
+register(models.ImportProfile)(import_pages.ImportProfileAdmin)

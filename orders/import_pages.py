@@ -1,0 +1,145 @@
+"""The admin's pages of imports: upload files, watch, read what was told, and take it along."""
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import sheets
+from marketplace.admin import TenantAdmin, display
+from marketplace.models import JobRun, Marketplace
+from marketplace.refusals import Refused
+from orders import import_uploads, profiles
+
+SHOWN = 50
+_NEWEST = 20
+
+
+class Files(forms.FileField):
+    """One or more files."""
+
+    widget = type("FilesInput", (forms.ClearableFileInput,), {"allow_multiple_selected": True})
+
+    def clean(self, data, initial=None):
+        given = data if isinstance(data, list | tuple) else [data]
+        return [super(Files, self).clean(each, initial) for each in given]
+
+
+class UploadForm(forms.Form):
+    profile = forms.ChoiceField(label=_("import profile"))
+    files = Files(label=_("files"), help_text=_("CSV files, also packed by gzip."))
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["profile"].choices = import_uploads.profiles()
+
+
+class ProfileForm(forms.ModelForm):
+    """A profile as data. What cannot be read is refused by its field."""
+
+    def clean_body(self):
+        body = self.cleaned_data["body"]
+        try:
+            profiles.parse(body, self.cleaned_data.get("code") or self.instance.code)
+        except Refused as refused:
+            raise forms.ValidationError(refused.text(gettext)) from refused
+        return body
+
+
+class ImportProfileAdmin(TenantAdmin):
+    """How files are read, and the files themselves."""
+
+    form = ProfileForm
+    list_display = ["code", "name", "upload_link"]
+    ordering = ["code"]
+
+    def get_urls(self):
+        serve = self.admin_site.admin_view
+        return [
+            path("uploads/", serve(self.uploads_view), name="orders_import_uploads"),
+            path("uploads/<int:pk>/", serve(self.upload_view), name="orders_import_upload"),
+            path(
+                "uploads/<int:pk>/report.csv", serve(self.report_view), name="orders_import_report"
+            ),
+            *super().get_urls(),
+        ]
+
+    @display(description=_("Imports"))
+    def upload_link(self, profile):
+        address = reverse("admin:orders_import_uploads")
+        return format_html('<a href="{}">{}</a>', address, gettext("Upload files"))
+
+    def uploads_view(self, request):
+        self._require_view(request)
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if request.method == "POST":
+            if not self._may_upload(request):
+                raise PermissionDenied
+            if form.is_valid() and (job := self._received(request, form)):
+                return redirect("admin:orders_import_upload", job.pk)
+        context = {
+            "title": gettext("Imports"),
+            "form": form if self._may_upload(request) else None,
+            "uploads": list(import_uploads.rows()[:_NEWEST]),
+        }
+        return self._page(request, "orders/admin/uploads.html", context)
+
+    def upload_view(self, request, pk):
+        job = self._job(request, pk)
+        pages = Paginator(import_uploads.told(job), SHOWN)
+        context = {
+            "title": gettext("Import"),
+            "job": job,
+            "is_running": job.state in (JobRun.State.QUEUED, JobRun.State.RUNNING),
+            "counts": sorted(job.counts.get("result", {}).items()),
+            "heads": sorted(job.counts.get("heads", {}).items()),
+            "told": pages.get_page(request.GET.get("page")),
+        }
+        return self._page(request, "orders/admin/upload.html", context)
+
+    def report_view(self, request, pk):
+        job = self._job(request, pk)
+        header = ("head", "file", "row", "key", "field", "code", "reason", "amount")
+        told = import_uploads.told(job).values_list(
+            "head", "source", "row_number", "key", "field", "code", "reason", "amount"
+        )
+        body = sheets.write(sheets.CSV, header, told.iterator(chunk_size=2_000))
+        answer = HttpResponse(body, content_type=sheets.TYPES[sheets.CSV])
+        answer["Content-Disposition"] = f'attachment; filename="import-{job.pk}.csv"'
+        return answer
+
+    def _received(self, request, form):
+        said = form.cleaned_data
+        try:
+            return import_uploads.receive(
+                said["profile"], said["files"], by=request.user, at=timezone.now()
+            )
+        except Refused as refused:
+            form.add_error("files", refused.text(gettext))
+            return None
+
+    def _job(self, request, pk) -> JobRun:
+        self._require_view(request)
+        job = import_uploads.rows().filter(pk=pk).first()
+        if job is None:
+            raise Http404
+        return job
+
+    def _require_view(self, request) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def _may_upload(self, request) -> bool:
+        is_open = request.marketplace.state != Marketplace.State.ARCHIVED
+        return is_open and request.user.has_perm("orders.add_order")
+
+    def _page(self, request, template, context):
+        frame = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, template, frame | context)
