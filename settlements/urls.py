@@ -12,6 +12,13 @@ urlpatterns = [
         views.line,
         name="shop_line",
     ),
+    path("statements/<str:public_id>/lines.<str:kind>", views.lines_file, name="shop_lines_file"),
+    path("downloads/", views.downloads_page, name="shop_downloads"),
+    path(
+        "downloads/statements-<int:year>.<str:kind>",
+        views.statements_file,
+        name="shop_statements_file",
+    ),
     path("fees/", views.fees, name="shop_fees"),
     path("fee-preview/", fee_preview.preview, name="shop_fee_preview"),
 ]

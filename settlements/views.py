@@ -1,13 +1,15 @@
 """Seller pages about money: statements and their lines, fees, downloads."""
 
-from django.http import Http404
+from datetime import date
+
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
 from marketplace import identifiers, paging
 from orders import verdicts
 from sellers.access import seller_page
-from settlements import estimates, fee_lists, ledger, line_story, shop_statements
+from settlements import downloads, estimates, fee_lists, ledger, line_story, shop_statements
 from settlements.estimates import Estimate, Item
 from settlements.forms import CalculatorForm
 from settlements.line_story import Story
@@ -100,6 +102,42 @@ def fees(request, marketplace):
         ],
     }
     return render(request, "settlements/fees.html", context)
+
+
+@seller_page
+def downloads_page(request, marketplace):
+    today = verdicts.business_date(timezone.now(), request.marketplace.tz)
+    context = {
+        "years": range(today.year + 1, request.marketplace.first_open_on.year - 1, -1),
+        "recent": shop_statements.of_seller(request.seller).order_by("-due_on")[:12],
+    }
+    return render(request, "settlements/downloads.html", context)
+
+
+@seller_page
+def statements_file(request, marketplace, year, kind):
+    if kind not in downloads.TYPES or not 1990 <= year <= 2200:
+        raise Http404
+    table = downloads.statements(
+        request.seller, request.marketplace, first=date(year, 1, 1), end=date(year + 1, 1, 1)
+    )
+    return _file(table, kind, f"statements-{year}")
+
+
+@seller_page
+def lines_file(request, marketplace, public_id, kind):
+    row = _statement(request, public_id)
+    if kind not in downloads.TYPES:
+        raise Http404
+    table = downloads.lines(row, request.marketplace)
+    return _file(table, kind, f"settlement-lines-{row.due_on:%Y-%m-%d}")
+
+
+def _file(table, kind: str, name: str) -> HttpResponse:
+    response = HttpResponse(downloads.as_file(table, kind), content_type=downloads.TYPES[kind])
+    response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def _statement(request, public_id) -> Statement:

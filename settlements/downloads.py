@@ -1,0 +1,195 @@
+"""A seller's statements and their lines as files for spreadsheets: CSV and XLSX.
+
+CSV is UTF-8 with a mark and CRLF, which Korean Excel opens as it is. Amounts are numbers in the
+currency's major unit. A text that a spreadsheet would run as a formula is marked as text in both.
+Files are made whole, never streamed: tenant rows are read within the transaction.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import xlsxwriter
+from django.utils.translation import gettext
+
+from marketplace.models import Marketplace
+from marketplace.refusals import Refused, gettext_noop
+from sellers.models import Seller
+from settlements import shop_statements
+from settlements.models import SettlementLine, Statement
+
+CSV, XLSX = "csv", "xlsx"
+TYPES = {
+    CSV: "text/csv; charset=utf-8",
+    XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+MOST_LINES = 20_000  # of one file: about what a page may take to make
+_BATCH = 2_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class TooManyLines(Refused):
+    code = "too_many_lines_for_a_file"
+    message = gettext_noop(
+        "This statement has %(lines)s lines; a file holds at most %(most)s. Please ask the "
+        "operator of the marketplace for an export."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns by name, and rows of texts, days, whole numbers and amounts (Decimal)."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Iterable[Sequence]
+    decimals: int  # of its amounts
+
+
+def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: date) -> Table:
+    """The seller's statements that are due in a half-open period, the earliest first."""
+    rows = shop_statements.of_seller(seller).filter(due_on__gte=first, due_on__lt=end)
+    columns = [
+        gettext("Due on"),
+        gettext("State"),
+        gettext("Closed on"),
+        gettext("Lines"),
+        gettext("Price"),
+        gettext("Your own discount"),
+        gettext("Fees"),
+        gettext("VAT on fees"),
+        gettext("Net"),
+        gettext("Carried in"),
+        gettext("To be settled"),
+        gettext("Reserve"),
+        gettext("Income tax withheld"),
+        gettext("Local income tax withheld"),
+        gettext("Payout"),
+        gettext("Carried on"),
+    ]
+    amount = _amounts(marketplace)
+    told = (_of_statement(row, amount) for row in rows.order_by("due_on"))
+    return Table(gettext("Statements"), columns, told, marketplace.currency_exponent)
+
+
+def lines(statement: Statement, marketplace: Marketplace) -> Table:
+    """The lines of a statement in the order in which they were settled.
+
+    Raises TooManyLines beyond what one file takes.
+    """
+    if statement.lines > MOST_LINES:
+        raise TooManyLines(lines=f"{statement.lines:,}", most=f"{MOST_LINES:,}")
+    columns = [
+        gettext("Order"),
+        gettext("Line"),
+        gettext("Kind"),
+        gettext("Title"),
+        gettext("Stock code"),
+        gettext("Paid on"),
+        gettext("Confirmed or refunded"),
+        gettext("Units"),
+        gettext("Price"),
+        gettext("Your own discount"),
+        gettext("Discount of the marketplace"),
+        gettext("Discount of partners"),
+        gettext("Fees"),
+        gettext("VAT on fees"),
+        gettext("Net"),
+    ]
+    rows = _lines(statement, _amounts(marketplace))
+    return Table(gettext("Settlement lines"), columns, rows, marketplace.currency_exponent)
+
+
+def as_file(table: Table, kind: str) -> bytes:
+    """The table as a file of a kind of TYPES."""
+    return _csv(table) if kind == CSV else _xlsx(table)
+
+
+def _of_statement(row: Statement, amount) -> list:
+    figures = (
+        *(row.list_amount, row.seller_discount, row.fee, row.vat, row.net, row.carry_in),
+        *(row.payable, row.reserve, row.withholding_income, row.withholding_local),
+        *(row.payout, row.carry_out),
+    )
+    return [
+        row.due_on,
+        str(row.get_state_display()),
+        row.closed_on,
+        row.lines,
+        *(amount(figure) for figure in figures),
+    ]
+
+
+def _lines(statement: Statement, amount) -> Iterator[list]:
+    """A batch at a time: memory holds no more, however long the statement."""
+    last = 0
+    rows = shop_statements.lines_of(statement).order_by("pk")
+    while batch := list(rows.filter(pk__gt=last)[:_BATCH]):
+        last = batch[-1].pk
+        for shown in shop_statements.shown(batch):
+            line, sold = shown.line, shown.sold
+            figures = (
+                *(line.list_amount, line.seller_discount, line.platform_discount),
+                *(line.partner_discount, line.fee, line.vat, line.net),
+            )
+            yield [
+                sold.order.number,
+                sold.number,
+                str(SettlementLine.Kind(line.kind).label),
+                sold.title or (gettext("Shipping charge") if sold.stream == "shipping" else ""),
+                sold.sku,
+                line.rate_on,
+                line.basis_on,
+                line.quantity,
+                *(amount(figure) for figure in figures),
+            ]
+
+
+def _amounts(marketplace: Marketplace):
+    """The function that makes an amount of minor units one of major units, exactly."""
+    exponent = marketplace.currency_exponent
+    return lambda minor: Decimal(minor).scaleb(-exponent)
+
+
+def _csv(table: Table) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(table.columns)
+    for row in table.rows:
+        writer.writerow([_text(value) if isinstance(value, str) else value for value in row])
+    return out.getvalue().encode("utf-8-sig")
+
+
+def _xlsx(table: Table) -> bytes:
+    out = io.BytesIO()
+    # What a cell holds is said by us: no text is taken for a formula, a number or an address.
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(out, options) as book:
+        sheet = book.add_worksheet(table.name[:31])
+        head = book.add_format({"bold": True, "bottom": 1})
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        decimals = "." + "0" * table.decimals if table.decimals else ""
+        money = book.add_format({"num_format": "#,##0" + decimals})
+        sheet.freeze_panes(1, 0)
+        sheet.set_column(0, len(table.columns) - 1, 15)
+        for at, name in enumerate(table.columns):
+            sheet.write_string(0, at, name, head)
+        for at, row in enumerate(table.rows, 1):
+            for column, value in enumerate(row):
+                if isinstance(value, str):
+                    sheet.write_string(at, column, _text(value))
+                elif isinstance(value, date):
+                    sheet.write_datetime(at, column, value, day)
+                elif isinstance(value, Decimal):
+                    sheet.write_number(at, column, value, money)
+                elif value is not None:
+                    sheet.write_number(at, column, value)
+    return out.getvalue()
+
+
+def _text(text: str) -> str:
+    """A text that a spreadsheet would run as a formula is marked as text."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
