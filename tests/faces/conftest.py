@@ -1,0 +1,95 @@
+"""A world for all tests of this folder, and a server and a real Chromium to look at it.
+
+The world is made once and committed, as a server needs it; it is emptied when the tests are done.
+What a test itself writes is undone at its end.
+"""
+
+import os
+import shutil
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.management import call_command
+from playwright.sync_api import sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from marketplace.models import User
+from tests.faces.visiting import Visitor
+from tests.faces.world import make_world
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="package")
+def world(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        yield make_world()
+        call_command("flush", database="owner", interactive=False, verbosity=0)
+
+
+@pytest.fixture(scope="package")
+def sessions(world, django_db_blocker):
+    """A session of every user, committed like the world."""
+    with django_db_blocker.unblock():
+        return {user.pk: _session(user) for user in User.objects.all()}
+
+
+def _session(user) -> str:
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return session.session_key
+
+
+@pytest.fixture(scope="package")
+def server(world):
+    server = LiveServer("127.0.0.1")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="package")
+def chromium():
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.fail(
+            "No Chromium found. Install it (Debian: apt-get install chromium), or name it "
+            "in CHROMIUM."
+        )
+    # Playwright runs a loop in this thread; Django would take our queries for ones inside it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*OPTIONS, *sandbox])
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def visit(chromium, server, sessions):
+    """Makes visitors: somebody with a language and a screen, logged in or not."""
+    visitors = []
+
+    def visit(user=None, *, language="ko", width=1280, dark=False) -> Visitor:
+        visitor = Visitor(chromium, server.url, language=language, width=width, dark=dark)
+        visitors.append(visitor)
+        if user is not None:
+            visitor.add_cookie(settings.SESSION_COOKIE_NAME, sessions[user.pk])
+        return visitor
+
+    yield visit
+    for visitor in visitors:
+        visitor.leave()

@@ -1,0 +1,94 @@
+"""How each address of the walk is filled in, by the name of its route.
+
+Values are of rows of the victim, or of alpha where rows belong to no seller.
+"""
+
+from marketplace import tenancy
+from orders.models import Claim, OrderLine, Shipment
+from sellers.models import Invitation
+from settlements.models import SettlementLine, Statement
+from tests.faces.world import World
+
+# Neither a public id, a number nor a key of anything.
+NOWHERE = "999999999"
+
+# Not of a marketplace: logging in, one's own account, signs of life.
+OPEN = {"welcome", "set_language", "live", "ready", "admin:login", "admin:logout", "admin:jsi18n"}
+OPEN_PREFIXES = ("account_", "mfa_")
+
+ADMIN_GLOBAL = {
+    "marketplace.User",
+    "marketplace.Membership",
+    "account.EmailAddress",
+    "mfa.Authenticator",
+}
+# Where a row's address is not its key.
+ADMIN_KEYS = {"settlements.SettlementLine": lambda line: f"{line.basis_on}.{line.pk}"}
+
+
+def _none(people: World) -> dict[str, object]:
+    return {}
+
+
+def _public_id(model):
+    return lambda people: {"public_id": people.first(model).public_id}
+
+
+def _line(people: World) -> dict[str, object]:
+    """A settlement line of the victim, as its page is addressed."""
+    statement = people.first(Statement, lines__gt=0)
+    with tenancy.use(people.alpha.pk):
+        line = SettlementLine.objects.filter(statement_id=statement.pk).first()
+        of = OrderLine.objects.select_related("order").get(pk=line.order_line_id)
+    return {
+        "public_id": statement.public_id,
+        "order": of.order.public_id,
+        "number": of.number,
+        "sequence": line.sequence,
+    }
+
+
+# Admin pages that are not of one model alone; those of a model are walked by its rows.
+ADMIN_PAGES = {
+    "admin:index": _none,
+    "admin:app_list": lambda people: {"app_label": "settlements"},
+    "admin:search": _none,
+    "admin:autocomplete": _none,
+    "admin:password_change": _none,
+    "admin:password_change_done": _none,
+    "admin:view_on_site": lambda people: {"content_type_id": 1, "object_id": 1},
+    "admin:auth_user_password_change": lambda people: {"id": people.owner.pk},
+    "choose_marketplace": _none,
+}
+
+# What names no row.
+GIVEN = {"marketplace": "alpha", "kind": "csv", "link": NOWHERE}
+
+SELLER_PAGES = {
+    "shop_home": _none,
+    "shop_choose": _none,
+    "shop_apply": None,  # open to whoever wants to become a seller
+    "shop_invitation": None,  # its link is the key
+    "shop_bank_account": _none,
+    "shop_bank_account_change": _none,
+    "shop_members": _none,
+    "shop_member_role": lambda people: {"user": people.owner.pk},
+    "shop_member_remove": lambda people: {"user": people.owner.pk},
+    "shop_invitation_withdraw": _public_id(Invitation),
+    "shop_profile": _none,
+    "shop_orders": _none,
+    "shop_order": lambda people: {"public_id": people.order().public_id},
+    "shop_order_cancel": lambda people: {"public_id": people.order().public_id},
+    "shop_order_ship": lambda people: {"public_id": people.order().public_id},
+    "shop_orders_acknowledge": _none,
+    "shop_orders_download": _none,
+    "shop_orders_ship": _none,
+    "shop_parcel": _public_id(Shipment),
+    "shop_fees": _none,
+    "shop_grade": _none,
+    "shop_statements": _none,
+    "shop_statement": _public_id(Statement),
+    "shop_line": _line,
+    "shop_claims": _none,
+    "shop_claim": _public_id(Claim),
+}

@@ -1,0 +1,102 @@
+"""Somebody at a browser, who notices what must not be on any page."""
+
+import gzip
+import re
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+
+HEIGHTS = {1280: 900, 390: 844}
+SERIOUS = {"serious", "critical"}
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# What a page weighs without fonts, which the browser keeps.
+_FONT = re.compile(r"\.(woff2?|ttf)$")
+
+
+class Visitor:
+    """A browser of one person. `complaints` collects what was wrong, whatever page it was on."""
+
+    def __init__(self, chromium, base: str, *, language: str, width: int, dark: bool) -> None:
+        self.base = base
+        self.language = language
+        self.width = width
+        self.context = chromium.new_context(
+            base_url=base,
+            locale={"ko": "ko-KR", "en": "en-US"}[language],
+            viewport={"width": width, "height": HEIGHTS[width]},
+            color_scheme="dark" if dark else "light",
+            timezone_id="Asia/Seoul",
+        )
+        self.context.set_default_timeout(15_000)
+        self.add_cookie(settings.LANGUAGE_COOKIE_NAME, language)
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.weight = 0
+        self.page.on("request", self._on_request)
+        self.page.on("response", self._on_response)
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+
+    def choose(self, marketplace) -> None:
+        """Enter a marketplace in the admin."""
+        self.page.goto("/admin/choose-marketplace/")
+        token = next(
+            c["value"] for c in self.context.cookies() if c["name"] == settings.CSRF_COOKIE_NAME
+        )
+        self.context.request.post(
+            f"{self.base}/admin/choose-marketplace/",
+            form={"marketplace": marketplace.slug, "csrfmiddlewaretoken": token},
+            headers={"Referer": self.base},
+        )
+
+    def open(self, address: str) -> int:
+        """Open a page and wait until it is quiet; returns its status."""
+        self.weight = 0
+        answer = self.page.goto(address, wait_until="networkidle")
+        return answer.status
+
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the screen."""
+        return self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+
+    def unreadable(self) -> list[str]:
+        """What axe finds serious on the page, one line for each kind and place."""
+        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": TAGS}})
+        return [
+            f"{violation['id']}: {node['target'][0]}"
+            for violation in found.response["violations"]
+            if violation["impact"] in SERIOUS
+            for node in violation["nodes"][:3]
+        ]
+
+    def text(self) -> str:
+        """What the page says; names of pictograms, which a font draws, are no words of it."""
+        return self.page.evaluate(
+            "document.querySelectorAll('.material-symbols-outlined').forEach(e => e.remove()),"
+            " document.body.innerText"
+        )
+
+    def leave(self) -> None:
+        self.context.close()
+
+    def add_cookie(self, name: str, value: str) -> None:
+        self.context.add_cookies([{"name": name, "value": value, "url": self.base}])
+
+    def _on_request(self, request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in {"http", "https"} and parts.netloc != urlsplit(self.base).netloc:
+            self.complaints.append(f"request to another host: {request.url}")
+
+    def _on_response(self, response) -> None:
+        path = urlsplit(response.url).path
+        if response.status >= 400 and path != "/favicon.ico":
+            self.complaints.append(f"{response.status}: {response.url}")
+        elif not _FONT.search(path) and response.status == 200:
+            self.weight += len(gzip.compress(response.body(), mtime=0))
+
+    def _on_console(self, message) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(f"console: {message.text}")

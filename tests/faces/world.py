@@ -1,0 +1,179 @@
+"""Two marketplaces and their people, with something of everything in the first.
+
+`alpha` has sellers with a past: orders, claims, statements. Its first seller is the victim. `beta`
+has an operator, a seller and a key, who are strangers to alpha.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connection
+
+from listings.models import Finding, PolicyPack, Revision
+from marketplace import approvals, audit, tenancy, versions
+from marketplace.models import (
+    InboxMessage,
+    JobRow,
+    JobRun,
+    Marketplace,
+    Membership,
+    TenantModel,
+    User,
+)
+from marketplace.tests import make
+from orders.models import (
+    ImportProfile,
+    Order,
+    OrderLine,
+    Outcome,
+    OutcomeToSettle,
+    PerformanceTouch,
+    Shipment,
+)
+from sellers.models import GradePolicy, Invitation, OfficialGrade, Seller, SellerMember
+from settlements import demonstration, nights
+from settlements.models import SettlementTerms
+
+AT = datetime(2026, 3, 20, 12, tzinfo=UTC)
+DAYS = 12
+_ALPHA = replace(demonstration.EXHIBITS[0], slug="alpha", name="알파", shops=3, orders_a_day=4)
+_BETA = replace(demonstration.EXHIBITS[0], slug="beta", name="베타", shops=2, orders_a_day=1)
+
+
+@dataclass
+class World:
+    alpha: Marketplace
+    beta: Marketplace
+    operator: User  # of alpha
+    victim: Seller  # of alpha, with `owner`
+    owner: User
+    neighbour: Seller  # another seller of alpha, with `neighbour_owner`
+    neighbour_owner: User
+    foreign_operator: User  # of beta
+    foreign_owner: User  # of a seller of beta
+
+    def first(self, model, **filters):
+        """A row of alpha; the victim's where rows belong to sellers."""
+        with tenancy.use(self.alpha.pk):
+            rows = model.objects.filter(**filters).order_by("pk")
+            if _has_seller(model):
+                rows = rows.filter(seller=self.victim.pk)
+            return rows.first()
+
+    def order(self) -> Order:
+        """An order of the victim alone."""
+        with tenancy.use(self.alpha.pk):
+            others = OrderLine.objects.exclude(seller=self.victim.pk).values("order_id")
+            own = OrderLine.objects.filter(seller=self.victim.pk).exclude(order_id__in=others)
+            return own.order_by("pk").first().order
+
+    def rows(self, *, of_victim: bool = False) -> dict[str, tuple]:
+        """A digest of every table of alpha, or of what in it is the victim's."""
+        digests = {}
+        with tenancy.use(self.alpha.pk, even_archived=True), connection.cursor() as cursor:
+            for model in apps.get_models():
+                if not issubclass(model, TenantModel) or (of_victim and not _has_seller(model)):
+                    continue
+                where = f"WHERE seller_id = {self.victim.pk}" if of_victim else ""
+                cursor.execute(
+                    "SELECT count(*), sum(hashtextextended(t::text, 0)) "
+                    f'FROM "{model._meta.db_table}" t {where}'
+                )
+                digests[model._meta.label] = cursor.fetchone()
+        return digests
+
+
+def make_world() -> World:
+    for exhibit in (_ALPHA, _BETA):
+        days = DAYS if exhibit is _ALPHA else 2
+        list(demonstration.fill(exhibit, days=days, at=AT))
+    alpha, beta = (Marketplace.objects.get(slug=e.slug) for e in (_ALPHA, _BETA))
+    nights.close_day(alpha.pk, (AT - timedelta(days=1)).date(), at=AT)
+    operator = _operator(alpha, "operator@alpha.example")
+    with tenancy.use(alpha.pk):
+        victim, neighbour = Seller.objects.order_by("code")[:2]
+        _fill_gaps(victim, operator)
+    with tenancy.use(beta.pk):
+        foreign = Seller.objects.order_by("code").first()
+    return World(
+        alpha=alpha,
+        beta=beta,
+        operator=operator,
+        victim=victim,
+        owner=_owner(alpha, victim, "owner@alpha.example"),
+        neighbour=neighbour,
+        neighbour_owner=_owner(alpha, neighbour, "neighbour@alpha.example"),
+        foreign_operator=_operator(beta, "operator@beta.example"),
+        foreign_owner=_owner(beta, foreign, "owner@beta.example"),
+    )
+
+
+def _fill_gaps(victim: Seller, operator: User) -> None:
+    """Rows of what a fortnight of nights leaves none of."""
+    audit.seal(at=AT)
+    job = JobRun.objects.order_by("pk").first()
+    JobRow.objects.create(job=job, head="failed", reason="비밀 사유")
+    InboxMessage.objects.create(consumer="walk", message="1")
+    ImportProfile.objects.create(code="walk", name="비밀 양식", body={})
+    OfficialGrade.objects.create(
+        seller=victim,
+        policy=GradePolicy.objects.first(),
+        effective_from=AT.date(),
+        evaluated_on=AT.date(),
+        grade="power",
+        explanation={},
+    )
+    PerformanceTouch.objects.create(seller=victim, on=AT.date())
+    outcome = Outcome.objects.filter(seller=victim).first()
+    OutcomeToSettle.objects.create(outcome=outcome, seller=victim, basis_on=AT.date())
+    Invitation.objects.create(
+        seller=victim,
+        email="helper@alpha.example",
+        role="staff",
+        invited_by=operator,
+        expires_at=AT + timedelta(days=7),
+    )
+    line = OrderLine.objects.filter(seller=victim).first()
+    Shipment.objects.create(
+        order=line.order, seller=victim, carrier="cj", tracking_number="1", shipped_at=AT
+    )
+    revision = Revision.objects.filter(listing__seller=victim).first()
+    Finding.objects.create(
+        revision=revision,
+        pack=PolicyPack.objects.first(),
+        rule="walk",
+        severity=Finding.Severity.WARN,
+        field="title",
+        start=0,
+        end=2,
+        evidence=revision.title[:2],
+    )
+    terms = SettlementTerms.objects.first()
+    draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
+    kind = approvals.publishing(SettlementTerms)
+    approvals.ask(kind, draft, by=operator, at=AT, reason="비밀 사유")
+
+
+def _operator(marketplace, email) -> User:
+    user = make.user(email)
+    make.membership(marketplace, user, Membership.Role.OWNER)
+    return user
+
+
+def _owner(marketplace, seller, email) -> User:
+    user = make.user(email, is_staff=False)
+    with tenancy.use(marketplace.pk):
+        SellerMember.objects.create(
+            user=user, marketplace=marketplace, seller=seller, role=SellerMember.Role.OWNER
+        )
+    return user
+
+
+def _has_seller(model) -> bool:
+    """Whether each row is of a seller, and not only some."""
+    try:
+        return not model._meta.get_field("seller").null
+    except FieldDoesNotExist:
+        return False
