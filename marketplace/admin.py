@@ -14,20 +14,23 @@ from allauth.account import admin as allauth_account
 from allauth.account.models import EmailAddress
 from allauth.mfa import admin as allauth_mfa  # noqa: F401 (registers what is taken out below)
 from allauth.mfa.models import Authenticator
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter, register
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.core.mail import send_mail
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Case, When
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
@@ -49,6 +52,7 @@ from unfold.forms import (
     UserChangeForm,
 )
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
+from unfold.widgets import UnfoldAdminEmailInputWidget as EmailInput
 from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
 from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
@@ -58,6 +62,7 @@ from marketplace import (
     approvals,
     audit,
     job_words,
+    memberships,
     models,
     money,
     outbox,
@@ -468,29 +473,108 @@ class EmailAddressAdmin(Placed, allauth_account.EmailAddressAdmin, ModelAdmin):
     show_full_result_count = False
 
 
-@register(models.Membership)
-class MembershipAdmin(Placed, ModelAdmin):
-    list_display = ["user", "marketplace", "role"]
-    list_filter = ["role"]
-    list_per_page = 50
-    list_select_related = ["user", "marketplace"]
-    show_full_result_count = False
-    search_fields = ["user__email"]
-    autocomplete_fields = ["user"]
-
-    def has_module_permission(self, request):
-        return request.user.is_superuser
-
-    def has_view_permission(self, request, obj=None):
-        return request.user.is_superuser
-
-    has_change_permission = has_delete_permission = has_view_permission
-
-    def has_add_permission(self, request):
-        return request.user.is_superuser
-
-
 # Rows of the chosen marketplace
+
+
+class InvitationForm(forms.ModelForm):
+    """An address and a role; whether the address is known here already is not told."""
+
+    email = forms.EmailField(label=_("e-mail address"), widget=EmailInput())
+
+    class Meta:
+        model = models.Membership
+        fields = ["email", "role"]
+
+
+@register(models.Membership)
+class MembershipAdmin(TenantAdmin):
+    """The operators of the chosen marketplace. Its owners take people in and let them go."""
+
+    section = "system"
+    place = 5
+    list_display = ["address", "role"]
+    list_filter = ["role"]
+    list_select_related = ["user"]
+    ordering = ["user__email"]
+    search_fields = ["user__email__exact"]
+    actions = None
+
+    @display(description=_("e-mail address"), ordering="user__email")
+    def address(self, membership):
+        return membership.user.email
+
+    def get_queryset(self, request):
+        # A global table: no policy of the database narrows it.
+        return super().get_queryset(request).filter(marketplace=tenancy.current_id_or_none())
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        if obj is None:
+            kwargs["form"] = InvitationForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fields(self, request, obj=None):
+        return ["address", "role"] if obj else ["email", "role"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["address"] if obj else []
+
+    def save_model(self, request, obj, form, change):
+        deed = {"by": request.user, "at": timezone.now()}
+        role = form.cleaned_data["role"]
+        if change:
+            memberships.change_role(obj, role, **deed)
+            return
+        made = memberships.invite(form.cleaned_data["email"], role, **deed)
+        obj.pk, obj.user = made.pk, made.user
+        transaction.on_commit(partial(_welcome, made, request.build_absolute_uri("/admin/")))
+
+    def delete_model(self, request, obj):
+        memberships.remove(obj, by=request.user, at=timezone.now())
+
+    # The processes keep the trail.
+
+    def log_addition(self, request, obj, message):
+        pass
+
+    def log_change(self, request, obj, message):
+        pass
+
+    def log_deletions(self, request, queryset):
+        pass
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        return self._or_refused(request, super().changeform_view, object_id, form_url)
+
+    def delete_view(self, request, object_id, extra_context=None):
+        return self._or_refused(request, super().delete_view, object_id)
+
+    def _or_refused(self, request, view, *arguments):
+        try:
+            return view(request, *arguments)
+        except Refused as refused:
+            self.message_user(request, refused.text(gettext), messages.ERROR)
+            return redirect(self.list_url())
+
+
+def _welcome(membership, address):
+    """Tell a new operator where to log in. Who has no password yet asks there for one."""
+    market = membership.marketplace
+    with translation.override(market.locale):
+        send_mail(
+            gettext("You now work for %(marketplace)s") % {"marketplace": market.name},
+            gettext(
+                "You can now work for %(marketplace)s as: %(role)s.\n\n"
+                "Log in with this e-mail address: %(address)s\n"
+                "If you have no password yet, choose “Forgot your password?” there to set one."
+            )
+            % {
+                "marketplace": market.name,
+                "role": membership.get_role_display(),
+                "address": address,
+            },
+            None,
+            [membership.user.email],
+        )
 
 
 @register(models.Marketplace)
