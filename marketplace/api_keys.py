@@ -47,6 +47,9 @@ SELLER_SCOPES: Final = (  # those that a seller's key can use
     "claims:read",
     "claims:write",
     "settlements:read",
+    "events:read",
+    "webhooks:read",
+    "webhooks:write",
 )
 LONGEST: Final = timedelta(days=365)
 LONGEST_OVERLAP: Final = timedelta(days=30)

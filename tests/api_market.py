@@ -8,6 +8,7 @@ from listings import reviewing
 from listings.models import Category
 from marketplace import tenancy
 from marketplace.tests.make import ApiClient, api_key
+from marketplace.webhooks import endpoints
 from orders import claims
 from orders.models import OrderLine
 from settlements import nights, runs
@@ -54,7 +55,11 @@ class ApiMarket:
             by=None,
             at=at,
         )
+        endpoint = endpoints.create(
+            "https://hooks.example.com/jangteo", seller_id=self.own.pk, by=None, at=at
+        ).endpoint
         self.names = {
+            "endpoint": endpoint.public_id,
             "seller": self.own.public_id,
             "order": line.order.public_id,
             "claim": claim.public_id,

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.django_db
 
 WON = {"amount": 1_000, "currency": "KRW"}
 PARCEL = {"carrier": "cj", "tracking_number": "640123456785"}
+ENDPOINT = "/api/v1/webhook-endpoints/{public_id}/"
+SPAN = {"since": "2026-09-01T00:00:00Z", "until": "2026-09-02T00:00:00Z"}
 
 # (method, path in the schema): the object in the path, and a body that its owner could send.
 OBJECTS = {
@@ -36,18 +38,28 @@ OBJECTS = {
     ("get", "/api/v1/settlement-lines/{line}/"): ("line", None),
     ("get", "/api/v1/statements/{public_id}/"): ("statement", None),
     ("get", "/api/v1/statements/{public_id}/lines/"): ("statement", None),
+    ("get", ENDPOINT): ("endpoint", None),
+    ("patch", ENDPOINT): ("endpoint", {"description": "mine now"}),
+    ("get", f"{ENDPOINT}deliveries/"): ("endpoint", None),
+    ("post", f"{ENDPOINT}replays/"): ("endpoint", SPAN),
+    ("get", f"{ENDPOINT}secret/"): ("endpoint", None),
+    ("post", f"{ENDPOINT}secret-rotations/"): ("endpoint", {}),
+    ("post", f"{ENDPOINT}tests/"): ("endpoint", {}),
+    ("delete", ENDPOINT): ("endpoint", None),
 }
 LISTS = {
     ("get", f"/api/v1/{name}/")
     for name in (
         "balances",
         "claims",
+        "events",
         "grades",
         "listings",
         "order-events",
         "orders",
         "sellers",
         "statements",
+        "webhook-endpoints",
     )
 }
 # What creates, with a body that names objects of the marketplace (None: it can name none).
@@ -80,6 +92,7 @@ CREATING = {
         "payments": [{"sequence": 1, "kind": "card", "amount": WON}],
     },
     ("post", "/api/v1/orders/batch/"): None,
+    ("post", "/api/v1/webhook-endpoints/"): None,
 }
 
 
@@ -159,7 +172,7 @@ def test_lists_show_strangers_nothing(markets):
                 continue
             assert response.status_code == 200
             assert not any(name in response.content.decode() for name in own), path
-        if path != "order-events/":
+        if path not in ("events/", "order-events/"):
             seen = ours.sellers["own"].read(path).content.decode()
             assert any(name in seen for name in own), path
 

@@ -36,6 +36,7 @@ NAMES = {
     "sellers": "seller",
     "settlement-lines": "line",
     "statements": "statement",
+    "webhook-endpoints": "endpoint",
 }
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
 _OF_A_REQUEST = {"method", "url", "headers", "params", "data", "json", "cookies"}

@@ -61,7 +61,7 @@ class TestSellersPage:
 
     def test_gives_no_scope_that_is_not_a_sellers(self, market):
         client = owner_of(market)
-        client.post("/s/own/api-keys/", ASKED | {"scopes": ["webhooks:write"]})
+        client.post("/s/own/api-keys/", ASKED | {"scopes": ["jobs:write"]})
         client.post("/s/own/api-keys/", ASKED | {"scopes": []})
         client.post("/s/own/api-keys/", ASKED | {"networks": "nowhere"})
         assert not ApiKey.objects.exists()
