@@ -1,4 +1,4 @@
-"""Texts of the admin's libraries that our Korean catalogue has to hold.
+"""Texts of libraries that our Korean catalogue has to hold.
 
 django-unfold comes without Korean, and some of Django's own Korean reads badly: it leaves
 particles to the reader ("을/를") or is plainly wrong. Named here, the texts are extracted like our
@@ -137,4 +137,12 @@ DJANGO = (
         "Designates that this user has all permissions without explicitly assigning them."
     ),
     gettext_noop("and"),
+)
+
+ALLAUTH = (
+    gettext_noop("Authenticator secret"),
+    gettext_noop("Remember Me"),
+    gettext_noop(
+        "You can store this secret and use it to reinstall your authenticator app at a later time."
+    ),
 )

@@ -245,6 +245,10 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Jangteo] "
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Jangteo"
+MFA_FORMS = {
+    "add_webauthn": "marketplace.passkey_forms.AddForm",
+    "edit_webauthn": "marketplace.passkey_forms.EditForm",
+}
 # Staff sessions in the admin. A trial goes without the second factor.
 STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", not TRIAL)
 STAFF_SESSION_IDLE = timedelta(minutes=env.int("STAFF_SESSION_IDLE_MINUTES", 30))
