@@ -443,3 +443,11 @@ class TestBankAccount:
         assert "The shop is suspended." in answer.content.decode()
         assert client.get("/s/own/bank-account/").status_code == 200
         assert of(market, BankAccount.objects) == []
+
+
+def test_a_log_in_is_no_success_of_the_form_that_was_sent_before():
+    """Pages forget a kept draft when a message of success follows; it is still needed here."""
+    user = person("seller@example.org")
+    shop(make.marketplace("own"))
+    page = logged_in(user).get("/s/own/profile/").content.decode()
+    assert "data-success" not in page
