@@ -33,6 +33,7 @@ from settlements import (
     schedule_files,
     schedule_import,
 )
+from settlements.admin_statements import component_names
 
 SHOWN_PROBLEMS = 100
 _WHAT = {
@@ -68,7 +69,7 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         ranks = dict(models.FeeRule.objects.filter(pk__in=ids).values_list("pk", "rank"))
         return [Problem(rule_words.finding(found, ranks), found.forbids) for found in findings]
 
-    @action(description=_("Rules"), url_path="rules", permissions=["view"])
+    @action(description=_("Rules of this version"), url_path="rules", permissions=["view"])
     def rules(self, request, object_id):
         version = self.found(request, object_id)
         address = reverse("admin:settlements_feerule_changelist")
@@ -85,6 +86,7 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         number = request.GET.get("page", "1")
         number = max(int(number), 1) if number.isdecimal() and len(number) < 6 else 1
         counts, rows, is_more = {}, [], False
+        names = component_names()
         if live is not None:
             counts = schedule_comparison.counts(live, version)
             rows, is_more = schedule_comparison.page(live, version, what, number=number)
@@ -96,13 +98,11 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
             live=live,
             kinds=[(kind, name, counts.get(kind, 0)) for kind, name in _WHAT.items()],
             what=what,
-            rows=[_side_by_side(row) for row in rows],
+            rows=[_side_by_side(row, names) for row in rows],
             number=number,
             is_more=is_more,
-            vat=(
-                percents.show(live.vat_rate_ppm) if live else "",
-                percents.show(version.vat_rate_ppm),
-            ),
+            vat_before=percents.show(live.vat_rate_ppm) if live else "",
+            vat_after=percents.show(version.vat_rate_ppm),
         )
 
     @action(description=_("Check"), url_path="check", permissions=["view"])
@@ -123,10 +123,11 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         initial = {"on": version.valid_from, "quantity": 1, "stream": "goods"}
         form = admin_forms.LineForm(request.GET or None, initial=initial)
         trials = []
+        names = component_names()
         if form.is_valid():
-            sides = [(gettext("Live"), live), (gettext("This version"), version)]
+            sides = [(gettext("In force"), live), (gettext("This version"), version)]
             trials = [
-                {"name": name, "version": side, "trial": fee_trials.run(side, form.cleaned_data)}
+                _tried(name, side, form.cleaned_data, names)
                 for name, side in sides
                 if side is not None
             ]
@@ -205,7 +206,7 @@ class SettlementTermsAdmin(VersionedRuleAdmin):
     form = admin_forms.SettlementTermsForm
 
 
-def _side_by_side(row) -> dict:
+def _side_by_side(row, names) -> dict:
     """A difference as the page shows it, with what of it is not the same on both sides."""
     sides = {}
     for side, rule in (("before", row.before), ("after", row.after)):
@@ -221,12 +222,18 @@ def _side_by_side(row) -> dict:
     before, after = sides["before"], sides["after"]
     has_both = before and after
     return {
-        "component": row.rule.component,
+        "component": names.get(row.rule.component, row.rule.component),
         "conditions": rule_words.conditions(row.rule),
         **sides,
         "charge_differs": bool(has_both and before["charge"] != after["charge"]),
         "days_differ": bool(has_both and before["days"] != after["days"]),
     }
+
+
+def _tried(name, version, line, names) -> dict:
+    trial = fee_trials.run(version, line)
+    parts = [(names.get(part.component, part.component), part) for part in trial.components]
+    return {"name": name, "version": version, "trial": trial, "parts": parts}
 
 
 def _reason(problem) -> str:

@@ -206,10 +206,10 @@ class TestCompare:
         address = f"{VERSIONS}{draft.pk}/compare/?what=added"
         more(market, draft, 1)
         client.get(address)
-        with django_assert_num_queries(18):
+        with django_assert_num_queries(19):
             client.get(address)
         more(market, draft, 119, first=1)
-        with django_assert_num_queries(18):
+        with django_assert_num_queries(19):
             answer = client.get(address)
         assert len(answer.context["rows"]) == 50
         last = client.get(address + "&page=3")
