@@ -17,10 +17,25 @@ from marketplace.admin import (
     state_column,
 )
 from marketplace.story_pages import Decision, ReasonForm, RemarkForm, StoryAdmin
-from orders import carriers, claim_deadlines, claims, import_pages, models, story
+from orders import (
+    carriers,
+    claim_deadlines,
+    claims,
+    confirming,
+    import_pages,
+    models,
+    reductions,
+    story,
+)
 
 ClaimState = models.Claim.State
 OPEN_STATES = [str(state) for state in models.Claim.OPEN_STATES]
+CAUSES = {  # of outcomes: events, claims, and what we do ourselves
+    **dict(models.OrderEvent.Kind.choices),
+    **dict(models.Claim.Type.choices),
+    confirming.CAUSE: _("Confirmed by itself"),
+    reductions.CAUSE: _("Price reduced"),
+}
 
 
 @register(models.ConfirmationPolicy)
@@ -73,6 +88,8 @@ class OrderAdmin(StoryAdmin):
         claim_deadlines.add_to(told.claims, at=timezone.now())
         for shipment in told.shipments:
             shipment.carrier_name = gettext(carriers.find(shipment.carrier).name)
+        for outcome in told.outcomes:
+            outcome.cause_name = CAUSES.get(outcome.cause, outcome.cause)
         return {"story": told}
 
 
