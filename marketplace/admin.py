@@ -668,7 +668,7 @@ class JobRunAdmin(ReadOnlyAdmin):
         if not job.total:
             return "-"
         return format_html(
-            '<progress max="{}" value="{}"></progress> <span class="figure">{} / {}</span>',
+            '<progress max="{}" value="{}"></progress> <span class="nowrap">{} / {}</span>',
             job.total,
             job.done,
             f"{job.done:,}",

@@ -259,6 +259,7 @@ STAFF_SESSION_LENGTH = timedelta(hours=env.int("STAFF_SESSION_HOURS", 12))
 LANGUAGE_CODE = "ko"
 LANGUAGES = [("ko", "한국어"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["marketplace.formats"]
 USE_I18N = True
 USE_TZ = True
 # For people outside any marketplace only: each marketplace has a zone of its own.

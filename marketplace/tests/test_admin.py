@@ -87,8 +87,12 @@ class TestSwitching:
     def _switch(self, client, section):
         return client.post(CHOOSE, {"marketplace": "theirs", "section": section})
 
-    def test_is_offered_on_every_page(self, in_both, markets):
-        assert set(in_both.get(JOBS).context["own_marketplaces"]) == set(markets)
+    @pytest.mark.parametrize("page", ["/admin/", JOBS, "{change}"])
+    def test_is_offered_on_every_page(self, in_both, markets, page):
+        page = page.format(change=f"/admin/marketplace/marketplace/{markets[0].pk}/change/")
+        answer = in_both.get(page)
+        assert answer.content.decode().count('name="marketplace"') == 2
+        assert set(answer.context["own_marketplaces"]) == set(markets)
 
     def test_stays_in_the_section(self, in_both):
         assert self._switch(in_both, "marketplace.jobrun").url == JOBS
