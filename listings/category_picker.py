@@ -29,8 +29,8 @@ def search(text: str = "", *, chosen: str = "") -> tuple[list[Choice], bool]:
         rows = rows.filter(path__overlap=list(named.values_list("pk", flat=True)))
     found = list(rows[: SHOWN + 1])
     is_more = len(found) > SHOWN
-    found = found[:SHOWN]
-    if chosen and all(category.code != chosen for category in found):
+    found = [category for category in found[:SHOWN] if category.code != chosen]
+    if chosen:
         found = [*Category.objects.filter(code=chosen), *found]
     return _choices(found), is_more
 

@@ -245,7 +245,12 @@ class OrderLine(TenantModel):
                 name="order_line_awaiting_confirm",
                 condition=Q(status="delivered"),
             ),
-            models.Index(fields=["marketplace", "seller", "-order"], name="order_line_by_seller"),
+            # With the day of payment inside, days long past are found without their rows.
+            models.Index(
+                fields=["marketplace", "seller", "-order"],
+                include=["paid_on"],
+                name="order_line_by_seller",
+            ),
             # What is confirmed leaves it, so it stays as small as the work that is open.
             models.Index(
                 fields=["marketplace", "seller", "status", "-order"],

@@ -135,7 +135,7 @@ def parcel(request, marketplace, public_id):
 @require_http_methods(["GET", "POST"])
 def ship_many(request, marketplace):
     """Good rows go through; the others come back to be mended."""
-    form = SheetForm(_posted(request), request.FILES)
+    form = SheetForm(_posted(request), request.FILES if request.method == "POST" else None)
     told = []
     if request.method == "POST" and form.is_valid():
         try:

@@ -159,3 +159,10 @@ class TestParse:
         with pytest.raises(documents.BadDocument) as refused:
             policy.parse({"rules": rules})
         assert str(refused.value).startswith(words)
+
+    def test_refuses_a_review_that_nobody_knows(self):
+        with pytest.raises(documents.BadDocument) as refused:
+            policy.parse({**PACK, "review": "sometimes"})
+        assert "policy pack: review should be one of always, when_warned, never" in str(
+            refused.value
+        )

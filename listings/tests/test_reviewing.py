@@ -9,6 +9,7 @@ from listings.models import Finding, Listing, PolicyPack, Revision
 from listings.tests import make
 from marketplace import documents, reasons, states, tenancy, versions
 from marketplace.models import AuditEntry, Change
+from sellers.models import Seller
 
 pytestmark = pytest.mark.django_db
 BY_AT = {"by": None, "at": make.AT}
@@ -251,6 +252,53 @@ class TestTryOut:
         ]
         assert [f.rule for f in reviewing.try_out(draft, texts)] == ["tobacco"]
         assert not Finding.objects.exists()
+
+
+class TestHandIn:
+    def handed_in(self, review, title="무선 이어폰", **words):
+        make.pack(make.PACK | ({"review": review} if review else {}))
+        revision = make.draft(title, **words)
+        Seller.objects.update(state=Seller.State.ACTIVE)
+        revision.listing.seller.refresh_from_db()
+        return reviewing.hand_in(revision, **BY_AT).state
+
+    @pytest.mark.parametrize(
+        ("review", "clean", "warned"),
+        [
+            (None, "submitted", "submitted"),
+            ("always", "submitted", "submitted"),
+            ("when_warned", "approved", "submitted"),
+            ("never", "approved", "approved"),
+        ],
+    )
+    def test_asks_an_operator_where_the_policy_says_so(self, own, review, clean, warned):
+        assert self.handed_in(review) == clean
+        food = make.categories()["food"]
+        seller = Seller.objects.get()
+        revision = make.draft("면역력 주스", owner=seller, code="A-2", category=food)
+        assert reviewing.hand_in(revision, **BY_AT).state == warned
+
+    def test_asks_an_operator_where_there_is_no_policy(self, own):
+        revision = make.draft()
+        Seller.objects.update(state=Seller.State.ACTIVE)
+        revision.listing.seller.refresh_from_db()
+        assert reviewing.hand_in(revision, **BY_AT).state == "submitted"
+
+    @pytest.mark.parametrize("review", ["always", "never"])
+    def test_never_lets_through_what_policy_blocks(self, own, review):
+        with pytest.raises(reviewing.BlockedByPolicy):
+            self.handed_in(review, "담배")
+        assert Revision.objects.get().state == "blocked"
+
+    @pytest.mark.parametrize("state", sorted(set(Seller.State) - {Seller.State.ACTIVE}))
+    def test_is_for_active_shops_only(self, own, state):
+        revision = make.draft()
+        Seller.objects.update(state=state)
+        revision.listing.seller.refresh_from_db()
+        with pytest.raises(reviewing.ShopNotOpen):
+            reviewing.hand_in(revision, **BY_AT)
+        revision.refresh_from_db()
+        assert revision.state == "draft"
 
 
 class TestRevise:

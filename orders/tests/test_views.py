@@ -245,6 +245,11 @@ class TestShip:
 
 
 class TestShipMany:
+    def test_begins_without_complaints(self, owner, cast):
+        page = owner.get(cast.url("orders/ship/"))
+        assert page.status_code == 200
+        assert b"is-invalid" not in page.content
+
     def test_good_rows_go_through_and_bad_ones_come_back(self, owner, cast):
         text = f"A-1,cj,{CJ}\nA-9,cj,{CJ}\n<script>alert(2)</script>,cj,1"
         answer = owner.post(cast.url("orders/ship/"), {"text": text})
