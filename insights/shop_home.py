@@ -46,6 +46,7 @@ class Home:
     position: Position | None
     trouble: Refused | None
     standing: Standing
+    new: Queue
     to_ship: Queue
     claims: Queue
     findings: Queue
@@ -56,7 +57,7 @@ class Home:
     def is_new(self) -> bool:
         """Nothing was listed and nothing was sold."""
         is_unsold = self.position is not None and self.position.is_empty
-        return is_unsold and not self.has_listings and not self.to_ship.count
+        return is_unsold and not self.has_listings
 
 
 def of_seller(seller: Seller, marketplace: Marketplace, *, on: date) -> Home:
@@ -71,7 +72,8 @@ def of_seller(seller: Seller, marketplace: Marketplace, *, on: date) -> Home:
         position=position,
         trouble=trouble,
         standing=grade_standing.of_seller(seller, on=on, figures_on=last_day),
-        to_ship=_to_ship(seller),
+        new=_orders(seller, OrderLine.Status.PAID),
+        to_ship=_orders(seller, OrderLine.Status.PREPARING),
         claims=_claims(seller),
         findings=_findings(seller),
         days=_days(seller, last_day),
@@ -79,12 +81,9 @@ def of_seller(seller: Seller, marketplace: Marketplace, *, on: date) -> Home:
     )
 
 
-def _to_ship(seller: Seller) -> Queue:
+def _orders(seller: Seller, status: str) -> Queue:
     lines = OrderLine.objects.filter(
-        ~Q(stream="shipping"),
-        seller=seller,
-        status__in=[OrderLine.Status.PAID, OrderLine.Status.PREPARING],
-        units_left__gt=0,
+        ~Q(stream="shipping"), seller=seller, status=status, units_left__gt=0
     )
     found = lines.aggregate(count=Count("order", distinct=True), oldest=Min("paid_on"))
     return Queue(found["count"], found["oldest"])
@@ -97,10 +96,8 @@ def _claims(seller: Seller) -> Queue:
 
 
 def _findings(seller: Seller) -> Queue:
-    """Listings whose newest wording was blocked, or sent back by a reviewer."""
-    waiting = Revision.objects.filter(
-        Q(state=Revision.State.BLOCKED) | ~Q(sent_back_for=""), listing__seller=seller
-    ).exclude(state=Revision.State.APPROVED)
+    """Listings of which a wording was blocked or sent back: the rows of that tab."""
+    waiting = Revision.objects.to_mend().filter(listing__seller=seller).order_by()
     return Queue(waiting.aggregate(count=Count("listing", distinct=True))["count"], None)
 
 

@@ -80,6 +80,7 @@ class TestOfSeller:
         with tenancy.use(market.pk):
             _busy(seller)
             home = shop_home.of_seller(seller, market, on=SEP_8)
+            assert (home.new.count, home.new.oldest) == (1, date(2026, 9, 1))
             assert (home.to_ship.count, home.to_ship.oldest) == (1, date(2026, 9, 1))
             assert (home.claims.count, home.claims.oldest) == (1, make.AT)
             assert home.findings.count == 1
@@ -93,7 +94,9 @@ class TestOfSeller:
             _busy(make.seller("B"))
             home = shop_home.of_seller(seller, market, on=SEP_8)
             assert home.is_new
-            assert {home.to_ship.count, home.claims.count, home.findings.count} == {0}
+            assert {home.new.count, home.to_ship.count, home.claims.count, home.findings.count} == {
+                0
+            }
             assert not any(day.sales for day in home.days)
 
     def test_says_why_money_cannot_be_told(self, market, seller):
@@ -120,6 +123,7 @@ class TestHome:
         assert text.count("₩106,370") == 2
         assert "1 line has an open claim: <span" in text
         assert "₩9,670" in text
+        assert "1 new order to acknowledge" in text
         assert "1 order to ship" in text
         assert "1 claim to answer" in text
         assert "1 listing to correct" in text
