@@ -72,7 +72,7 @@ def after_taking_back(line_id: int, quantity: int) -> tuple[Remainder, Remainder
         return None
     [(_, *figures)] = _lines([line_id]).values()
     units = _units_left(figures, history)
-    after = remainders.take_back(units, len(units.discounts) - quantity)
+    after = remainders.take_back(units, quantity)
     sold = Remainder(*(getattr(history[0], name) for name in Remainder.__slots__))
     return sold, units.remainder(), after.remainder()
 
