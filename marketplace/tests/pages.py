@@ -42,6 +42,9 @@ seller_pages = [
     path("stream/", _stream),
 ]
 urlpatterns = [
+    # Named by what every page of the admin, and of what is not found, leads to.
+    path("", lambda request: HttpResponse(), name="welcome"),
+    path("admin/choose-marketplace/", lambda request: HttpResponse(), name="choose_marketplace"),
     path("s/<slug:slug>/", include(seller_pages)),
     path("admin/", admin.site.urls),
     path("elsewhere/", lambda request: HttpResponse(str(request.marketplace))),
