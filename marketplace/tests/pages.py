@@ -44,6 +44,7 @@ seller_pages = [
 urlpatterns = [
     # Named by what every page of the admin, and of what is not found, leads to.
     path("", lambda request: HttpResponse(), name="welcome"),
+    path("language/", lambda request: HttpResponse(), name="set_language"),
     path("admin/choose-marketplace/", lambda request: HttpResponse(), name="choose_marketplace"),
     path("s/<slug:slug>/", include(seller_pages)),
     path("admin/", admin.site.urls),
