@@ -913,3 +913,6 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         response = self.page(request, "marketplace/api_key.html", **context)
         response["Cache-Control"] = "no-store"
         return response
+
+
+from marketplace import admin_webhooks  # noqa: E402, F401 (registers, and needs what is above)

@@ -60,6 +60,10 @@ TYPES = {  # what may be announced, and subscribed to
 }
 
 
+# What concerns one seller; the rest is told to the marketplace alone.
+OF_SELLERS = tuple(code for code in TYPES if code not in ("night.closed", "sentinel.raised"))
+
+
 class UnknownType(Refused):
     code = "unknown_event_type"
     message = gettext_noop("“%(type)s” is no type of event.")

@@ -366,6 +366,7 @@ SPECTACULAR_SETTINGS = {
         "ClaimState": "orders.models.Claim.State",
         "ClaimType": "orders.models.Claim.Type",
         "EventKind": "orders.models.OrderEvent.Kind",
+        "JobState": "settlements.api.exports.State",
         "WebhookEndpointState": "marketplace.models.WebhookEndpoint.State",
         "StatementState": "settlements.models.Statement.State",
         "SettlementLineKind": "settlements.api.serializers.KINDS",

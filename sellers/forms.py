@@ -5,7 +5,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from marketplace import identifiers
+from marketplace import changes, identifiers
 from marketplace.refusals import Refused
 from sellers.applying import Application
 from sellers.bank_accounts import Account
@@ -166,3 +166,23 @@ class BankAccountForm(forms.Form):
 
     def account(self) -> Account:
         return Account(**self.cleaned_data)
+
+
+class WebhookForm(forms.Form):
+    """Where a seller's events are sent."""
+
+    url = forms.CharField(
+        label=_("Address"),
+        max_length=500,
+        help_text=_("An https:// address of your receiver."),
+        widget=forms.TextInput(attrs={"inputmode": "url"}),
+    )
+    types = forms.MultipleChoiceField(
+        label=_("Event types"),
+        required=False,
+        help_text=_("Without any, every event is sent."),
+        widget=forms.CheckboxSelectMultiple,
+        choices=[
+            (code, text) for code, text in changes.TYPES.items() if code in changes.OF_SELLERS
+        ],
+    )

@@ -1,8 +1,8 @@
 """Seller pages of this app, under /s/<marketplace>/."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from sellers import key_views, views
+from sellers import key_views, views, webhook_views
 
 urlpatterns = [
     path("api-keys/", key_views.keys, name="shop_api_keys"),
@@ -19,6 +19,17 @@ urlpatterns = [
         name="shop_invitation_withdraw",
     ),
     path("invitations/<str:link>/", views.accept_invitation, name="shop_invitation"),
+    path("webhooks/", webhook_views.webhooks, name="shop_webhooks"),
+    re_path(
+        "^webhooks/(?P<public_id>whe_[0-9a-z]{26})/(?P<deed>test|enable|disable|delete)/$",
+        webhook_views.act_on_webhook,
+        name="shop_webhook_deed",
+    ),
+    path(
+        "webhooks/<slug:public_id>/messages/<slug:message_id>/replay/",
+        webhook_views.replay_webhook,
+        name="shop_webhook_replay",
+    ),
     path("profile/", views.profile, name="shop_profile"),
     path("bank-account/", views.bank_account, name="shop_bank_account"),
     path("bank-account/change/", views.change_bank_account, name="shop_bank_account_change"),

@@ -1,6 +1,7 @@
 """Exports that a worker writes to a file, asked for by a person or through the API.
 
-Each is a JobRun of kind `export.<what>`; when it is done its file lies under MEDIA_ROOT, in a
+Each is a JobRun of kind `export.<what>`, whose key begins with the public id of the seller that it
+is limited to, if it is; when it is done its file lies under MEDIA_ROOT, in a
 folder of its marketplace, and is served to those who may export. Files are kept for a week. What
 is in them is settlements.exports' business.
 """
@@ -13,13 +14,18 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from marketplace import audit, jobs, tenancy
+from marketplace import audit, jobs, outbox, tenancy
 from marketplace.models import JobRun
 from marketplace.refusals import Refused, gettext_noop
+from sellers.models import Seller
 from settlements import exports
 
 PREFIX = "export."
 KEPT = timedelta(days=7)
+
+
+FOR_SELLERS = ("settlement_lines", "statements")  # the journal is the marketplace's own
+CANCELLED = "cancelled"  # the error of an export that nobody waits for any more
 
 
 class FileGone(Refused):
@@ -27,21 +33,43 @@ class FileGone(Refused):
     message = gettext_noop("The file of this export is no longer kept. Ask for a new one.")
 
 
-def rows():
-    """The exports of the marketplace in use, newest first."""
-    return JobRun.objects.filter(kind__in=[PREFIX + kind for kind in exports.KINDS]).order_by("-id")
+class NotCancellable(Refused):
+    code = "export_not_cancellable"
+    message = gettext_noop("The export is being written or has ended.")
 
 
-def ask(kind: str, *, by, at: datetime) -> JobRun:
-    """Ask for an export of the marketplace in use. The caller sees to it that a worker writes it.
+def rows(seller: Seller | None = None):
+    """The exports of the marketplace in use, or of one of its sellers, newest first."""
+    found = JobRun.objects.filter(kind__in=[PREFIX + kind for kind in exports.KINDS])
+    if seller is not None:
+        found = found.filter(key__startswith=f"{seller.public_id}-")
+    return found.order_by("-id")
+
+
+def ask(kind: str, *, by, at: datetime, seller: Seller | None = None) -> JobRun:
+    """Ask for an export of the marketplace in use, or one seller's part. A worker will write it.
 
     `kind` is one of exports.KINDS. Files that were kept long enough go away at this occasion.
     """
     if kind not in exports.KINDS:
         raise KeyError(kind)
-    job = JobRun.objects.create(kind=PREFIX + kind, key=f"{at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex}")
+    whose = f"{seller.public_id}-" if seller else ""
+    key = f"{whose}{at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex}"
+    job = JobRun.objects.create(kind=PREFIX + kind, key=key)
+    outbox.add("export.asked", job_id=job.pk)
     audit.record("export.asked", by=by, at=at, obj=job, data={"kind": kind})
     _drop_old(at)
+    return job
+
+
+@transaction.atomic
+def cancel(job: JobRun, *, by, at: datetime) -> JobRun:
+    """Have an export that waits for a worker not written. Raises NotCancellable."""
+    job = _held(job.pk)
+    if job is None or job.state != JobRun.State.QUEUED:
+        raise NotCancellable()
+    job = jobs.begin(job.kind, job.key, at=at, by=by)
+    jobs.fail(job, CANCELLED, at=at, by=by)
     return job
 
 
@@ -93,7 +121,7 @@ def _write(job: JobRun) -> dict:
     partial = file.with_suffix(".part")
     # The mark at its beginning lets Korean spreadsheets read it as UTF-8.
     with partial.open("w", encoding="utf-8-sig", newline="") as out:
-        count = exports.write(job.kind.removeprefix(PREFIX), out)
+        count = exports.write(job.kind.removeprefix(PREFIX), out, seller_id=_seller_id(job))
     digest = hashlib.sha256()
     with partial.open("rb") as written:
         while block := written.read(1 << 20):
@@ -101,6 +129,13 @@ def _write(job: JobRun) -> dict:
     size = partial.stat().st_size
     partial.replace(file)
     return {"rows": count, "bytes": size, "sha256": digest.hexdigest()}
+
+
+def _seller_id(job: JobRun) -> int | None:
+    first, _, rest = job.key.partition("-")
+    if "-" not in rest:
+        return None
+    return Seller.objects.values_list("pk", flat=True).get(public_id=first)
 
 
 def _drop_old(at: datetime) -> None:

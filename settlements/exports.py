@@ -50,6 +50,7 @@ JOIN orders_order n ON n.marketplace_id = s.marketplace_id AND n.id = l.order_id
 JOIN sellers_seller r ON r.marketplace_id = s.marketplace_id AND r.id = s.seller_id
 JOIN settlements_statement t ON t.marketplace_id = s.marketplace_id AND t.id = s.statement_id
 WHERE s.marketplace_id = %(marketplace)s
+      AND (%(seller)s::bigint IS NULL OR s.seller_id = %(seller)s::bigint)
 ORDER BY n.number COLLATE "C", l.number, s.sequence
 """
 
@@ -82,6 +83,7 @@ SELECT r.code, t.due_on, t.state, t.closed_on, t.lines, t.list_amount, t.seller_
 FROM settlements_statement t
 JOIN sellers_seller r ON r.marketplace_id = t.marketplace_id AND r.id = t.seller_id
 WHERE t.marketplace_id = %(marketplace)s
+      AND (%(seller)s::bigint IS NULL OR t.seller_id = %(seller)s::bigint)
 ORDER BY r.code COLLATE "C", t.due_on
 """
 
@@ -103,17 +105,18 @@ LEFT JOIN settlements_statement t ON t.marketplace_id = e.marketplace_id
      AND t.public_id = j.reference
 LEFT JOIN sellers_seller r ON r.marketplace_id = e.marketplace_id AND r.id = t.seller_id
 WHERE e.marketplace_id = %(marketplace)s
+      AND (%(seller)s::bigint IS NULL OR t.seller_id = %(seller)s::bigint)
 ORDER BY j.template, r.code COLLATE "C", t.due_on, a.code COLLATE "C", e.debit, e.credit
 """
 
 
-def write(kind: str, out: TextIO) -> int:
-    """Write an export of the marketplace in use; returns the number of rows."""
+def write(kind: str, out: TextIO, *, seller_id: int | None = None) -> int:
+    """Write an export of the marketplace in use, or one seller's; returns the number of rows."""
     columns, rows = KINDS[kind]
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     count = 0
-    for row in rows():
+    for row in rows(seller_id):
         writer.writerow([_cell(value) for value in row])
         count += 1
     return count
@@ -126,9 +129,9 @@ def _cell(value: object) -> object:
     return value
 
 
-def _lines() -> Iterator[tuple]:
+def _lines(seller_id: int | None) -> Iterator[tuple]:
     terms: dict[int, tuple] = {}
-    for *row, terms_id, charges in _rows("exported_lines", _LINES):
+    for *row, terms_id, charges in _rows("exported_lines", _LINES, seller_id):
         if terms_id not in terms:
             terms[terms_id] = _named_terms(terms_id)
         schedule, version, rules = terms[terms_id]
@@ -148,9 +151,9 @@ def _named_terms(terms_id: int) -> tuple:
     return version.schedule.code, version.number, rules
 
 
-def _statements() -> Iterator[tuple]:
+def _statements(seller_id: int | None) -> Iterator[tuple]:
     for *row, components, carry_in, payable, reserve, income, local, payout, carry_out in _rows(
-        "exported_statements", _STATEMENTS
+        "exported_statements", _STATEMENTS, seller_id
     ):
         told = (
             f"{component} fee={fee} vat={vat}"
@@ -160,16 +163,17 @@ def _statements() -> Iterator[tuple]:
         yield *row, "; ".join(told), *amounts
 
 
-def _journal() -> Iterator[tuple]:
-    yield from _rows("exported_journal", _JOURNAL)
+def _journal(seller_id: int | None) -> Iterator[tuple]:
+    yield from _rows("exported_journal", _JOURNAL, seller_id)
 
 
-def _rows(name: str, query: str) -> Iterator[tuple]:
+def _rows(name: str, query: str, seller_id: int | None) -> Iterator[tuple]:
     with connection.cursor():  # opens the connection, should this be its first use
-        return runs.stream(name, query, {"marketplace": tenancy.current_id()})
+        words = {"marketplace": tenancy.current_id(), "seller": seller_id}
+        return runs.stream(name, query, words)
 
 
-KINDS: dict[str, tuple[tuple[str, ...], Callable[[], Iterator[tuple]]]] = {
+KINDS: dict[str, tuple[tuple[str, ...], Callable[[int | None], Iterator[tuple]]]] = {
     "settlement_lines": (LINE_COLUMNS, _lines),
     "statements": (STATEMENT_COLUMNS, _statements),
     "journal": (JOURNAL_COLUMNS, _journal),

@@ -66,6 +66,11 @@ def serve_shard(*, marketplace_id: int, on: str, shard_id: int) -> None:
         close_day.delay(marketplace_id=marketplace_id, on=on)
 
 
+def begin_export(marketplace: Marketplace, *, at, job_id: int) -> None:
+    """Have a worker write an export that was asked for; a handler of the outbox."""
+    write_export.delay(marketplace_id=marketplace.pk, job_id=job_id)
+
+
 @shared_task
 def write_export(*, marketplace_id: int, job_id: int) -> None:
     """Write the file of an export. A second delivery finds it done."""

@@ -115,7 +115,7 @@ def claim(endpoint_id: int, *, at: datetime) -> Claimed | None:
         delivery.attempts,
         endpoint.url,
         delivery.message_id,
-        json.dumps(delivery.body, ensure_ascii=False, sort_keys=True).encode(),
+        text_of(delivery).encode(),
         endpoints.secrets_of(endpoint, at=at),
     )
 
@@ -201,6 +201,11 @@ def send_test(endpoint: WebhookEndpoint, *, by, at: datetime) -> WebhookDelivery
     )
     audit.record("webhookendpoint.tested", by=by, at=at, obj=endpoint)
     return delivery
+
+
+def text_of(delivery: WebhookDelivery) -> str:
+    """The body as it is sent, the same at each attempt."""
+    return json.dumps(delivery.body, ensure_ascii=False, sort_keys=True)
 
 
 def forget_old(*, at: datetime) -> int:

@@ -3,13 +3,16 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from settlements.api import viewsets
+from settlements.api import exports, viewsets
 
 router = SimpleRouter()
 router.register("statements", viewsets.StatementViewSet, "api_statement")
 router.register("settlement-lines", viewsets.SettlementLineViewSet, "api_settlement_line")
 router.register("balances", viewsets.BalanceViewSet, "api_balance")
+router.register("exports", exports.ExportViewSet, "api_export")
+router.register("jobs", exports.JobViewSet, "api_job")
 urlpatterns = [
+    path("exports/files/<str:token>/", exports.file, name="api_export_file"),
     *router.urls,
     path(
         "fees/estimate/",

@@ -100,7 +100,7 @@ class TestWrite:
     def test_leaves_nothing_half_written_and_can_be_tried_again(self, market, monkeypatch):
         job = ask(market)
 
-        def die(kind, out):
+        def die(kind, out, **limits):
             out.write("half")
             raise OSError("disk full")
 

@@ -1,0 +1,180 @@
+"""The admin's pages of webhooks: endpoints, what was sent to them, and how each attempt ended."""
+
+from functools import partial
+
+from django import forms
+from django.contrib import messages
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+
+from marketplace import changes, models
+from marketplace.admin import (
+    ProcessAdmin,
+    ReadOnlyAdmin,
+    RowsInline,
+    SimpleListFilter,
+    TenantAdmin,
+    action,
+    display,
+    register,
+    state_column,
+)
+from marketplace.refusals import Refused
+from marketplace.webhooks import deliveries, endpoints, targets
+
+
+class EndpointForm(forms.ModelForm):
+    url = forms.CharField(
+        label=_("Address"),
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="https://",
+    )
+    types = forms.MultipleChoiceField(
+        label=_("Event types"),
+        choices=list(changes.TYPES.items()),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text=_("Without any, every event is sent."),
+    )
+
+    class Meta:
+        model = models.WebhookEndpoint
+        fields = ("url", "types", "description")
+
+    def clean_url(self):
+        url = self.cleaned_data["url"]
+        try:
+            targets.check(url)
+        except Refused as refused:
+            raise forms.ValidationError(refused.text(gettext), refused.code) from refused
+        return url
+
+
+@register(models.WebhookEndpoint)
+class WebhookEndpointAdmin(ProcessAdmin):
+    form = EndpointForm
+    list_display = ["url", "seller", state_column(), "failures", "paused_until", "created_at"]
+    list_filter = ["state"]
+    list_select_related = ["seller"]
+    ordering = ["-id"]
+    readonly_fields = ["seller", "state", "disabled_for", "failures", "paused_until"]
+    actions = ["send_test", "rotate_secret", "enable", "disable"]
+
+    def has_add_permission(self, request):
+        return TenantAdmin.has_add_permission(self, request)
+
+    def get_readonly_fields(self, request, obj=None):
+        return self.readonly_fields if obj else []
+
+    def save_model(self, request, obj, form, change):
+        words = {name: form.cleaned_data[name] for name in ("url", "types", "description")} | {
+            "by": request.user,
+            "at": timezone.now(),
+        }
+        if change:
+            endpoints.edit(obj, **words)
+            return
+        made = endpoints.create(**words)
+        obj.pk = made.endpoint.pk
+        self._show_secret(request, made)
+
+    def log_addition(self, request, obj, message):
+        """The process has recorded it."""
+
+    log_change = log_addition
+
+    @action(description=_("Send a test message"), permissions=["change"])
+    def send_test(self, request, queryset):
+        self._each(request, queryset, deliveries.send_test)
+
+    @action(description=_("Replace the secret"), permissions=["change"])
+    def rotate_secret(self, request, queryset):
+        for endpoint in queryset:
+            made = endpoints.rotate_secret(endpoint, by=request.user, at=timezone.now())
+            self._show_secret(request, made)
+
+    @action(description=_("Enable selected endpoints"), permissions=["change"])
+    def enable(self, request, queryset):
+        self._each(request, queryset, endpoints.enable)
+
+    @action(description=_("Disable selected endpoints"), permissions=["change"])
+    def disable(self, request, queryset):
+        self._each(request, queryset, endpoints.disable)
+
+    def _each(self, request, queryset, process):
+        now = {"by": request.user, "at": timezone.now()}
+        self.ask_for_each(request, queryset, partial(process, **now))
+
+    def _show_secret(self, request, made):
+        told = gettext("The secret of %(url)s is shown this once:") % {"url": made.endpoint.url}
+        messages.success(request, format_html("{} <code>{}</code>", told, made.secret))
+
+
+class AttemptInline(RowsInline):
+    model = models.WebhookAttempt
+    fields = ["at", "outcome", "milliseconds", "answer"]
+    ordering = ["pk"]
+
+
+class ProgressFilter(SimpleListFilter):
+    title = _("progress")
+    parameter_name = "progress"
+
+    def lookups(self, request, model_admin):
+        return [
+            ("waiting", _("Waiting")),
+            ("delivered", _("Delivered")),
+            ("dead", _("Given up")),
+        ]
+
+    def queryset(self, request, queryset):
+        known = {name for name, _ in self.lookup_choices}
+        return queryset.in_progress([self.value()]) if self.value() in known else queryset
+
+
+@register(models.WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    list_display = [
+        "message_id",
+        "type",
+        "endpoint",
+        "attempts",
+        "last_outcome",
+        "due_at",
+        "delivered_at",
+        "dead_at",
+    ]
+    list_filter = [ProgressFilter]
+    list_select_related = ["endpoint"]
+    ordering = ["-id"]
+    search_fields = ["=message_id"]
+    exclude = ["body", "claimed_until"]
+    readonly_fields = ["payload"]
+    inlines = [AttemptInline]
+    actions = ["replay"]
+
+    @display(description=_("body"))
+    def payload(self, delivery):
+        return deliveries.text_of(delivery)
+
+    @action(description=_("Send selected messages once more"), permissions=["replay"])
+    def replay(self, request, queryset):
+        now = {"by": request.user, "at": timezone.now()}
+        self.ask_for_each(request, queryset, partial(deliveries.replay, **now))
+
+    def has_replay_permission(self, request):
+        return request.user.has_perm("marketplace.change_webhookendpoint")
+
+
+@register(models.Change)
+class ChangeAdmin(ReadOnlyAdmin):
+    """The change feed, newest first."""
+
+    list_display = ["type", "object_id", "seller", "at", "public_id"]
+    list_select_related = ["seller"]
+    ordering = ["-id"]
+    search_fields = ["=object_id", "=public_id"]
