@@ -44,7 +44,9 @@ def webhooks(request, marketplace):
         "endpoints": own,
         "deliveries": sent.order_by("-pk")[:SHOWN],
     }
-    return render(request, "sellers/webhooks.html", context, status=status)
+    response = render(request, "sellers/webhooks.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @seller_page(owner_only=True)

@@ -11,7 +11,7 @@ from marketplace.tests.make import ApiClient, api_key
 from marketplace.webhooks import endpoints
 from orders import claims
 from orders.models import OrderLine
-from settlements import nights, runs
+from settlements import export_jobs, nights, runs
 from settlements.models import Statement
 from settlements.tests import make
 
@@ -58,7 +58,9 @@ class ApiMarket:
         endpoint = endpoints.create(
             "https://hooks.example.com/jangteo", seller_id=self.own.pk, by=None, at=at
         ).endpoint
+        job = export_jobs.ask("statements", seller=self.own, by=None, at=at)
         self.names = {
+            "job": f"job_{job.key.rpartition('-')[2]}",
             "endpoint": endpoint.public_id,
             "seller": self.own.public_id,
             "order": line.order.public_id,

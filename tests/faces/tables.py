@@ -4,6 +4,7 @@ Values are of rows of the victim, or of alpha where rows belong to no seller.
 """
 
 from marketplace import tenancy
+from marketplace.models import WebhookDelivery, WebhookEndpoint
 from orders.models import Claim, OrderLine, Shipment
 from sellers.models import Invitation
 from settlements.models import SettlementLine, Statement
@@ -76,6 +77,15 @@ SELLER_PAGES = {
     "shop_member_remove": lambda people: {"user": people.owner.pk},
     "shop_invitation_withdraw": _public_id(Invitation),
     "shop_profile": _none,
+    "shop_webhooks": _none,
+    "shop_webhook_deed": lambda people: {
+        "public_id": people.first(WebhookEndpoint).public_id,
+        "deed": "disable",
+    },
+    "shop_webhook_replay": lambda people: {
+        "public_id": people.first(WebhookEndpoint).public_id,
+        "message_id": people.first(WebhookDelivery).message_id,
+    },
     "shop_orders": _none,
     "shop_order": lambda people: {"public_id": people.order().public_id},
     "shop_order_cancel": lambda people: {"public_id": people.order().public_id},

@@ -23,6 +23,7 @@ from marketplace.models import (
     User,
 )
 from marketplace.tests import make
+from marketplace.webhooks import deliveries, endpoints
 from orders.models import (
     ImportProfile,
     Order,
@@ -95,6 +96,7 @@ def make_world() -> World:
     with tenancy.use(alpha.pk):
         victim, neighbour = Seller.objects.order_by("code")[:2]
         _fill_gaps(victim, operator)
+        _send_webhooks(victim, operator)
     with tenancy.use(beta.pk):
         foreign = Seller.objects.order_by("code").first()
     return World(
@@ -154,6 +156,12 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)
     approvals.ask(kind, draft, by=operator, at=AT, reason="비밀 사유")
+
+
+def _send_webhooks(victim: Seller, operator: User) -> None:
+    words = {"by": operator, "at": AT}
+    made = endpoints.create("https://secret.example/", seller_id=victim.pk, **words)
+    deliveries.send_test(made.endpoint, **words)
 
 
 def _operator(marketplace, email) -> User:
