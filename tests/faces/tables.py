@@ -63,7 +63,7 @@ ADMIN_PAGES = {
 }
 
 # What names no row.
-GIVEN = {"marketplace": "alpha", "kind": "csv", "link": NOWHERE}
+GIVEN = {"marketplace": "alpha", "kind": "csv", "year": 2026, "link": NOWHERE}
 
 SELLER_PAGES = {
     "shop_home": _none,
@@ -99,6 +99,9 @@ SELLER_PAGES = {
     "shop_statements": _none,
     "shop_statement": _public_id(Statement),
     "shop_line": _line,
+    "shop_lines_file": _public_id(Statement),
+    "shop_downloads": _none,
+    "shop_statements_file": _none,
     "shop_claims": _none,
     "shop_claim": _public_id(Claim),
 }
