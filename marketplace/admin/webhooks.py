@@ -4,24 +4,17 @@ from functools import partial
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import SimpleListFilter, register
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from marketplace import changes, models
-from marketplace.admin import (
-    ProcessAdmin,
-    ReadOnlyAdmin,
-    RowsInline,
-    SimpleListFilter,
-    TenantAdmin,
-    action,
-    display,
-    register,
-    state_column,
-)
+from marketplace.admin.cells import state_column
+from marketplace.admin.pages import ProcessAdmin, ReadOnlyAdmin, RowsInline, TenantAdmin
 from marketplace.refusals import Refused
 from marketplace.webhooks import deliveries, endpoints, targets
 

@@ -1,0 +1,163 @@
+"""The kinds of pages: rows of a marketplace, those only looked at, those that processes make.
+
+Rows of a marketplace appear once one is chosen. Most of them are written by processes, so most
+pages only show; what can be done is an action that calls one process.
+"""
+
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from unfold.admin import ModelAdmin, TabularInline
+
+from marketplace import audit, tenancy
+from marketplace.refusals import Refused
+
+COUNTED = 10_000  # rows of a list; beyond them a page is found by filters, not by leafing
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than anybody leafs, so that a list does not slow as history grows."""
+
+    @cached_property
+    def count(self):
+        return self.object_list.order_by()[:COUNTED].count()
+
+
+class Placed:
+    """Where a list stands in the sidebar (admin_site.SECTIONS). Without a section of its own it
+    stands under its app's; a low `place` puts it before its neighbours.
+    """
+
+    section = ""
+    place = 50
+
+
+class TenantAdmin(Placed, ModelAdmin):
+    """A model whose rows a marketplace owns. Without a chosen marketplace it is not there."""
+
+    paginator = CappedPaginator
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_module_permission(self, request):
+        return has_chosen() and super().has_module_permission(request)
+
+    def has_view_permission(self, request, obj=None):
+        return has_chosen() and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request):
+        return has_chosen() and super().has_add_permission(request)
+
+    def has_change_permission(self, request, obj=None):
+        return has_chosen() and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request, obj=None):
+        return has_chosen() and super().has_delete_permission(request, obj)
+
+    def ask_for_each(self, request, queryset, process):
+        """Call `process(row)` for each selected row; tell which were refused, and why."""
+        done = 0
+        for row in queryset:
+            try:
+                process(row)
+            except Refused as refused:
+                self.message_user(request, f"{row}: {refused.text(gettext)}", messages.WARNING)
+            else:
+                done += 1
+        if done:
+            self.message_user(request, gettext("%(count)s done.") % {"count": done})
+
+    def page(self, request, template, *, title, **context):
+        """A page of our own inside the admin. Its template extends admin/page.html."""
+        context |= {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+        return TemplateResponse(request, template, context)
+
+    def found(self, request, object_id):
+        """The row of an address, or 404: of another marketplace's rows none is there.
+
+        Whoever may not look at such rows, or has chosen no marketplace, is refused.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        return row
+
+    def list_url(self) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    # Django's own log keeps names of rows beside no marketplace. Ours is the audit trail.
+
+    def log_addition(self, request, obj, message):
+        _record("added", request, obj, {})
+
+    def construct_change_message(self, request, form, formsets, add=False):
+        return form.changed_data
+
+    def log_change(self, request, obj, message):
+        _record("changed", request, obj, {"fields": message})
+
+    def log_deletions(self, request, queryset):
+        for obj in queryset:
+            _record("deleted", request, obj, {})
+
+    def history_view(self, request, object_id, extra_context=None):
+        trail = reverse("admin:marketplace_auditentry_changelist")
+        kind = self.opts.label_lower
+        return redirect(f"{trail}?object_type={kind}&object_key={object_id}")
+
+
+class ReadOnlyAdmin(TenantAdmin):
+    """Rows that processes write and people look at."""
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+class ProcessAdmin(TenantAdmin):
+    """Rows that a process makes and ends; in between, some of their fields are edited."""
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+class RowsInline(TabularInline):
+    """The parts of a row, to look at."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
+def has_chosen() -> bool:
+    return tenancy.current_id_or_none() is not None
+
+
+def _record(deed, request, obj, data):
+    audit.record(
+        f"{obj._meta.model_name}.{deed}", by=request.user, at=timezone.now(), obj=obj, data=data
+    )

@@ -1,0 +1,65 @@
+"""Pages of the audit trail."""
+
+from django.contrib import admin
+from django.contrib.admin import SimpleListFilter, register
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.decorators import display
+
+from marketplace import models, tenancy
+from marketplace.admin.pages import ReadOnlyAdmin
+from marketplace.admin_site import HIDDEN
+
+
+class ColleagueFilter(SimpleListFilter):
+    """By people of this marketplace: the table of users holds those of others, too."""
+
+    title = _("actor")
+    parameter_name = "actor"
+
+    def lookups(self, request, model_admin):
+        members = models.User.objects.filter(memberships__marketplace=tenancy.current_id())
+        return [(user.pk, str(user)) for user in members.distinct().order_by("email")]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(actor=self.value()) if self.value() else queryset
+
+
+@register(models.AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """Who did what, when and why."""
+
+    place = 20
+    list_display = ["at", "actor", "action", "about", "reason"]
+    list_filter = [("at", RangeDateTimeFilter), ColleagueFilter]
+    list_filter_submit = True
+    list_select_related = ["actor"]
+    ordering = ["-at", "-id"]
+    search_fields = ["action__exact", "object_key__exact"]
+    search_help_text = _("An action such as claim.approved, or an object's number, in full.")
+    fields = readonly_fields = ["at", "actor", "action", "about", "reason", "data"]
+
+    @display(description=_("object"))
+    def about(self, entry):
+        page = _pages_by_label().get(entry.object_type)
+        if page is None:
+            return f"{entry.object_type} {entry.object_key}".strip() or "-"
+        name = f"{capfirst(page.opts.verbose_name)} {entry.object_key}"
+        if not entry.object_key:
+            return name
+        view = f"admin:{page.opts.app_label}_{page.opts.model_name}_change"
+        return format_html('<a href="{}">{}</a>', reverse(view, args=[entry.object_key]), name)
+
+
+def _pages_by_label() -> dict:
+    return {model._meta.label_lower: page for model, page in admin.site._registry.items()}
+
+
+@register(models.AuditSeal)
+class AuditSealAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = ["number", "sealed_at", "entries", "hash"]
+    ordering = ["-number"]
