@@ -13,7 +13,7 @@ from typing import Final
 
 from django.utils import translation
 
-from marketplace import jobs
+from marketplace import jobs, sheets
 from marketplace.models import JobRow, JobRun
 from marketplace.refusals import Refused
 from orders.gathering import At, Told
@@ -71,7 +71,7 @@ class Report:
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow(COLUMNS)
             for row in self._in_order():
-                writer.writerow([_harmless(value) for value in row])
+                writer.writerow([sheets.harmless(value) for value in row])
 
     def digest(self) -> str:
         digest = hashlib.sha256()
@@ -120,10 +120,3 @@ class Report:
 def storable(text: str) -> str:
     """A text of any row as a table can keep it."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
-
-
-def _harmless(value):
-    """A spreadsheet would run a text that begins like a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value

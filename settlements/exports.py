@@ -12,7 +12,7 @@ from typing import TextIO
 
 from django.db import connection
 
-from marketplace import tenancy
+from marketplace import sheets, tenancy
 from settlements import runs
 from settlements.models import FeeRule, FeeScheduleVersion, LineTerms
 
@@ -117,16 +117,9 @@ def write(kind: str, out: TextIO, *, seller_id: int | None = None) -> int:
     writer.writerow(columns)
     count = 0
     for row in rows(seller_id):
-        writer.writerow([_cell(value) for value in row])
+        writer.writerow([sheets.harmless(value) for value in row])
         count += 1
     return count
-
-
-def _cell(value: object) -> object:
-    """A text that a spreadsheet would run as a formula is marked as text; numbers are not."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
 
 
 def _lines(seller_id: int | None) -> Iterator[tuple]:
