@@ -25,6 +25,7 @@ from marketplace.refusals import Refused
 from settlements import (
     admin_forms,
     fee_trials,
+    ledger,
     models,
     percents,
     rate_cards,
@@ -33,7 +34,6 @@ from settlements import (
     schedule_files,
     schedule_import,
 )
-from settlements.admin_statements import component_names
 
 SHOWN_PROBLEMS = 100
 _WHAT = {
@@ -86,7 +86,7 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         number = request.GET.get("page", "1")
         number = max(int(number), 1) if number.isdecimal() and len(number) < 6 else 1
         counts, rows, is_more = {}, [], False
-        names = component_names()
+        names = ledger.component_names()
         if live is not None:
             counts = schedule_comparison.counts(live, version)
             rows, is_more = schedule_comparison.page(live, version, what, number=number)
@@ -123,7 +123,7 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         initial = {"on": version.valid_from, "quantity": 1, "stream": "goods"}
         form = admin_forms.LineForm(request.GET or None, initial=initial)
         trials = []
-        names = component_names()
+        names = ledger.component_names()
         if form.is_valid():
             sides = [(gettext("In force"), live), (gettext("This version"), version)]
             trials = [

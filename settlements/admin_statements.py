@@ -47,24 +47,6 @@ SHOWN_EXPORTS = 30
 SHOWN_NIGHTS = 14
 
 
-def component_names() -> dict[str, str]:
-    """The marketplace's words for fee components: the names of their revenue accounts."""
-    rows = models.Account.objects.filter(code__startswith=ledger.FEE_REVENUE)
-    return {
-        code.removeprefix(ledger.FEE_REVENUE): name
-        for code, name in rows.values_list("code", "name")
-    }
-
-
-def lines_of(statement):
-    """Its lines. The days that it names spare the database every other month."""
-    return models.SettlementLine.objects.filter(
-        statement_id=statement.pk,
-        basis_on__gte=statement.first_basis_on or date.max,
-        basis_on__lte=statement.last_basis_on or date.min,
-    )
-
-
 def line_url(line) -> str:
     """A line's own address names its day, so that only one month is searched for it."""
     name = "admin:settlements_settlementline_change"
@@ -108,7 +90,7 @@ class StatementAdmin(ReadOnlyAdmin):
     def change_view(self, request, object_id, form_url="", extra_context=None):
         statement = self.found(request, object_id)
         differences = _verified(request, statement) if request.method == "POST" else None
-        page = paging.page(request.GET, lines_of(statement))
+        page = paging.page(request.GET, models.SettlementLine.objects.of_statement(statement))
         sold = OrderLine.objects.select_related("order").in_bulk(
             {line.order_line_id for line in page}
         )
@@ -118,7 +100,7 @@ class StatementAdmin(ReadOnlyAdmin):
             title=gettext("Statement %(id)s") % {"id": statement.public_id},
             statement=statement,
             state=state_column()(statement),
-            steps=statement_sums.steps(statement, component_names()),
+            steps=statement_sums.steps(statement, ledger.component_names()),
             journal=journal_of(statement),
             page=page,
             rows=[
@@ -274,7 +256,7 @@ class SettlementLineAdmin(BulkAdmin):
         except explanations.LineDiffers as refused:
             messages.error(request, refused.text(gettext))
             components = ()
-        names = component_names()
+        names = ledger.component_names()
         statement = models.Statement.objects.select_related("seller").get(pk=line.statement_id)
         return self.page(
             request,

@@ -15,6 +15,7 @@ from decimal import Decimal
 import xlsxwriter
 from django.utils.translation import gettext
 
+from marketplace import sheets
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
@@ -28,7 +29,6 @@ TYPES = {
 }
 MOST_LINES = 20_000  # of one file: about what a page may take to make
 _BATCH = 2_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class TooManyLines(Refused):
@@ -126,7 +126,7 @@ def _of_statement(row: Statement, amount) -> list:
 def _lines(statement: Statement, amount) -> Iterator[list]:
     """A batch at a time: memory holds no more, however long the statement."""
     last = 0
-    rows = shop_statements.lines_of(statement).order_by("pk")
+    rows = SettlementLine.objects.of_statement(statement).order_by("pk")
     while batch := list(rows.filter(pk__gt=last)[:_BATCH]):
         last = batch[-1].pk
         for shown in shop_statements.shown(batch):
@@ -159,7 +159,7 @@ def _csv(table: Table) -> bytes:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(table.columns)
     for row in table.rows:
-        writer.writerow([_text(value) if isinstance(value, str) else value for value in row])
+        writer.writerow([sheets.harmless(value) for value in row])
     return out.getvalue().encode("utf-8-sig")
 
 
@@ -180,7 +180,7 @@ def _xlsx(table: Table) -> bytes:
         for at, row in enumerate(table.rows, 1):
             for column, value in enumerate(row):
                 if isinstance(value, str):
-                    sheet.write_string(at, column, _text(value))
+                    sheet.write_string(at, column, str(sheets.harmless(value)))
                 elif isinstance(value, date):
                     sheet.write_datetime(at, column, value, day)
                 elif isinstance(value, Decimal):
@@ -188,8 +188,3 @@ def _xlsx(table: Table) -> bytes:
                 elif value is not None:
                     sheet.write_number(at, column, value)
     return out.getvalue()
-
-
-def _text(text: str) -> str:
-    """A text that a spreadsheet would run as a formula is marked as text."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

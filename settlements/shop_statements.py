@@ -4,7 +4,6 @@ Everything here is asked of one seller; another seller's statement does not exis
 """
 
 from dataclasses import dataclass
-from datetime import date
 
 from marketplace import paging
 from orders.models import OrderLine
@@ -39,19 +38,9 @@ def of_seller(seller: Seller):
     return Statement.objects.filter(seller=seller)
 
 
-def lines_of(statement: Statement):
-    """The lines of a statement; its own days spare the database all other months."""
-    return SettlementLine.objects.filter(
-        statement_id=statement.pk,
-        seller_id=statement.seller_id,
-        basis_on__gte=statement.first_basis_on or date.max,
-        basis_on__lte=statement.last_basis_on or date.min,
-    )
-
-
 def page_of_lines(parameters, statement: Statement) -> paging.Page:
     """A page of a statement's lines as they are shown; two queries."""
-    page = paging.page(parameters, lines_of(statement))
+    page = paging.page(parameters, SettlementLine.objects.of_statement(statement))
     return paging.Page(shown(page.rows), page.newer, page.older)
 
 
@@ -70,7 +59,8 @@ def explained(statement: Statement, order: str, number: int, sequence: int) -> E
     )
     if sold is None:
         return None
-    line = lines_of(statement).filter(order_line_id=sold.pk, sequence=sequence).first()
+    lines = SettlementLine.objects.of_statement(statement)
+    line = lines.filter(order_line_id=sold.pk, sequence=sequence).first()
     if line is None:
         return None
     held = grades.grade_on([line.seller_id], line.rate_on).get(line.seller_id)

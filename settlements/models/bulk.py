@@ -5,12 +5,25 @@ orphans instead. Nothing refers to them. Their tables, keys and trigger are writ
 the first migration, since Django cannot express partitioning.
 """
 
+from datetime import date
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import constraints
-from marketplace.models import TenantModel
+from marketplace.models import TenantModel, scoped
+
+
+class SettlementLineQuerySet(models.QuerySet):
+    def of_statement(self, statement):
+        """The lines of a statement; its own days spare the database all other months."""
+        return self.filter(
+            statement_id=statement.pk,
+            seller_id=statement.seller_id,
+            basis_on__gte=statement.first_basis_on or date.max,
+            basis_on__lte=statement.last_basis_on or date.min,
+        )
 
 
 class SettlementLine(TenantModel):
@@ -43,6 +56,8 @@ class SettlementLine(TenantModel):
     fee = models.BigIntegerField(_("fees"))
     vat = models.BigIntegerField(_("VAT on fees"))
     net = models.BigIntegerField(_("net"))
+
+    objects = scoped(SettlementLineQuerySet)
 
     class Meta(TenantModel.Meta):
         db_table = "settlement_line"
