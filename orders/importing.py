@@ -89,7 +89,7 @@ def import_files(
     marketplace's, and files that the profile does not fit.
     """
     with tenancy.use(marketplace_id, durable=True) as marketplace:
-        body, profile = _profile(profile_code)
+        body, profile = own_profile(profile_code)
         _refuse_unfit(marketplace, profile)
     files = assign(profile, paths)
     names = [path.name for _, path in files]
@@ -138,7 +138,7 @@ def assign(profile: Profile, paths: Sequence[Path]) -> list[tuple[str, Path]]:
     return [(role, path) for role, paths in found.items() for path in paths]
 
 
-def _profile(code: str) -> tuple[Any, Profile]:
+def own_profile(code: str) -> tuple[Any, Profile]:
     """The marketplace's profile of this code; one that comes with the project becomes its own."""
     row = ImportProfile.objects.filter(code=code).first()
     if row is None:

@@ -4,16 +4,28 @@ A seller who applies by themselves goes through the application instead.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from django.db import transaction
 
 from marketplace import audit
-from sellers.models import Seller
+from sellers.models import Seller, SellerProfile
 
 _BATCH = 5_000
 _SAMPLE = 20  # codes of new sellers that the audit entry names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRow:
+    """Who a seller is and how to reach them, where that is known."""
+
+    company: str
+    representative: str
+    mail_order_report: str
+    address: str
+    phone: str
+    contact_email: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +37,7 @@ class SellerRow:
     joined_on: date
     seller_type: str = Seller.Type.SOLE_PROPRIETOR
     business_number: str = ""
+    profile: ProfileRow | None = None
 
 
 @transaction.atomic
@@ -55,6 +68,14 @@ def ensure_sellers(rows: Iterable[SellerRow], *, by, at: datetime) -> dict[str, 
     known = _sellers(wanted)
     ours = sorted(seller.code for seller in known.values() if seller.public_id in public_ids)
     if ours:
+        SellerProfile.objects.bulk_create(
+            (
+                SellerProfile(seller=known[code], **asdict(profile))
+                for code in ours
+                if (profile := wanted[code].profile) is not None
+            ),
+            batch_size=_BATCH,
+        )
         data = {"count": len(ours), "sample": ours[:_SAMPLE]}
         audit.record("seller.registered", by=by, at=at, obj=Seller, data=data)
     return known

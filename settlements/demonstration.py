@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from marketplace import tenancy
 from marketplace.models import Marketplace, Membership, User
 from sellers.models import Seller, SellerMember
-from settlements import opening, simulating
+from settlements import demonstration_desks, opening, simulating
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,7 @@ OPERATORS = {"owner": Membership.Role.OWNER, "finance": Membership.Role.FINANCE}
 _OPERATOR_NAMES = {"owner": "김운영", "finance": "이정산"}
 SHOPKEEPERS = {"seller": SellerMember.Role.OWNER, "staff": SellerMember.Role.STAFF}
 _SHOPKEEPER_NAMES = {"seller": "박대표", "staff": "최직원"}
+TRACKED_DAYS = 4  # before, a parcel is told of without its number: one by one takes long
 
 
 def fill(exhibit: Exhibit, *, days: int, at: datetime) -> Iterator[tuple[int, int]]:
@@ -67,6 +68,7 @@ def fill(exhibit: Exhibit, *, days: int, at: datetime) -> Iterator[tuple[int, in
         seed=exhibit.seed,
         orders_a_day=exhibit.orders_a_day,
         shops=exhibit.shops,
+        tracked_days=min(TRACKED_DAYS, days),
         at=at,
     )
     for done, (_, total) in enumerate(played, 1):
@@ -89,6 +91,21 @@ def people(exhibit: Exhibit, password: str) -> None:
         SellerMember.objects.get_or_create(
             user=user, marketplace=market, seller=shop, defaults={"role": role}
         )
+
+
+def desks(exhibit: Exhibit, password: str, *, at: datetime) -> None:
+    """Let the operators, and these people's shop, find what waits for them."""
+    applicants = [
+        _user(exhibit.address(f"applicant{number}"), name, password, is_staff=False)
+        for number, name in enumerate(demonstration_desks.applicant_names(exhibit.slug), 1)
+    ]
+    demonstration_desks.lay_out(
+        exhibit.slug,
+        operator=User.objects.get(email=exhibit.address("owner")),
+        shopkeeper=User.objects.get(email=exhibit.address("seller")),
+        applicants=applicants,
+        at=at,
+    )
 
 
 def _user(email: str, name: str, password: str, *, is_staff: bool) -> User:

@@ -4,8 +4,8 @@ What happens is made up in settlements.simulation; here orders are accepted, eve
 claims worked at the moments of the story. No night is run: that is the marketplace's own work.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
@@ -16,13 +16,15 @@ from listings.models import Category
 from marketplace import tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
-from orders import claims, events, intake
+from orders import claims, events, intake, shipping
 from orders.models import Claim, Order, OrderLine
 from orders.verdicts import Verdict
 from sellers import registering
-from sellers.registering import SellerRow
-from settlements import rate_cards, simulation
-from settlements.simulation import LONGEST_STORY, ClaimStep, Market, Story
+from sellers.models import Seller
+from sellers.registering import ProfileRow, SellerRow
+from settlements import rate_cards, simulated_people, simulation
+from settlements.simulated_goods import Shop
+from settlements.simulation import LONGEST_STORY, ClaimStep, Market, Parcel, Story
 
 _DAY = timedelta(days=1)
 
@@ -53,11 +55,19 @@ class Played:
 
 
 def run(
-    slug: str, *, days: int, seed: int, orders_a_day: int, shops: int, at: datetime
+    slug: str,
+    *,
+    days: int,
+    seed: int,
+    orders_a_day: int,
+    shops: int,
+    tracked_days: int = 0,
+    at: datetime,
 ) -> Iterator[tuple[Played, int]]:
     """Make up the last `days` of a marketplace; yields what each came to, and how many there are.
 
-    Each day is a transaction of its own, so that much history is no single one.
+    Each day is a transaction of its own, so that much history is no single one. In the last
+    `tracked_days` of them goods leave in parcels with numbers, as shops send them one by one.
     """
     with tenancy.use(code=slug) as marketplace:
         wanted = days_to_play(marketplace, days, at=at)
@@ -70,7 +80,8 @@ def run(
             by=None,
             at=at - timedelta(days=days),
         )
-    story = play(market, wanted, by=None)
+    tracked_from = wanted[-1] - (tracked_days - 1) * _DAY
+    story = play(market, wanted, tracked_from=tracked_from, by=None)
     for _ in wanted:
         with tenancy.use(code=slug):
             played = next(story)
@@ -114,16 +125,11 @@ def prepare(
         channels={rule.channel for rule in rules if rule.channel},
         streams={rule.stream for rule in rules if rule.stream},
     )
-    rows = {
-        good.shop.code: SellerRow(
-            code=good.shop.code,
-            name=good.shop.name,
-            joined_on=opened_on,
-            seller_type=good.shop.seller_type,
-        )
-        for good in market.goods
-    }
-    sellers = registering.ensure_sellers(rows.values(), by=by, at=at)
+    rows = [
+        _seller_row(seed, shop, opened_on)
+        for shop in dict.fromkeys(good.shop for good in market.goods)
+    ]
+    sellers = registering.ensure_sellers(rows, by=by, at=at)
     catalogue.ensure_listings(
         ListingRow(
             seller_id=sellers[good.shop.code].pk,
@@ -138,17 +144,32 @@ def prepare(
     return market
 
 
-def play(market: Market, days: list[date], *, by) -> Iterator[Played]:
+def _seller_row(seed: int, shop: Shop, opened_on: date) -> SellerRow:
+    said = asdict(simulated_people.business(seed, shop))
+    return SellerRow(
+        code=shop.code,
+        name=shop.name,
+        joined_on=opened_on,
+        seller_type=shop.seller_type,
+        business_number=said.pop("business_number"),
+        profile=ProfileRow(**said),
+    )
+
+
+def play(
+    market: Market, days: list[date], *, tracked_from: date | None = None, by
+) -> Iterator[Played]:
     """Play days in order, each in one step of the iterator. Played again, a day changes nothing.
 
     Everything that is said of a day happens on it, at its own moment; what would come after the
-    last day has not happened yet.
+    last day has not happened yet. From `tracked_from` on goods leave in parcels with numbers.
     """
     stories = _begun_before(market, days[0])
     for on in days:
         stories[on] = market.day(on)
         stories.pop(on - LONGEST_STORY, None)
-        yield _play_day(market, on, list(stories.values()), by)
+        is_tracked = tracked_from is not None and on >= tracked_from
+        yield _play_day(market, on, list(stories.values()), is_tracked, by)
 
 
 def _begun_before(market: Market, first: date) -> dict[date, Story]:
@@ -164,7 +185,7 @@ def _begun_before(market: Market, first: date) -> dict[date, Story]:
 
 
 @transaction.atomic
-def _play_day(market: Market, on: date, stories: list[Story], by) -> Played:
+def _play_day(market: Market, on: date, stories: list[Story], is_tracked: bool, by) -> Played:
     end = datetime.combine(on + _DAY, time(), market.zone)
     start = datetime.combine(on, time(), market.zone)
 
@@ -174,10 +195,44 @@ def _play_day(market: Market, on: date, stories: list[Story], by) -> Played:
     orders = stories[-1].orders
     _refuse(intake.accept_many(orders, at=end))
     told = today([e for s in stories for e in s.events], lambda event: event.occurred_at)
-    _refuse(events.accept_many(told, at=end))
+    parcels = today([p for s in stories for p in s.parcels], lambda p: p.event.occurred_at)
+    if is_tracked:
+        # What is paid can leave, and what has left can arrive.
+        before = [event for event in told if event.kind in _BEFORE_SHIPPING]
+        _refuse(events.accept_many(before, at=end))
+        _send(parcels, by)
+        rest = [event for event in told if event.kind not in _BEFORE_SHIPPING]
+    else:
+        rest = told + [parcel.event for parcel in parcels]
+    _refuse(events.accept_many(rest, at=end))
     steps = today([c for s in stories for c in s.claims], lambda claim: claim.at)
     worked = sum(_work(step, by) for step in steps)
-    return Played(on, len(orders), len(told), worked)
+    return Played(on, len(orders), len(told) + len(parcels), worked)
+
+
+_BEFORE_SHIPPING = frozenset({"paid", "acknowledged", "cancelled"})
+
+
+def _send(parcels: Iterable[Parcel], by) -> None:
+    """Send the goods that a shop still has of an order; those that have left stay as told."""
+    parcels = list(parcels)
+    numbers = [parcel.event.order_number for parcel in parcels]
+    codes = {parcel.event.seller_code for parcel in parcels}
+    orders = {order.number: order for order in Order.objects.filter(number__in=numbers)}
+    shops = {shop.code: shop for shop in Seller.objects.filter(code__in=codes)}
+    for parcel in parcels:
+        order = orders[parcel.event.order_number]
+        try:
+            shipping.ship(
+                order,
+                shops[parcel.event.seller_code],
+                carrier=parcel.carrier,
+                tracking_number=parcel.tracking_number,
+                by=by,
+                at=parcel.event.occurred_at,
+            )
+        except shipping.NothingToShip:
+            continue  # it was told before, without a number
 
 
 def _work(step: ClaimStep, by) -> int:

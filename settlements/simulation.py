@@ -9,27 +9,30 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
-from typing import Final
+from typing import Any, Final
 
 from orders.events import NewEvent
 from orders.pricing import CartDiscount
 from orders.submissions import NewLine, NewOrder, NewPayment
-from settlements import simulated_goods
+from settlements import simulated_goods, simulated_people
 from settlements.simulated_goods import GOODS, IN_APP, Good
 
 SOURCE: Final = "simulation"
 SHIPPING: Final = "shipping"
 ADS: Final = "ads"
 LIVE: Final = "live"
+REPLAY: Final = "replay"
 
 FREE_SHIPPING_FROM: Final = 30_000
-LONGEST_STORY: Final = timedelta(days=24)  # after that nothing happens to an order any more
+LONGEST_STORY: Final = timedelta(days=32)  # after that nothing happens to an order any more
 
 # Orders per hour of the day, and per weekday from Monday: evenings and Sundays are busy.
 _HOURS: Final = (3, 2, 1, 1, 1, 1, 2, 4, 6, 8, 10, 11, 10, 9, 9, 9, 8, 8, 9, 10, 13, 15, 13, 8)
 _WEEKDAYS: Final = (1.05, 1.0, 1.0, 0.95, 0.85, 0.95, 1.2)
 _TENDERS: Final = (("card", "easy_pay", "bank_transfer", "virtual_account"), (70, 18, 8, 4))
-_MIND, _DEFECT = "change_of_mind", "defective"
+# Carriers, and how many of a hundred parcels each carries.
+_CARRIERS: Final = (("cj", "hanjin", "lotte", "epost"), (55, 20, 15, 10))
+_DIGITS: Final = {"cj": 12, "hanjin": 12, "lotte": 12, "epost": 13}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,22 @@ class ClaimStep:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """How the goods of a shop leave: the event that tells it, and who carries them."""
+
+    event: NewEvent
+    carrier: str
+    tracking_number: str
+
+
 @dataclass(slots=True)
 class Story:
     """Orders of a day and everything that will happen to them."""
 
     orders: list[NewOrder] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
+    parcels: list[Parcel] = field(default_factory=list)
     claims: list[ClaimStep] = field(default_factory=list)
 
 
@@ -155,7 +168,7 @@ class _Order:
         charged = sum(line.unit_price * line.quantity for line in (*lines, *shipping))
         charged -= sum(line.seller_discount for line in lines)
         charged -= sum(discount.amount for discount in discounts)
-        channel = LIVE if LIVE in self.market.channels and chance.random() < 0.3 else "app"
+        channel = self._channel()
         story.orders.append(
             NewOrder(
                 number=self.number,
@@ -175,6 +188,15 @@ class _Order:
         self._happen(story, "paid", paid_at)
         for code in dict.fromkeys(line.seller_code for line in lines):
             self._fulfil(story, [line for line in lines if line.seller_code == code], paid_at)
+
+    def _channel(self) -> str:
+        """Where it was ordered: some during a show and some from its recording, if fees know."""
+        roll = self.chance.random()
+        if roll < 0.3 and LIVE in self.market.channels:
+            return LIVE
+        if roll >= 0.92 and REPLAY in self.market.channels:
+            return REPLAY
+        return "app"
 
     def _line(self, number: int, good: Good) -> NewLine:
         chance = self.chance
@@ -252,7 +274,7 @@ class _Order:
             shipped_at += timedelta(days=chance.randint(3, 6))
         delivered_at = shipped_at + timedelta(hours=chance.uniform(18, 60))
         self._happen(story, "acknowledged", acknowledged_at, seller=shop.code)
-        self._happen(story, "shipped", shipped_at, seller=shop.code)
+        self._send(story, shipped_at, shop.code)
         self._happen(story, "delivered", delivered_at, seller=shop.code)
         for line in left:
             confirmed_at = None
@@ -280,7 +302,8 @@ class _Order:
     def _give_back(self, story: Story, line: NewLine, after: datetime) -> None:
         """A return: asked for within days, mostly approved, and done when the goods are back."""
         chance = self.chance
-        fault, reason = ("seller", _DEFECT) if chance.random() < 0.3 else ("buyer", _MIND)
+        fault = "seller" if chance.random() < 0.3 else "buyer"
+        reason = chance.choice(simulated_people.words()["reasons"][fault])
         # One unit: part of the line may have been cancelled.
         key = f"{self.number}/{line.number}/return"
         at = after + timedelta(hours=chance.uniform(5, 60))
@@ -291,16 +314,26 @@ class _Order:
         elif roll < 0.14:
             steps.append(("reject", at + timedelta(hours=chance.uniform(10, 40))))
         else:
-            approved_at = at + timedelta(hours=chance.uniform(4, 30))
+            # Some shops let their buyers wait.
+            waited = chance.uniform(50, 190) if chance.random() < 0.2 else chance.uniform(4, 30)
+            approved_at = at + timedelta(hours=waited)
             back_at = approved_at + timedelta(hours=chance.uniform(24, 90))
             steps += [("approve", approved_at), ("complete", back_at)]
         for step, when in steps:
             claim = ClaimStep(when, key, step, self.number, line.number, 1, "return", fault, reason)
             story.claims.append(claim)
 
-    def _happen(
+    def _send(self, story: Story, at: datetime, shop: str) -> None:
+        carriers, weights = _CARRIERS
+        [carrier] = self.chance.choices(carriers, weights)
+        number = self.chance.randrange(10 ** (_DIGITS[carrier] - 1), 10 ** _DIGITS[carrier])
+        story.parcels.append(Parcel(self._event("shipped", at, seller=shop), carrier, str(number)))
+
+    def _happen(self, story: Story, kind: str, at: datetime, **about: Any) -> None:
+        story.events.append(self._event(kind, at, **about))
+
+    def _event(
         self,
-        story: Story,
         kind: str,
         at: datetime,
         *,
@@ -308,18 +341,16 @@ class _Order:
         line: int | None = None,
         quantity: int | None = None,
         by_seller: bool = False,
-    ) -> None:
+    ) -> NewEvent:
         self.told += 1
-        story.events.append(
-            NewEvent(
-                source=SOURCE,
-                source_id=f"{self.number}/{self.told}",
-                kind=kind,
-                order_number=self.number,
-                occurred_at=at,
-                line_number=line,
-                seller_code=seller,
-                quantity=quantity,
-                by_seller=by_seller,
-            )
+        return NewEvent(
+            source=SOURCE,
+            source_id=f"{self.number}/{self.told}",
+            kind=kind,
+            order_number=self.number,
+            occurred_at=at,
+            line_number=line,
+            seller_code=seller,
+            quantity=quantity,
+            by_seller=by_seller,
         )

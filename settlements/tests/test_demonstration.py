@@ -3,11 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from marketplace import tenancy
-from marketplace.models import Marketplace, Membership, User
-from orders.models import Order
-from sellers.models import SellerMember
+from listings.models import Finding, Revision
+from marketplace import approvals, tenancy
+from marketplace.models import Approval, Marketplace, Membership, User
+from orders.models import ImportProfile, Order
+from sellers.models import BankAccount, Seller, SellerMember, SellerProfile
 from settlements import demonstration
+from settlements.models import FeeScheduleVersion
 
 AT = dt.datetime(2026, 3, 20, 12, tzinfo=dt.UTC)
 SMALL = [replace(exhibit, shops=2, orders_a_day=3) for exhibit in demonstration.EXHIBITS]
@@ -51,3 +53,41 @@ class TestPeople:
         }
         assert User.objects.count() == 4
         assert User.objects.get(email="seller@market.example").check_password("second-password")
+
+
+@pytest.mark.django_db
+class TestDesks:
+    @pytest.mark.parametrize("exhibit", SMALL, ids=lambda exhibit: exhibit.preset)
+    def test_leaves_something_for_everybody_once(self, exhibit):
+        [*_] = demonstration.fill(exhibit, days=3, at=AT)
+        demonstration.people(exhibit, "a-password")
+        for _ in range(2):
+            demonstration.desks(exhibit, "a-password", at=AT)
+        with tenancy.use(code=exhibit.slug):
+            waiting = Seller.objects.waiting()
+            assert waiting.count() == 2
+            profiles = SellerProfile.objects.exclude(address="").exclude(representative="")
+            assert profiles.count() == Seller.objects.count()
+            assert BankAccount.objects.count() == Seller.objects.active().count()
+            states = Revision.objects.exclude(state="approved").values_list("state", flat=True)
+            assert sorted(states) == ["blocked", "draft", "submitted", "submitted"]
+            assert Revision.objects.get(state="draft").sent_back_for
+            assert set(Finding.objects.values_list("severity", flat=True)) == {"block", "warn"}
+            [asked] = Approval.objects.waiting()
+            assert asked.asked_by.email == exhibit.address("owner")
+            assert asked.fingerprint
+            draft = FeeScheduleVersion.objects.get(state="draft")
+            assert draft.valid_from == dt.date(2027, 1, 1)
+            assert ImportProfile.objects.get().code == "shop-orders"
+
+    def test_lets_the_second_person_put_the_fees_into_force(self):
+        [*_] = demonstration.fill(SMALL[0], days=2, at=AT)
+        demonstration.people(SMALL[0], "a-password")
+        demonstration.desks(SMALL[0], "a-password", at=AT)
+        with tenancy.use(code="market"):
+            second = User.objects.get(email="finance@market.example")
+            approvals.approve(Approval.objects.waiting().get(), by=second, at=AT)
+            version = FeeScheduleVersion.objects.get(number=2)
+            assert version.state == "published"
+            rates = version.rules.filter(category__code="living").values_list("rate_ppm", flat=True)
+            assert list(rates) == [105_000]

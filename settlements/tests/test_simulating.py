@@ -8,8 +8,8 @@ from django.core.management import call_command
 
 from marketplace import tenancy
 from marketplace.models import Marketplace
-from orders.models import Claim, Order, OrderEvent, OrderLine, Payment
-from sellers.models import Seller
+from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment
+from sellers.models import Seller, SellerProfile
 from settlements import opening, simulating, simulation
 
 AT = datetime(2026, 3, 21, 9, 0, tzinfo=UTC)
@@ -71,6 +71,25 @@ class TestPlay:
             play(marketplace, days=6, seed=seed)
         assert told(first) == told(second)
         assert told(first) != told(other)
+
+    def test_sends_the_last_days_in_parcels_with_numbers(self):
+        marketplace = opening.open_marketplace("open-market", "shop", first_open_on=FIRST, at=AT)
+        for _ in range(2):
+            [*_] = simulating.run(
+                "shop", days=8, seed=7, orders_a_day=12, shops=6, tracked_days=3, at=AT
+            )
+            with tenancy.use(marketplace.pk):
+                parcels = Shipment.objects.values_list("shipped_at", "tracking_number")
+                sent = sorted(set(parcels))
+                assert len(sent) == Shipment.objects.count() > 10
+                assert sent[0][0] >= datetime(2026, 3, 17, 15, tzinfo=UTC)
+                assert all(len(number) in (12, 13) for _, number in sent)
+                shipped = OrderLine.objects.filter(status="shipped").exclude(stream="shipping")
+                assert shipped.filter(shipped__isnull=False).exists()
+        with tenancy.use(marketplace.pk):
+            assert Shipment.objects.count() == len(sent)
+            shop = SellerProfile.objects.order_by("pk").first()
+            assert shop.contact_email == "sim7-0001@shops.example"
 
     def test_changes_nothing_when_repeated(self):
         marketplace = opening.open_marketplace("open-market", "shop", first_open_on=FIRST, at=AT)

@@ -91,6 +91,7 @@ class Command(BaseCommand):
                     for watch in watched:
                         watch.look(shown)
                 demonstration.people(exhibit, password)
+                demonstration.desks(exhibit, password, at=at)
                 watched.append(_Nights(exhibit, at))
             while sum(watch.look(shown) for watch in watched) < len(watched):
                 processes.check()
