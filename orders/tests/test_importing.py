@@ -436,7 +436,7 @@ class TestAssign:
     def test_goes_by_names_and_then_by_order(self, market):
         save_profile(market)
         with tenancy.use(market.pk):
-            _, profile = importing._profile("shop")
+            _, profile = importing.own_profile("shop")
         given = [Path("a.csv"), Path("Rows-2.csv"), Path("rows-1.csv")]
         assert importing.assign(profile, given) == [
             ("lines", Path("Rows-2.csv")),
