@@ -3,8 +3,9 @@
 Values are of rows of the victim, or of alpha where rows belong to no seller.
 """
 
+from listings.models import Listing
 from marketplace import tenancy
-from marketplace.models import WebhookDelivery, WebhookEndpoint
+from marketplace.models import JobRun, WebhookDelivery, WebhookEndpoint
 from orders.models import Claim, OrderLine, Shipment
 from sellers.models import Invitation
 from settlements.models import SettlementLine, Statement
@@ -25,6 +26,15 @@ ADMIN_GLOBAL = {
 }
 # Where a row's address is not its key.
 ADMIN_KEYS = {"settlements.SettlementLine": lambda line: f"{line.basis_on}.{line.pk}"}
+# What is decided on story pages, by model: one that hurts.
+DECISIONS = {
+    "sellers.Seller": "suspend",
+    "sellers.SellerMember": "remove",
+    "listings.Listing": "take-down",
+    "listings.Revision": "publish",
+    "orders.Claim": "approve",
+    "orders.Order": "none",
+}
 
 
 def _none(people: World) -> dict[str, object]:
@@ -59,6 +69,9 @@ ADMIN_PAGES = {
     "admin:password_change_done": _none,
     "admin:view_on_site": lambda people: {"content_type_id": 1, "object_id": 1},
     "admin:auth_user_password_change": lambda people: {"id": people.owner.pk},
+    "admin:orders_import_uploads": _none,
+    "admin:orders_import_upload": lambda people: {"pk": people.first(JobRun).pk},
+    "admin:orders_import_report": lambda people: {"pk": people.first(JobRun).pk},
     "choose_marketplace": _none,
 }
 
@@ -94,14 +107,89 @@ SELLER_PAGES = {
     "shop_orders_download": _none,
     "shop_orders_ship": _none,
     "shop_parcel": _public_id(Shipment),
+    "shop_api_keys": _none,
+    "shop_api_key_rotate": lambda people: {"code": people.key().code},
+    "shop_api_key_revoke": lambda people: {"code": people.key().code},
+    "shop_listings": _none,
+    "shop_listing_new": _none,
+    "shop_listing_categories": _none,
+    "shop_listing": _public_id(Listing),
+    "shop_listing_edit": _public_id(Listing),
+    "shop_listing_check": _public_id(Listing),
+    "shop_listing_hand_in": _public_id(Listing),
+    "shop_lines_file": _public_id(Statement),
+    "shop_downloads": _none,
+    "shop_statements_file": _none,
+    "shop_fee_preview": _none,
     "shop_fees": _none,
     "shop_grade": _none,
     "shop_statements": _none,
     "shop_statement": _public_id(Statement),
     "shop_line": _line,
-    "shop_lines_file": _public_id(Statement),
-    "shop_downloads": _none,
-    "shop_statements_file": _none,
     "shop_claims": _none,
     "shop_claim": _public_id(Claim),
+}
+
+# Pages of the admin to look at in a browser, by model: its list, and that of a row.
+ADMIN_LISTS = (
+    "marketplace.Approval",
+    "marketplace.AuditEntry",
+    "marketplace.JobRun",
+    "marketplace.Membership",
+    "marketplace.ApiKey",
+    "sellers.Seller",
+    "listings.Listing",
+    "listings.Revision",
+    "orders.Order",
+    "orders.Claim",
+    "settlements.FeeScheduleVersion",
+    "settlements.Statement",
+    "settlements.Account",
+    "settlements.LedgerEntry",
+)
+ADMIN_ROWS = (
+    "marketplace.Approval",
+    "marketplace.JobRun",
+    "sellers.Seller",
+    "listings.Revision",
+    "orders.Order",
+    "orders.Claim",
+    "settlements.FeeScheduleVersion",
+    "settlements.Statement",
+    "settlements.SettlementLine",
+    "settlements.Account",
+)
+ADMIN_OTHERS = (
+    "/admin/settlements/statement/nights/",
+    "/admin/settlements/statement/exports/",
+    "/admin/settlements/account/trial-balance/",
+    "/admin/settlements/feescheduleversion/import/",
+)
+
+# Answers that are no page to look at: files, parts of pages, data, forms that another page sends,
+# and what this world has none of.
+NOT_PAGES = {
+    "admin:app_list",
+    "admin:search",
+    "admin:autocomplete",
+    "admin:view_on_site",
+    "admin:auth_user_password_change",
+    "admin:orders_import_upload",
+    "admin:orders_import_report",
+    "shop_invitation",
+    "shop_invitation_withdraw",
+    "shop_member_role",
+    "shop_member_remove",
+    "shop_orders_acknowledge",
+    "shop_orders_download",
+    "shop_api_key_rotate",
+    "shop_api_key_revoke",
+    "shop_listing_categories",
+    "shop_listing_check",
+    "shop_listing_hand_in",
+    "shop_lines_file",
+    "shop_statements_file",
+    "shop_fee_preview",
+    "shop_bank_account_change",  # sends the owner to log in afresh first
+    "shop_apply",  # somebody else's
 }

@@ -1,9 +1,19 @@
 """Every page that people use, on a wide and a narrow screen, in Korean and in English."""
 
 import pytest
+from django.apps import apps
 
 from tests.faces import routes, words
-from tests.faces.tables import ADMIN_PAGES, GIVEN, SELLER_PAGES
+from tests.faces.tables import (
+    ADMIN_KEYS,
+    ADMIN_LISTS,
+    ADMIN_OTHERS,
+    ADMIN_PAGES,
+    ADMIN_ROWS,
+    GIVEN,
+    NOT_PAGES,
+    SELLER_PAGES,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("faces")]
 
@@ -13,10 +23,21 @@ HEAVIEST = 150_000  # bytes of a seller page, compressed, without fonts
 
 def addresses(pages, world, prefix):
     for route in routes.resolved():
-        if route.name in pages and route.pattern.startswith(prefix):
+        if route.name in pages and route.name not in NOT_PAGES and route.pattern.startswith(prefix):
             fill = pages[route.name]
             values = fill(world) if fill else {}
             yield route.address(GIVEN | values)
+
+
+def admin_addresses(world):
+    yield from addresses(ADMIN_PAGES, world, "/admin/")
+    for label in ADMIN_LISTS:
+        yield f"/admin/{label.lower().replace('.', '/')}/"
+    for label in ADMIN_ROWS:
+        row = world.first(apps.get_model(label))
+        key = ADMIN_KEYS.get(label, lambda row: row.pk)(row)
+        yield f"/admin/{label.lower().replace('.', '/')}/{key}/change/"
+    yield from ADMIN_OTHERS
 
 
 def look(visitor, address):
@@ -49,6 +70,6 @@ class TestPages:
         visitor = visit(world.operator, language=language, width=width, dark=dark)
         visitor.choose(world.alpha)
         complaints = []
-        for address in addresses(ADMIN_PAGES, world, "/admin/"):
+        for address in admin_addresses(world):
             complaints += look(visitor, address)
         assert not complaints, "\n".join(complaints)

@@ -19,6 +19,7 @@ from tests.faces.tables import (
     ADMIN_GLOBAL,
     ADMIN_KEYS,
     ADMIN_PAGES,
+    DECISIONS,
     GIVEN,
     NOWHERE,
     OPEN,
@@ -120,8 +121,9 @@ class TestAdmin:
             prefix = f"admin:{model._meta.app_label}_{model._meta.model_name}_"
             for route in routes_below("/admin/"):
                 if route.name.startswith(prefix) and route.parameters:
-                    there = dict.fromkeys(route.parameters, key(row))
-                    nowhere = dict.fromkeys(route.parameters, NOWHERE)
+                    given = {"decision": DECISIONS.get(model._meta.label)}
+                    there = dict.fromkeys(route.parameters, key(row)) | given
+                    nowhere = dict.fromkeys(route.parameters, NOWHERE) | given
                     complaints += compare(browser, route, there, nowhere)
         for name, fill in ADMIN_PAGES.items():
             for route in (r for r in routes_below("/admin/") if r.name == name):

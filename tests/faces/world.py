@@ -14,6 +14,7 @@ from django.db import connection
 from listings.models import Finding, PolicyPack, Revision
 from marketplace import approvals, audit, tenancy, versions
 from marketplace.models import (
+    ApiKey,
     InboxMessage,
     JobRow,
     JobRun,
@@ -33,7 +34,7 @@ from orders.models import (
     PerformanceTouch,
     Shipment,
 )
-from sellers.models import GradePolicy, Invitation, OfficialGrade, Seller, SellerMember
+from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
 from settlements import demonstration, nights
 from settlements.models import SettlementTerms
 
@@ -57,11 +58,17 @@ class World:
 
     def first(self, model, **filters):
         """A row of alpha; the victim's where rows belong to sellers."""
+        if model is Marketplace:
+            return self.alpha
         with tenancy.use(self.alpha.pk):
-            rows = model.objects.filter(**filters).order_by("pk")
+            rows = model.objects.filter(marketplace=self.alpha, **filters).order_by("pk")
             if _has_seller(model):
                 rows = rows.filter(seller=self.victim.pk)
             return rows.first()
+
+    def key(self) -> ApiKey:
+        """The victim's key for the API."""
+        return ApiKey.objects.of(self.alpha, self.victim.public_id).get()
 
     def order(self) -> Order:
         """An order of the victim alone."""
@@ -97,6 +104,8 @@ def make_world() -> World:
         victim, neighbour = Seller.objects.order_by("code")[:2]
         _fill_gaps(victim, operator)
         _send_webhooks(victim, operator)
+    for seller in ("", victim.public_id):
+        make.api_key(alpha, "orders:read", seller=seller)
     with tenancy.use(beta.pk):
         foreign = Seller.objects.order_by("code").first()
     return World(
@@ -117,15 +126,16 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     audit.seal(at=AT)
     job = JobRun.objects.order_by("pk").first()
     JobRow.objects.create(job=job, head="failed", reason="비밀 사유")
-    InboxMessage.objects.create(consumer="walk", message="1")
-    ImportProfile.objects.create(code="walk", name="비밀 양식", body={})
+    InboxMessage.objects.create(consumer="비밀", message="1")
+    ImportProfile.objects.create(code="secret", name="비밀 양식", body={})
+    projected = ProjectedGrade.objects.get(seller=victim)
     OfficialGrade.objects.create(
         seller=victim,
-        policy=GradePolicy.objects.first(),
+        policy=projected.policy,
         effective_from=AT.date(),
         evaluated_on=AT.date(),
-        grade="power",
-        explanation={},
+        grade=projected.grade,
+        explanation=projected.explanation,
     )
     PerformanceTouch.objects.create(seller=victim, on=AT.date())
     outcome = Outcome.objects.filter(seller=victim).first()
@@ -145,7 +155,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     Finding.objects.create(
         revision=revision,
         pack=PolicyPack.objects.first(),
-        rule="walk",
+        rule="tobacco",
         severity=Finding.Severity.WARN,
         field="title",
         start=0,
@@ -182,6 +192,7 @@ def _owner(marketplace, seller, email) -> User:
 def _has_seller(model) -> bool:
     """Whether each row is of a seller, and not only some."""
     try:
-        return not model._meta.get_field("seller").null
+        field = model._meta.get_field("seller")
     except FieldDoesNotExist:
         return False
+    return field.related_model is Seller and not field.null
