@@ -36,6 +36,7 @@ class Picture:
     way: Callable[[Page], None] = lambda page: None
     size: tuple[int, int] = WIDE
     scale: float = 1
+    look: str = ""  # what the picture begins with, where that is not the top of the page
 
 
 def steps(*each: str) -> Callable[[Page], None]:
@@ -53,6 +54,7 @@ def steps(*each: str) -> Callable[[Page], None]:
 
 
 OWNER, SELLER = "owner@market.example", "seller@market.example"
+ESTIMATE = "[id*=fees_estimate].opblock"
 ENTER = "main button[name=marketplace][value=market], .panel button[value=market]"
 PICTURES = (
     Picture("operators", OWNER, "/admin/", steps(ENTER)),
@@ -60,7 +62,7 @@ PICTURES = (
         "operators-order",
         OWNER,
         "/admin/",
-        steps(ENTER, "/admin/orders/order/", "#result_list tbody a"),
+        steps(ENTER, "/admin/orders/order/?line_status=confirmed", "#result_list tbody a"),
     ),
     Picture("sellers", SELLER, "/s/market/"),
     Picture(
@@ -70,7 +72,9 @@ PICTURES = (
         steps("th a[href*='/statements/stm_']", "td a[href*='/lines/']"),
     ),
     Picture("sellers-phone", SELLER, "/s/market/", size=PHONE, scale=2),
-    Picture("api", "", "/api/v1/docs/", lambda page: page.wait_for_selector(".opblock")),
+    Picture(
+        "api", "", "/api/v1/docs/", steps(f"{ESTIMATE} .opblock-summary-control"), look=ESTIMATE
+    ),
 )
 
 
@@ -122,6 +126,8 @@ def take(browser: Browser, picture: Picture, base: str, password: str) -> bytes:
     page.goto(picture.address, wait_until="networkidle")
     picture.way(page)
     page.evaluate("document.fonts.ready")
+    if picture.look:
+        page.locator(picture.look).first.evaluate("e => scrollTo(0, e.offsetTop - 24)")
     taken = page.screenshot()
     context.close()
     return taken
