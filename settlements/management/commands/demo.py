@@ -104,7 +104,9 @@ class Command(BaseCommand):
             self._say(f"{exhibit.name} ({exhibit.preset})")
             self._say(f"  operators  {base}/admin/  {exhibit.address('owner')}")
             self._say(f"             (second person)  {exhibit.address('finance')}")
-            self._say(f"  sellers    {base}/s/{exhibit.slug}/  {exhibit.address('seller')}\n")
+            self._say(f"  sellers    {base}/s/{exhibit.slug}/  {exhibit.address('seller')}")
+            self._say(f"             (staff of the same shop)  {exhibit.address('staff')}\n")
+        self._say(f"Programs     {base}/api/v1/docs/  (keys: in the admin under System)\n")
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
