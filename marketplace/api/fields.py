@@ -107,6 +107,7 @@ class Moment(serializers.Field):
             "amount": {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST},
             "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
         },
+        "examples": [{"amount": 12_900, "currency": "KRW"}],
     }
 )
 class Money(serializers.Field):
