@@ -95,6 +95,21 @@ class TenantAdmin(Placed, ModelAdmin):
     def list_url(self) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        form = super().changeform_view
+        return self._or_refused(request, form, object_id, form_url, extra_context)
+
+    def delete_view(self, request, object_id, extra_context=None):
+        return self._or_refused(request, super().delete_view, object_id, extra_context)
+
+    def _or_refused(self, request, view, *arguments):
+        """What the process behind a form refuses is told; nothing is changed then."""
+        try:
+            return view(request, *arguments)
+        except Refused as refused:
+            self.message_user(request, refused.text(gettext), messages.ERROR)
+            return redirect(self.list_url())
+
     # Django's own log keeps names of rows beside no marketplace. Ours is the audit trail.
 
     def log_addition(self, request, obj, message):

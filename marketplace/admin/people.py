@@ -7,13 +7,12 @@ from allauth.account.models import EmailAddress
 from allauth.mfa import admin as allauth_mfa  # noqa: F401 (registers what is taken out below)
 from allauth.mfa.models import Authenticator
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin import register
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.mail import send_mail
 from django.db import transaction
-from django.shortcuts import redirect
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -28,7 +27,6 @@ from unfold.widgets import UnfoldAdminEmailInputWidget as EmailInput
 
 from marketplace import memberships, models, tenancy
 from marketplace.admin.pages import Placed, TenantAdmin
-from marketplace.refusals import Refused
 
 # Shared by the installation: superusers only, and shown without a marketplace.
 
@@ -133,7 +131,9 @@ class MembershipAdmin(TenantAdmin):
             return
         made = memberships.invite(form.cleaned_data["email"], role, **deed)
         obj.pk, obj.user = made.pk, made.user
-        transaction.on_commit(partial(_welcome, made, request.build_absolute_uri("/admin/")))
+        # The letter goes out once the membership stands; a mail server that is down undoes nothing.
+        letter = partial(_welcome, made, request.build_absolute_uri("/admin/"))
+        transaction.on_commit(letter, robust=True)
 
     def delete_model(self, request, obj):
         memberships.remove(obj, by=request.user, at=timezone.now())
@@ -149,26 +149,15 @@ class MembershipAdmin(TenantAdmin):
     def log_deletions(self, request, queryset):
         pass
 
-    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
-        return self._or_refused(request, super().changeform_view, object_id, form_url)
-
-    def delete_view(self, request, object_id, extra_context=None):
-        return self._or_refused(request, super().delete_view, object_id)
-
-    def _or_refused(self, request, view, *arguments):
-        try:
-            return view(request, *arguments)
-        except Refused as refused:
-            self.message_user(request, refused.text(gettext), messages.ERROR)
-            return redirect(self.list_url())
-
 
 def _welcome(membership, address):
     """Tell a new operator where to log in. Who has no password yet asks there for one."""
     market = membership.marketplace
     with translation.override(market.locale):
+        subject = gettext("You now work for %(marketplace)s") % {"marketplace": market.name}
         send_mail(
-            gettext("You now work for %(marketplace)s") % {"marketplace": market.name},
+            # A marketplace's name may hold a line break; a header may not.
+            " ".join(subject.split()),
             gettext(
                 "You can now work for %(marketplace)s as: %(role)s.\n\n"
                 "Log in with this e-mail address: %(address)s\n"

@@ -3,10 +3,8 @@
 from functools import partial
 
 from django import forms
-from django.contrib import messages
 from django.contrib.admin import SimpleListFilter, register
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
@@ -72,8 +70,10 @@ class WebhookEndpointAdmin(ProcessAdmin):
             endpoints.edit(obj, **words)
             return
         made = endpoints.create(**words)
-        obj.pk = made.endpoint.pk
-        self._show_secret(request, made)
+        obj.pk, obj.made = made.endpoint.pk, made
+
+    def response_add(self, request, obj, post_url_continue=None):
+        return self._secrets(request, [obj.made])
 
     def log_addition(self, request, obj, message):
         """The process has recorded it."""
@@ -86,9 +86,10 @@ class WebhookEndpointAdmin(ProcessAdmin):
 
     @action(description=_("Replace the secret"), permissions=["change"])
     def rotate_secret(self, request, queryset):
-        for endpoint in queryset:
-            made = endpoints.rotate_secret(endpoint, by=request.user, at=timezone.now())
-            self._show_secret(request, made)
+        now = {"by": request.user, "at": timezone.now()}
+        return self._secrets(
+            request, [endpoints.rotate_secret(endpoint, **now) for endpoint in queryset]
+        )
 
     @action(description=_("Enable selected endpoints"), permissions=["change"])
     def enable(self, request, queryset):
@@ -102,9 +103,15 @@ class WebhookEndpointAdmin(ProcessAdmin):
         now = {"by": request.user, "at": timezone.now()}
         self.ask_for_each(request, queryset, partial(process, **now))
 
-    def _show_secret(self, request, made):
-        told = gettext("The secret of %(url)s is shown this once:") % {"url": made.endpoint.url}
-        messages.success(request, format_html("{} <code>{}</code>", told, made.secret))
+    def _secrets(self, request, made):
+        """The one page that shows new secrets. A message would put them into a cookie."""
+        return self.page(
+            request,
+            "marketplace/webhook_secrets.html",
+            title=gettext("The secret of the webhook endpoint"),
+            made=made,
+            address=self.list_url(),
+        )
 
 
 class AttemptInline(RowsInline):

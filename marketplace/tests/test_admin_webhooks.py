@@ -47,6 +47,8 @@ class TestEndpoints:
     def test_are_made_and_show_their_secret_once(self, operator, market):
         page = operator.post(f"{LIST}add/", {"url": URL, "types": ["claim.requested"]}, follow=True)
         assert page.content.count(b"whsec_") == 1
+        assert "messages" not in operator.cookies  # a secret has no business in a cookie
+        assert "no-store" in page["Cache-Control"]
         with tenancy.use(market.pk):
             made = WebhookEndpoint.objects.get()
         assert (made.url, made.types) == (URL, ["claim.requested"])
@@ -59,12 +61,21 @@ class TestEndpoints:
         with tenancy.use(market.pk):
             assert not WebhookEndpoint.objects.exists()
 
+    def test_are_not_more_than_may_be(self, operator, market, monkeypatch):
+        monkeypatch.setattr(endpoints, "MOST", 1)
+        endpoint(market)
+        page = operator.post(f"{LIST}add/", {"url": URL}, follow=True)
+        assert "There are 1 endpoints already." in page.content.decode()
+        with tenancy.use(market.pk):
+            assert WebhookEndpoint.objects.count() == 1
+
     def test_are_changed_tested_and_switched(self, operator, market):
         made = endpoint(market)
         operator.post(f"{LIST}{made.pk}/change/", {"url": "https://new.example/"})
         act(operator, LIST, "send_test", made)
         page = act(operator, LIST, "rotate_secret", made)
-        assert b"whsec_" in page.content
+        assert page.content.count(b"whsec_") == 1
+        assert "no-store" in page["Cache-Control"]
         act(operator, LIST, "disable", made)
         with tenancy.use(market.pk):
             made.refresh_from_db()
