@@ -38,19 +38,6 @@ SCOPES: Final = {  # scope: what it allows
     "jobs:read": gettext_noop("See jobs and fetch their results"),
     "jobs:write": gettext_noop("Start and cancel jobs"),
 }
-SELLER_SCOPES: Final = (  # those that a seller's key can use
-    "sellers:read",
-    "listings:read",
-    "listings:write",
-    "orders:read",
-    "orders:write",
-    "claims:read",
-    "claims:write",
-    "settlements:read",
-    "events:read",
-    "webhooks:read",
-    "webhooks:write",
-)
 LONGEST: Final = timedelta(days=365)
 LONGEST_OVERLAP: Final = timedelta(days=30)
 _USED_EVERY: Final = timedelta(minutes=1)

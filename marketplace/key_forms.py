@@ -11,7 +11,7 @@ from marketplace import api_keys
 
 
 class KeyForm(forms.Form):
-    """A new key. `scopes` are those that may be given here."""
+    """A new key."""
 
     name = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("Which system uses it, such as “checkout”.")
@@ -33,10 +33,10 @@ class KeyForm(forms.Form):
         help_text=_("Addresses or networks, separated by commas. Empty for any."),
     )
 
-    def __init__(self, *args, scopes=tuple(api_keys.SCOPES), **kwargs):
+    def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["scopes"].choices = [
-            (scope, gettext(api_keys.SCOPES[scope])) for scope in scopes
+            (scope, gettext(text)) for scope, text in api_keys.SCOPES.items()
         ]
 
     def words(self, at: datetime) -> dict:

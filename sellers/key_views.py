@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -20,7 +21,7 @@ from sellers.access import seller_page
 @seller_page(owner_only=True)
 def keys(request, marketplace):
     """The keys that work, and a form for another one."""
-    form = KeyForm(request.POST or None, scopes=api_keys.SELLER_SCOPES)
+    form = KeyForm(request.POST or None)
     process = partial(api_keys.create, request.marketplace, seller=request.seller.public_id)
     return _page(request, form, _made(request, form, process))
 
@@ -31,7 +32,9 @@ def keys(request, marketplace):
 def rotate(request, marketplace, code):
     form = RotationForm(request.POST)
     made = _made(request, form, partial(api_keys.rotate, _key(request, code)))
-    return _page(request, KeyForm(scopes=api_keys.SELLER_SCOPES), made)
+    for refusal in form.non_field_errors():  # the form stands once for each key
+        messages.error(request, refusal)
+    return _page(request, KeyForm(), made)
 
 
 @require_POST

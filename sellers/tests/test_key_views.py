@@ -59,9 +59,19 @@ class TestSellersPage:
         assert key.revoked_at is not None
         assert ApiKey.objects.filter(revoked_at=None).count() == 1
 
-    def test_gives_no_scope_that_is_not_a_sellers(self, market):
+    def test_says_why_a_key_is_not_replaced(self, market):
         client = owner_of(market)
-        client.post("/s/own/api-keys/", ASKED | {"scopes": ["jobs:write"]})
+        client.post("/s/own/api-keys/", ASKED)
+        address = f"/s/own/api-keys/{ApiKey.objects.get().code}/rotate/"
+        client.post(address, {"days": "7"})
+        page = client.post(address, {"days": "7"}).content.decode()
+        assert "The key has been replaced already." in page
+        assert not SECRET.search(page)
+        assert ApiKey.objects.count() == 2
+
+    def test_makes_none_of_what_cannot_be_asked_for(self, market):
+        client = owner_of(market)
+        client.post("/s/own/api-keys/", ASKED | {"scopes": ["everything:write"]})
         client.post("/s/own/api-keys/", ASKED | {"scopes": []})
         client.post("/s/own/api-keys/", ASKED | {"networks": "nowhere"})
         assert not ApiKey.objects.exists()
