@@ -25,7 +25,8 @@ class ColleagueFilter(SimpleListFilter):
         return [(user.pk, str(user)) for user in members.distinct().order_by("email")]
 
     def queryset(self, request, queryset):
-        return queryset.filter(actor=self.value()) if self.value() else queryset
+        known = {str(key) for key, _name in self.lookup_choices}
+        return queryset.filter(actor=self.value()) if self.value() in known else queryset
 
 
 @register(models.AuditEntry)

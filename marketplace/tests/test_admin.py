@@ -395,3 +395,6 @@ class TestAuditTrail:
         assert "stranger@example.org" not in page.content.decode()
         found = at_work.get(f"/admin/marketplace/auditentry/?actor={operator.pk}")
         assert [e.action for e in found.context["cl"].result_list] == ["marketplace.entered"]
+        for unknown in ("x", "0"):
+            page = at_work.get(f"/admin/marketplace/auditentry/?actor={unknown}")
+            assert page.status_code == 200
