@@ -146,6 +146,9 @@ def file(request, token):
         marketplace_id, job_id = signing.loads(token, salt=_SALT, max_age=GOOD_FOR)
     except signing.BadSignature:
         raise Http404 from None
+    # A key is not needed; one that came along must not be of another marketplace.
+    if tenancy.current_id_or_none() not in (None, marketplace_id):
+        raise Http404
     with tenancy.use(marketplace_id):
         job = get_object_or_404(JobRun, pk=job_id)
     try:

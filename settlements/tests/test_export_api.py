@@ -134,3 +134,10 @@ class TestFile:
         assert ApiClient().get(f"/api/v1/exports/files/{forged}/").status_code == 404
         monkeypatch.setattr(exports, "GOOD_FOR", -1)
         assert ApiClient().get(url).status_code == 404
+
+    def test_is_not_given_to_another_marketplaces_key(self, market, client):
+        url = written(market, client, asked(client))["result"]["url"]
+        stranger = ApiClient(api_key(make.market("elsewhere")))
+        path = url.partition("/api/v1/")[2]
+        assert stranger.read(path).status_code == 404
+        assert fetched(client.read(path))
