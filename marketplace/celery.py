@@ -64,6 +64,16 @@ app.conf.update(
             "task": "marketplace.tasks.forget_answered_requests_everywhere",
             "schedule": 24 * 60 * 60,
         },
+        "take-up-imports": {
+            "task": "orders.tasks.take_up_imports",
+            "schedule": 5 * 60,
+            "options": {"expires": 5 * 60},
+        },
+        "take-up-exports": {
+            "task": "settlements.tasks.take_up_exports",
+            "schedule": 5 * 60,
+            "options": {"expires": 5 * 60},
+        },
         "sweep-webhooks": {
             "task": "marketplace.tasks.sweep_webhooks",
             "schedule": 5,

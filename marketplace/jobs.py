@@ -7,15 +7,26 @@ up the others for ever.
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import F, Sum
+from django.utils import translation
 
-from marketplace import states
+from marketplace import states, tenancy
 from marketplace.models import JobRow, JobRun, JobShard
 from marketplace.models.jobs import MAX_ATTEMPTS
+from marketplace.refusals import Refused, gettext_noop
 
 NIGHT = "night"  # the kind of the job that closes a business day
+# Longer than any task may run (marketplace.celery): whoever was at it is not at it any more.
+ABANDONED_AFTER = timedelta(minutes=15)
+
+
+class TriedTooOften(Refused):
+    code = "job_tried_too_often"
+    message = gettext_noop(
+        "This was tried %(times)s times and never came to an end. The log of the workers says why."
+    )
 
 
 def begin(
@@ -50,15 +61,29 @@ def claim(kind: str, key: str) -> JobRun | None:
     return rows.filter(kind=kind, key=key).first()
 
 
-def count_attempt(job: JobRun) -> bool:
+def count_attempt(job: JobRun, *, at: datetime) -> bool:
     """Count an attempt at a job that is done whole; False when there were too many.
 
-    To be committed before the attempt begins, so that one that kills its process counts.
+    To be committed before the attempt begins, so that one that kills its process counts. From
+    then on the job has started at that attempt.
     """
     if job.attempts >= MAX_ATTEMPTS:
         return False
-    JobRun.objects.filter(pk=job.pk).update(attempts=F("attempts") + 1)
+    JobRun.objects.filter(pk=job.pk).update(attempts=F("attempts") + 1, started_at=at)
     return True
+
+
+def give_up(job: JobRun, *, at: datetime, by=None) -> None:
+    """End a job that was tried too often, and say so in the marketplace's language."""
+    with translation.override(tenancy.current().locale):
+        told = TriedTooOften(times=MAX_ATTEMPTS).text(translation.gettext)
+    fail(job, told, at=at, by=by)
+
+
+def abandoned(kinds: Iterable[str], *, at: datetime):
+    """Running jobs of these kinds that nobody can be at any more."""
+    running = JobRun.objects.filter(kind__in=kinds, state=JobRun.State.RUNNING)
+    return running.filter(started_at__lt=at - ABANDONED_AFTER).order_by("pk")
 
 
 def progress(job: JobRun, done: int, *, counts: dict | None = None) -> None:

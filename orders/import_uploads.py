@@ -27,6 +27,7 @@ MOST_FILES: Final = 10
 MOST_BYTES: Final = 500_000_000
 _ENDINGS: Final = (".csv", ".csv.gz")
 _GZIP: Final = b"\x1f\x8b"
+_LONGEST_NAME: Final = 200  # bytes; file systems take 255
 _EVERY: Final = 2_000  # orders between two notes of progress
 
 
@@ -45,6 +46,11 @@ class FilesTooLarge(Refused):
 class NotACsvFile(Refused):
     code = "not_a_csv_file"
     message = gettext_noop("%(name)s is no CSV file. Save the table as “CSV UTF-8” first.")
+
+
+class NameTooLong(Refused):
+    code = "file_name_too_long"
+    message = gettext_noop("The name of a file is too long: %(name)s… Shorten it.")
 
 
 class NameRepeated(Refused):
@@ -66,7 +72,8 @@ def rows():
 
 @transaction.atomic
 def receive(profile: str, files: Sequence[UploadedFile], *, by: Any, at: datetime) -> JobRun:
-    """Keep the files for a worker. Raises TooManyFiles, FilesTooLarge, NotACsvFile, NameRepeated.
+    """Keep the files for a worker. Raises TooManyFiles, FilesTooLarge, NotACsvFile, NameTooLong,
+    NameRepeated.
 
     Names are those of the sender, since profiles tell tables by them, without any path.
     """
@@ -74,12 +81,7 @@ def receive(profile: str, files: Sequence[UploadedFile], *, by: Any, at: datetim
     job = JobRun.objects.create(
         kind=KIND, key=uuid.uuid4().hex, counts={"profile": profile, "files": names}
     )
-    folder = _folder(job)
-    folder.mkdir(parents=True, mode=0o700)
-    for name, file in zip(names, files, strict=True):
-        with (folder / name).open("wb") as out:
-            for chunk in file.chunks():
-                out.write(chunk)
+    _keep(_folder(job), names, files)
     audit.record("import.uploaded", by=by, at=at, obj=job, data={"profile": profile})
     outbox.add("import.uploaded", job_id=job.pk, user_id=by.pk if by else None)
     return job
@@ -96,9 +98,12 @@ def run(marketplace_id: int, job_id: int, *, by: Any, at: datetime) -> bool:
         if job.state in (JobRun.State.DONE, JobRun.State.FAILED):
             return False
         job = jobs.begin(KIND, job.key, at=at, by=by)
-        if not jobs.count_attempt(job):
-            jobs.fail(job, "It was tried too often.", at=at, by=by)
-            return False
+        is_tried = jobs.count_attempt(job, at=at)
+        if not is_tried:
+            jobs.give_up(job, at=at, by=by)
+    if not is_tried:
+        shutil.rmtree(_folder(job), ignore_errors=True)
+        return False
     paths = [_folder(job) / name for name in job.counts["files"]]
     try:
         imported = importing.import_files(
@@ -160,6 +165,19 @@ def _counts(imported: importing.Imported) -> dict:
     }
 
 
+def _keep(folder: Path, names: Sequence[str], files: Sequence[UploadedFile]) -> None:
+    """Write the files, all of them or none: a full disk leaves nothing behind."""
+    folder.mkdir(parents=True, mode=0o700)
+    try:
+        for name, file in zip(names, files, strict=True):
+            with (folder / name).open("wb") as out:
+                for chunk in file.chunks():
+                    out.write(chunk)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def _checked(files: Sequence[UploadedFile]) -> list[str]:
     if len(files) > MOST_FILES:
         raise TooManyFiles(limit=MOST_FILES)
@@ -173,6 +191,8 @@ def _checked(files: Sequence[UploadedFile]) -> list[str]:
         is_text = b"\x00" not in head
         if not name.casefold().endswith(_ENDINGS) or not (is_text or head.startswith(_GZIP)):
             raise NotACsvFile(name=name[:100])
+        if len(name.encode()) > _LONGEST_NAME:
+            raise NameTooLong(name=name[:40])
         if name in names:
             raise NameRepeated(name=name[:100])
         names.append(name)

@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from marketplace.models import User
+from marketplace import jobs, tenancy
+from marketplace.models import Marketplace, User
 from orders import import_uploads
 
 
@@ -12,8 +13,19 @@ def start_import(marketplace, *, at, job_id: int, user_id: int | None) -> None:
     run_import.delay(marketplace_id=marketplace.pk, job_id=job_id, user_id=user_id)
 
 
-@shared_task
+@shared_task(autoretry_for=(Exception,), retry_backoff=10, max_retries=None)
 def run_import(*, marketplace_id: int, job_id: int, user_id: int | None) -> None:
-    """Import an upload. A second delivery finds it done."""
+    """Import an upload. A second delivery finds it done; its attempts are counted."""
     by = User.objects.filter(pk=user_id).first()
     import_uploads.run(marketplace_id, job_id, by=by, at=timezone.now())
+
+
+@shared_task
+def take_up_imports() -> None:
+    """Begin again the imports that somebody has begun and left, such as a worker that died."""
+    now = timezone.now()
+    for marketplace in Marketplace.objects.open():
+        with tenancy.use(marketplace.pk):
+            left = list(jobs.abandoned([import_uploads.KIND], at=now).values_list("pk", flat=True))
+        for job_id in left:
+            run_import.delay(marketplace_id=marketplace.pk, job_id=job_id, user_id=None)

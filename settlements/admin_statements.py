@@ -38,7 +38,6 @@ from settlements import (
     sentinel_words,
     sentinels,
     statement_sums,
-    tasks,
     verification,
 )
 
@@ -166,8 +165,7 @@ class StatementAdmin(ReadOnlyAdmin):
         kind = request.POST.get("kind", "")
         if kind not in kinds:
             raise Http404
-        job = export_jobs.ask(kind, by=request.user, at=timezone.now())
-        tasks.write_export.delay_on_commit(marketplace_id=request.marketplace.pk, job_id=job.pk)
+        export_jobs.ask(kind, by=request.user, at=timezone.now())
         messages.success(request, gettext("A worker writes the file. It appears below."))
         return HttpResponseRedirect(request.path)
 

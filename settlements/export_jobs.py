@@ -1,11 +1,12 @@
 """Exports that a worker writes to a file, asked for by a person or through the API.
 
 Each is a JobRun of kind `export.<what>`, whose key begins with the public id of the seller that it
-is limited to, if it is; when it is done its file lies under MEDIA_ROOT, in a
-folder of its marketplace, and is served to those who may export. Files are kept for a week. What
-is in them is settlements.exports' business.
+is limited to, if it is; when it is done its file lies under MEDIA_ROOT, in a folder of its
+marketplace, and is served to those who may export. Files are kept for a week. What is in them is
+settlements.exports' business.
 """
 
+import contextlib
 import hashlib
 import uuid
 from datetime import datetime, timedelta
@@ -21,9 +22,8 @@ from sellers.models import Seller
 from settlements import exports
 
 PREFIX = "export."
+JOBS = tuple(PREFIX + kind for kind in exports.KINDS)
 KEPT = timedelta(days=7)
-
-
 FOR_SELLERS = ("settlement_lines", "statements")  # the journal is the marketplace's own
 CANCELLED = "cancelled"  # the error of an export that nobody waits for any more
 
@@ -40,7 +40,7 @@ class NotCancellable(Refused):
 
 def rows(seller: Seller | None = None):
     """The exports of the marketplace in use, or of one of its sellers, newest first."""
-    found = JobRun.objects.filter(kind__in=[PREFIX + kind for kind in exports.KINDS])
+    found = JobRun.objects.filter(kind__in=JOBS)
     if seller is not None:
         found = found.filter(key__startswith=f"{seller.public_id}-")
     return found.order_by("-id")
@@ -85,8 +85,8 @@ def write(marketplace_id: int, job_id: int, *, at: datetime) -> bool:
             return False
         if job.state == JobRun.State.QUEUED:
             job = jobs.begin(job.kind, job.key, at=at)
-        if not jobs.count_attempt(job):
-            jobs.fail(job, "Its file could not be written, however often it was tried.", at=at)
+        if not jobs.count_attempt(job, at=at):
+            jobs.give_up(job, at=at)
             return False
     with tenancy.use(marketplace_id, durable=True):
         job = _held(job_id)
@@ -145,7 +145,8 @@ def _drop_old(at: datetime) -> None:
 
     def drop():
         for file in folder.glob("*.*"):
-            if file.stat().st_mtime < oldest:
-                file.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # dropped by somebody else meanwhile
+                if file.stat().st_mtime < oldest:
+                    file.unlink()
 
     transaction.on_commit(drop)

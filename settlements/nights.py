@@ -227,7 +227,7 @@ def _advance_step(marketplace_id: int, number: int, on: date, at: datetime) -> t
         if step.whole:
             with tenancy.use(marketplace_id, durable=True):
                 job = _claimed(step, on)
-                if job.state != JobRun.State.DONE and not jobs.count_attempt(job):
+                if job.state != JobRun.State.DONE and not jobs.count_attempt(job, at=at):
                     raise NeverEnds()
         with tenancy.use(marketplace_id, durable=True):
             job = _claimed(step, on)

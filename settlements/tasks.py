@@ -9,6 +9,7 @@ from datetime import date
 from celery import shared_task
 from django.utils import timezone
 
+from marketplace import jobs, tenancy
 from marketplace.models import Marketplace
 from settlements import export_jobs, nights
 
@@ -71,7 +72,18 @@ def begin_export(marketplace: Marketplace, *, at, job_id: int) -> None:
     write_export.delay(marketplace_id=marketplace.pk, job_id=job_id)
 
 
-@shared_task
+@shared_task(autoretry_for=(Exception,), retry_backoff=10, max_retries=None)
 def write_export(*, marketplace_id: int, job_id: int) -> None:
-    """Write the file of an export. A second delivery finds it done."""
+    """Write the file of an export. A second delivery finds it done; its attempts are counted."""
     export_jobs.write(marketplace_id, job_id, at=timezone.now())
+
+
+@shared_task
+def take_up_exports() -> None:
+    """Begin again the exports that somebody has begun and left, such as a worker that died."""
+    now = timezone.now()
+    for marketplace in Marketplace.objects.open():
+        with tenancy.use(marketplace.pk):
+            left = list(jobs.abandoned(export_jobs.JOBS, at=now).values_list("pk", flat=True))
+        for job_id in left:
+            write_export.delay(marketplace_id=marketplace.pk, job_id=job_id)

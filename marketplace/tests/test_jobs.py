@@ -1,11 +1,12 @@
 """Jobs and their shards: begun once, counted, put aside, and no waiting for each other."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connections
 
-from marketplace import jobs, tenancy
+from marketplace import celery, jobs, tenancy
 from marketplace.models import JobRun, JobShard
 from marketplace.tests import make
 
@@ -135,3 +136,41 @@ class TestShards:
             assert JobRun.objects.get().done == 5
             assert jobs.claim_shard(shards[0]) is None
             assert not jobs.attempt(shards[0])
+
+
+@pytest.mark.django_db
+class TestAbandoned:
+    def attempted(self, market):
+        job = begin(market)
+        with tenancy.use(market.pk):
+            assert jobs.count_attempt(job, at=make.NOON)
+        return job
+
+    def left(self, market, after):
+        with tenancy.use(market.pk):
+            return list(jobs.abandoned(["test"], at=make.NOON + after))
+
+    def test_holds_what_nobody_can_be_at_any_more(self):
+        market = make.marketplace()
+        job = self.attempted(market)
+        assert self.left(market, jobs.ABANDONED_AFTER) == []
+        assert self.left(market, jobs.ABANDONED_AFTER + timedelta(seconds=1)) == [job]
+        assert timedelta(seconds=celery.HARD_LIMIT) < jobs.ABANDONED_AFTER
+
+    def test_leaves_out_what_was_begun_again_or_has_ended(self):
+        market = make.marketplace()
+        job, later = self.attempted(market), timedelta(hours=1)
+        with tenancy.use(market.pk):
+            assert jobs.count_attempt(job, at=make.NOON + later)
+        assert self.left(market, later) == []
+        with tenancy.use(market.pk):
+            jobs.finish(job, at=make.NOON)
+        assert self.left(market, 2 * later) == []
+
+    def test_is_ended_in_the_marketplaces_language(self):
+        market = make.marketplace(locale="ko")
+        with tenancy.use(market.pk):
+            job = jobs.begin("test", "a", at=make.NOON)
+            jobs.give_up(job, at=make.NOON)
+        assert job.state == JobRun.State.FAILED
+        assert job.error.startswith("5번 시도했지만")

@@ -1,13 +1,15 @@
 """Uploading order files: kept, imported once, told about, and nobody else's business."""
 
 import copy
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
-from marketplace import tenancy
+from marketplace import jobs, tenancy
 from marketplace.models import JobRun, OutboxMessage
 from marketplace.tests import desks
 from orders import import_uploads, tasks
@@ -110,6 +112,39 @@ class TestUpload:
         assert "nothing has changed" in desks.text(owner.get(page(second)))
         with tenancy.use(market.pk):
             assert Order.objects.count() == 1
+
+    def test_that_a_worker_left_is_begun_again(self, owner, market, monkeypatch):
+        upload(owner)
+        job, long_ago = newest(market), timezone.now() - timedelta(hours=1)
+        with tenancy.use(market.pk):
+            jobs.count_attempt(jobs.begin(job.kind, job.key, at=long_ago), at=long_ago)
+        monkeypatch.setattr(tasks.run_import, "delay", tasks.run_import)
+        tasks.take_up_imports()
+        assert newest(market).state == "done"
+        tasks.take_up_imports()
+        with tenancy.use(market.pk):
+            assert Order.objects.count() == 1
+
+    def test_that_never_ends_is_given_up_with_its_files(self, owner, market, media):
+        upload(owner)
+        job = newest(market)
+        with tenancy.use(market.pk):
+            JobRun.objects.filter(pk=job.pk).update(attempts=jobs.MAX_ATTEMPTS)
+            JobRun.objects.filter(pk=job.pk).update(state="running", started_at=make.NIGHT)
+        assert not import_uploads.run(market.pk, job.pk, by=None, at=make.NIGHT)
+        assert newest(market).state == "failed"
+        assert not (media / "imports" / str(market.pk) / job.key).exists()
+
+    def test_leaves_nothing_behind_on_a_full_disk(self, owner, market, media, monkeypatch):
+        def full(*words, **more):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "open", full)
+        with pytest.raises(OSError, match="No space left"):
+            upload(owner)
+        monkeypatch.undo()
+        assert not list((media / "imports" / str(market.pk)).iterdir())
+        assert newest(market) is None
 
     def test_delivered_twice_is_done_once(self, owner, market):
         upload(owner)

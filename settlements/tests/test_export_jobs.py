@@ -3,6 +3,7 @@ import os
 from datetime import date, timedelta
 
 import pytest
+from django.utils import timezone
 
 from marketplace import jobs, tenancy
 from marketplace.models import AuditEntry, JobRun
@@ -122,6 +123,17 @@ class TestWrite:
             )
         assert not write(market, job)
         assert stored(market, job).state == JobRun.State.FAILED
+
+    def test_is_begun_again_where_a_worker_left_it(self, market, monkeypatch):
+        young, old = ask(market), ask(market)
+        long_ago = timezone.now() - jobs.ABANDONED_AFTER - timedelta(minutes=1)
+        with tenancy.use(market.pk):
+            for job, at in ((young, timezone.now()), (old, long_ago)):
+                jobs.count_attempt(jobs.begin(job.kind, job.key, at=at), at=at)
+        handed_out = []
+        monkeypatch.setattr(tasks.write_export, "delay", lambda **words: handed_out.append(words))
+        tasks.take_up_exports()
+        assert handed_out == [{"marketplace_id": market.pk, "job_id": old.pk}]
 
     def test_knows_no_job_of_a_stranger(self, market):
         stranger = make.market("stranger")
