@@ -21,7 +21,10 @@ TREND = 30  # days
 class Money:
     """One day. Sales are those confirmed on it; the rest stands on statements closed that day.
 
-    `held` is what statements keep back: reserves, and what is carried on to a later one.
+    Days add up: money that is carried from statement to statement is counted once. So `payable`
+    is the net of their lines, and `held` is what they keep back (reserves, and what is carried on)
+    less what was carried to them; below zero where that went out. `paid` is what they confirm for
+    payout.
     """
 
     sales: int = 0
@@ -82,10 +85,11 @@ def _closed(first: date, last: date):
         )
         .values("closed_on")
         .annotate(
-            fees=Sum(F("fee") + F("vat")),
-            held=Sum(F("reserve") + Greatest(F("carry_out"), 0)),
+            # Not fee + vat: in fees that contain their VAT it would be counted twice.
+            fees=Sum(F("list_amount") - F("seller_discount") - F("net")),
+            payable=Sum("net"),
+            held=Sum(F("reserve") + Greatest(F("carry_out"), 0) - Greatest(F("carry_in"), 0)),
             paid=Sum("payout"),
         )
-        .annotate(payable=Sum("payable"))
         .order_by()
     )

@@ -22,7 +22,9 @@ def market(db):
 
 
 def statement(seller, closed_on, *, state="payable", **amounts):
-    amounts = {"fee": 1_000, "vat": 100, "payable": 9_000, "payout": 9_000} | amounts
+    amounts = {"list_amount": 10_100, "fee": 1_000, "vat": 100, "net": 9_000} | amounts
+    if state != "open":
+        amounts = {"payable": 9_000, "payout": 9_000} | amounts
     return Statement.objects.create(
         seller=seller,
         due_on=closed_on,
@@ -37,7 +39,7 @@ class TestTrend:
         for code in "AB":
             seller = make.seller(code)
             PerformanceDay.objects.create(seller=seller, on=LAST, sales_confirmed=50_000)
-            statement(seller, LAST, reserve=500, carry_out=0, payout=8_500)
+            statement(seller, LAST, reserve=500, payout=8_500)
         days = figures.trend(LAST)
         assert days[-1] == (
             LAST,
@@ -51,13 +53,26 @@ class TestTrend:
 
     def test_leaves_out_open_statements_and_other_days(self, market):
         seller = make.seller()
-        statement(seller, LAST, state="open", payable=0, payout=0)
+        statement(seller, LAST, state="open")
         statement(seller, LAST - timedelta(days=3))
         assert figures.total(figures.trend(LAST, days=3)) == Money()
 
     def test_calls_a_debt_nothing_held(self, market):
-        statement(make.seller(), LAST, state="closed", payable=-700, carry_out=-700, payout=0)
-        assert figures.trend(LAST, days=1)[0][1] == Money(fees=1_100, payable=-700)
+        debt = {"list_amount": 0, "net": -1_100, "payable": -1_100, "carry_out": -1_100}
+        statement(make.seller(), LAST, state="closed", payout=0, **debt)
+        assert figures.trend(LAST, days=1)[0][1] == Money(fees=1_100, payable=-1_100)
+
+    def test_counts_what_is_carried_on_once(self, market):
+        seller, before = make.seller(), LAST - timedelta(days=1)
+        statement(seller, before, state="closed", payout=0, carry_out=9_000)
+        statement(seller, LAST, carry_in=9_000, payable=18_000, payout=18_000)
+        days = figures.trend(LAST, days=2)
+        assert [money.held for _, money in days] == [9_000, -9_000]
+        assert figures.total(days) == Money(fees=2_200, payable=18_000, held=0, paid=18_000)
+
+    def test_counts_vat_that_is_contained_in_fees_once(self, market):
+        statement(make.seller(), LAST, list_amount=10_000, fee=1_000, vat=91)
+        assert figures.trend(LAST, days=1)[0][1].fees == 1_000
 
     def test_asks_two_queries(self, market, django_assert_num_queries):
         with django_assert_num_queries(2):
