@@ -6,7 +6,7 @@ loses its last owner. Who has no place among operators any more cannot enter the
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from marketplace import audit, tenancy
 from marketplace.models import Marketplace, Membership, User
@@ -40,7 +40,7 @@ def invite(email: str, role: str, *, by: User, at: datetime) -> Membership:
     """
     email = email.strip().lower()
     _lock()
-    user = User.objects.filter(email=email).first() or User.objects.create_user(email)
+    user = User.objects.filter(email=email).first() or _new_user(email)
     if Membership.objects.filter(user=user, marketplace=tenancy.current_id()).exists():
         raise AlreadyOperator(email=email)
     User.objects.filter(pk=user.pk).update(is_staff=True)
@@ -74,6 +74,15 @@ def remove(membership: Membership, *, by: User, at: datetime) -> None:
     elsewhere = Membership.objects.filter(user=stored.user_id)
     if not elsewhere.exists():
         User.objects.filter(pk=stored.user_id, is_superuser=False).update(is_staff=False)
+
+
+def _new_user(email: str) -> User:
+    """Of two marketplaces that take the same stranger in at once, one makes the user."""
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(email)
+    except IntegrityError:
+        return User.objects.get(email=email)
 
 
 def _lock() -> None:

@@ -172,7 +172,7 @@ def _ship(seller: Seller, order: Order, rows: Sequence[Row], by, at: datetime) -
 
 
 def _line_number(order: Order, row: Row) -> int:
-    if row.line.isascii() and row.line.isdigit():
+    if row.line.isascii() and row.line.isdigit() and len(row.line) < 10:
         return int(row.line)
     raise events.UnknownLine(order=order.number, value=row.line[:40])
 

@@ -1,36 +1,24 @@
 """In a real browser: what was typed survives, and a form is sent once."""
 
-import os
-import shutil
-
 import pytest
-from playwright.sync_api import sync_playwright
 
 from marketplace import tenancy
 from sellers.models import SellerProfile
 from sellers.tests import make
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-FLAGS = ["--no-sandbox", "--disable-gpu", "--headless"]
+from tests import browser
 
 
 @pytest.fixture
-def page(live_server, client, monkeypatch):
+def page(live_server, client):
     """A browser in which the owner of a shop is logged in."""
-    if not CHROMIUM:
-        pytest.skip("There is no Chromium on this machine.")
-    # Playwright's loop runs in this thread, and Django takes that for asynchronous code.
-    monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     market = make.marketplace("own")
     with tenancy.use(market.pk):
         client.force_login(make.member(make.seller()))
     cookie = {"name": "sessionid", "value": client.session.session_key, "url": live_server.url}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = browser.new_context(base_url=live_server.url, locale="en-US")
+    with browser.chromium() as chromium:
+        context = chromium.new_context(base_url=live_server.url, locale="en-US")
         context.add_cookies([cookie])
         yield context.new_page()
-        browser.close()
 
 
 def fill(page):

@@ -111,4 +111,5 @@ class TestShip:
         heading = "주문번호,항목,택배사,송장번호\n"
         text = f"{heading}A-1,2,cj,{CJ}\nA-1,3,hanjin,{HANJIN}\nA-2,x,cj,{CJ}"
         assert self.ship(text) == ["A-1", "unknown_line", "unknown_line"]
+        assert self.ship(f"{heading}A-2,{'1' * 5_000},cj,{CJ}") == ["unknown_line"]
         assert self.shipped() == [("A-1", 2)]

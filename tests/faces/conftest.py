@@ -4,30 +4,17 @@ The world is made once and committed, as a server needs it; it is emptied when t
 What a test itself writes is undone at its end.
 """
 
-import os
-import shutil
-
 import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
-from playwright.sync_api import sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from marketplace.models import User
+from tests import browser
 from tests.faces.visiting import Visitor
 from tests.faces.world import make_world
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-OPTIONS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="package")
@@ -62,20 +49,8 @@ def server(world):
 
 @pytest.fixture(scope="package")
 def chromium():
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.fail(
-            "No Chromium found. Install it (Debian: apt-get install chromium), or name it "
-            "in CHROMIUM."
-        )
-    # Playwright runs a loop in this thread; Django would take our queries for ones inside it.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*OPTIONS, *sandbox])
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    with browser.chromium() as launched:
+        yield launched
 
 
 @pytest.fixture
