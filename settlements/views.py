@@ -107,9 +107,11 @@ def fees(request, marketplace):
 @seller_page
 def downloads_page(request, marketplace):
     today = verdicts.business_date(timezone.now(), request.marketplace.tz)
+    recent = list(shop_statements.of_seller(request.seller).order_by("-due_on")[:12])
+    last = max(today.year, recent[0].due_on.year) if recent else today.year
     context = {
-        "years": range(today.year + 1, request.marketplace.first_open_on.year - 1, -1),
-        "recent": shop_statements.of_seller(request.seller).order_by("-due_on")[:12],
+        "years": range(last, request.marketplace.first_open_on.year - 1, -1),
+        "recent": recent,
     }
     return render(request, "settlements/downloads.html", context)
 

@@ -38,6 +38,13 @@ def control(field):
 
 
 @register.filter
+def choice_control(choice):
+    """One tick of a field of many, in our look."""
+    choice.data["attrs"]["class"] = "form-check-input"
+    return choice.tag()
+
+
+@register.filter
 def is_tick(field) -> bool:
     return isinstance(field.field.widget, forms.CheckboxInput)
 
