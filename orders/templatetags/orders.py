@@ -4,7 +4,7 @@ from django import template
 from django.utils.translation import gettext
 
 from marketplace.refusals import Refused
-from orders import carriers
+from orders import carriers, sender_words
 from orders.models import Claim, OrderLine
 
 register = template.Library()
@@ -45,6 +45,16 @@ def carrier_name(code: str) -> str:
 def line_name(line: OrderLine) -> str:
     """What the seller knows a line by."""
     return line.title or line.sku or f"#{line.number}"
+
+
+@register.filter
+def claim_reason(text: str) -> str:
+    return sender_words.reason(text)
+
+
+@register.filter
+def sender_name(code: str) -> str:
+    return sender_words.source(code)
 
 
 @register.filter
