@@ -1,5 +1,7 @@
 """What a seller types about a listing: shape and wording. Rules are for the processes."""
 
+import unicodedata
+
 from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +11,12 @@ from marketplace import money
 from marketplace.refusals import Refused
 
 LONGEST_DESCRIPTION = 20_000
+LARGEST_PRICE = 10**12  # minor units: a slip of the finger, long before orders refuse it
+
+
+def plain_price(text: str) -> str:
+    """An amount as a Korean keyboard may write it, in full width or with the won beside it."""
+    return unicodedata.normalize("NFKC", text).strip().removeprefix("₩").removesuffix("원")
 
 
 class ListingForm(forms.Form):
@@ -36,12 +44,19 @@ class ListingForm(forms.Form):
         self.exponent = exponent
 
     def clean_unit_price(self) -> int:
+        text = plain_price(self.cleaned_data["unit_price"])
         try:
-            amount = money.parse(self.cleaned_data["unit_price"], self.exponent)
+            amount = money.parse(text, self.exponent)
+        except money.UnreadableAmount:
+            raise forms.ValidationError(
+                gettext("Enter the price in digits, such as 12,900.")
+            ) from None
         except Refused as refused:
             raise forms.ValidationError(refused.text(gettext)) from None
         if amount < 0:
             raise forms.ValidationError(gettext("A price is not negative."))
+        if amount > LARGEST_PRICE:
+            raise forms.ValidationError(gettext("No price is that high. Please check the digits."))
         return amount
 
     def clean_category(self) -> Category:

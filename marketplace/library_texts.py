@@ -6,7 +6,7 @@ own, so the catalogue keeps them and its check sees when one lacks a translation
 catalogue wins over a library's. When a text is gone from its library, it goes from here.
 """
 
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext_lazy
 
 UNFOLD = (
     gettext_noop("Add row"),
@@ -137,6 +137,21 @@ DJANGO = (
         "Designates that this user has all permissions without explicitly assigning them."
     ),
     gettext_noop("and"),
+)
+
+FORMS = (
+    gettext_noop("This field is required."),
+    gettext_noop("Enter a valid email address."),
+    gettext_noop("Enter a whole number."),
+    gettext_noop("Null characters are not allowed."),
+    gettext_noop("Select a valid choice. That choice is not one of the available choices."),
+    gettext_noop("Select a valid choice. %(value)s is not one of the available choices."),
+    gettext_noop("The submitted file is empty."),
+    ngettext_lazy(
+        "Ensure this value has at most %(limit_value)d character (it has %(show_value)d).",
+        "Ensure this value has at most %(limit_value)d characters (it has %(show_value)d).",
+        "limit_value",
+    ),
 )
 
 ALLAUTH = (

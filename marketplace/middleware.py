@@ -51,6 +51,8 @@ class TenantMiddleware:
 
     def __call__(self, request):
         request.marketplace = None
+        if "\x00" in request.path_info:
+            raise Http404  # the database refuses to be asked for it
         marketplace_id = _resolve(request)
         if marketplace_id is None:
             return self.get_response(request)

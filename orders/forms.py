@@ -5,6 +5,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders import carriers, worklists
+from orders.verdicts import LARGEST_QUANTITY
 
 LONGEST_REASON = 500
 
@@ -89,9 +90,18 @@ class ShipForm(ParcelForm):
                     % {"title": line.row.title or line.row.sku or line.row.number},
                     initial=line.to_ship,
                     min_value=0,
+                    max_value=LARGEST_QUANTITY,
                     help_text=gettext("%(count)s to ship") % {"count": line.to_ship},
                     widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
                 )
+
+    def clean(self):
+        given = super().clean()
+        if self.numbers and not self.errors and not self.units():
+            self.add_error(
+                next(iter(self.numbers)), gettext("Enter how many units are in the parcel.")
+            )
+        return given
 
     def units(self) -> dict[int, int]:
         return {
@@ -127,6 +137,7 @@ class CancelForm(forms.Form):
     quantity = forms.IntegerField(
         label=_("Units to cancel"),
         min_value=1,
+        max_value=LARGEST_QUANTITY,
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
     reason = forms.CharField(

@@ -13,6 +13,7 @@ from sellers.banks import Bank
 from sellers.models import Seller, SellerMember
 from sellers.profiles import Contact
 
+LONGEST_EMAIL = 254  # as the tables have it; Django's forms take longer ones
 _phone = RegexValidator(r"^[0-9+() \-]{8,30}$", _("Use digits and hyphens, such as 02-1234-5678."))
 
 
@@ -32,6 +33,7 @@ class ContactForm(forms.Form):
     )
     contact_email = forms.EmailField(
         label=_("E-mail for letters of the marketplace"),
+        max_length=LONGEST_EMAIL,
         help_text=_("Statements, warnings and requests are sent here."),
     )
 
@@ -138,7 +140,7 @@ class ApplicationForm(ContactForm):
 
 
 class InvitationForm(forms.Form):
-    email = forms.EmailField(label=_("E-mail address"))
+    email = forms.EmailField(label=_("E-mail address"), max_length=LONGEST_EMAIL)
     role = forms.ChoiceField(
         label=_("Role"), choices=SellerMember.Role, initial=SellerMember.Role.STAFF
     )

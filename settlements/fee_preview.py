@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
+from listings.forms import plain_price
 from listings.models import Category
 from marketplace import money
 from marketplace.refusals import Refused
@@ -29,7 +30,7 @@ def preview(request, marketplace):
     else:
         try:
             exponent = request.marketplace.currency_exponent
-            price = money.parse(typed, 0 if "minor" in request.GET else exponent)
+            price = money.parse(plain_price(typed), 0 if "minor" in request.GET else exponent)
             on = verdicts.business_date(timezone.now(), request.marketplace.tz)
             item = Item(unit_price=price, category_id=category.pk)
             estimate = estimates.of_item(request.seller, item, on=on)

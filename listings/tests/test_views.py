@@ -117,8 +117,9 @@ class TestNew:
         [
             ({"title": ""}, "This field is required."),
             ({"title": "x" * 301}, "at most 300 characters"),
-            ({"unit_price": "many"}, "“many” is not an amount of money."),
+            ({"unit_price": "many"}, "Enter the price in digits, such as 12,900."),
             ({"unit_price": "-1"}, "A price is not negative."),
+            ({"unit_price": "1000000000001"}, "No price is that high."),
             ({"unit_price": "1.5"}, "has more decimals than the currency"),
             ({"category": "gold"}, "Choose a category."),
             ({"category": ""}, "Choose a category."),
@@ -136,6 +137,11 @@ class TestNew:
             assert f'value="{words[name]}"' in page or not words[name]
         with tenancy.use(market.pk):
             assert not Listing.objects.exists()
+
+    @pytest.mark.parametrize("typed", ["12900", " 12,900원", "₩12,900", "１２，９００", "￦12900"])
+    def test_reads_a_price_as_people_type_it(self, owner, market, typed):
+        owner.post("/s/own/listings/new/", {**WORDS, "unit_price": typed})
+        assert stored(market).unit_price == 12_900
 
     def test_names_a_code_that_is_taken(self, owner, market):
         drafted(market)

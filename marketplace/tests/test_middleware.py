@@ -32,6 +32,9 @@ class TestSellerPages:
     def test_are_not_found_for_an_unknown_marketplace(self, client, markets):
         assert client.get("/s/nobodys/jobs/").status_code == 404
 
+    def test_are_not_found_by_what_no_table_can_hold(self, client, markets):
+        assert client.get("/s/ours/jo%00bs/").status_code == 404
+
     def test_render_inside_the_transaction(self, client, markets):
         """TemplateResponse and lazy queryset: both are read after the view."""
         assert client.get("/s/ours/jobs/").content == b"ours "

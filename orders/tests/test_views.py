@@ -212,8 +212,9 @@ class TestShip:
             ({"tracking_number": ""}, "The tracking number is missing."),
             ({"carrier": "pigeon"}, "Select a valid choice."),
             ({"units_1": 3}, "2 units to ship"),
+            ({"units_1": 10**19}, "less than or equal to 1000000"),
             ({"units_1": -1}, "greater than or equal to 0"),
-            ({"units_1": 0, "units_2": 0}, "waits to be shipped"),
+            ({"units_1": 0, "units_2": 0}, "Enter how many units are in the parcel."),
         ],
     )
     def test_names_the_field_and_loses_nothing(self, owner, cast, given, said):
@@ -328,6 +329,7 @@ class TestCancel:
             ({"reason": " "}, "This field is required."),
             ({"line": 3}, "Select a valid choice."),
             ({"quantity": "x"}, "Enter a whole number."),
+            ({"quantity": 10**19}, "less than or equal to 1000000."),
         ],
     )
     def test_names_the_field_and_loses_nothing(self, owner, cast, given, said):

@@ -333,6 +333,17 @@ class TestProfile:
         assert (stored.name, stored.state, stored.business_number) == ("apple", "active", "")
         assert profile.seller_id == seller.pk
 
+    def test_names_an_address_longer_than_can_be_kept(self, market):
+        owner = shop(market)[1]
+        long = DETAILS | {
+            "contact_email": f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.org"
+        }
+        answer = browser(owner).post("/s/own/profile/", long)
+        assert answer.status_code == 422
+        assert "at most 254 characters" in answer.content.decode()
+        assert 'value="서울시 강남구 테헤란로 1"' in answer.content.decode()
+        assert of(market, SellerProfile.objects) == []
+
     def test_is_read_by_staff_and_not_written(self, market):
         staff = shop(market, role="staff")[1]
         client = browser(staff)
