@@ -1,5 +1,6 @@
 """Views that only the tests of the API's core serve."""
 
+from django.http import HttpResponse
 from django.urls import include, path
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -65,6 +66,9 @@ class Echo(KeyedView):
 
 
 urlpatterns = [
+    # Where the page of what does not exist leads to.
+    path("", lambda request: HttpResponse(), name="welcome"),
+    path("language/", lambda request: HttpResponse(), name="set_language"),
     path(
         "api/v1/",
         include(
@@ -74,5 +78,5 @@ urlpatterns = [
                 path("echo/", Echo.as_view()),
             ]
         ),
-    )
+    ),
 ]

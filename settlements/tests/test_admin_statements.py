@@ -188,10 +188,10 @@ class TestStatement:
     def test_asks_the_same_for_many_lines(self, enter, market, rows, django_assert_num_queries):
         client = enter()
         client.get(page_of(rows, "statement"))
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(17):
             client.get(page_of(rows, "statement"))
         many(market, rows, 120)
-        with django_assert_num_queries(15):
+        with django_assert_num_queries(17):
             answer = client.get(page_of(rows, "statement"))
         assert len(answer.context["rows"]) == 50
         older = client.get(page_of(rows, "statement"), {"before": answer.context["page"].older})
@@ -229,7 +229,7 @@ class TestLine:
 
     def test_is_told_in_few_queries(self, enter, rows, django_assert_max_num_queries):
         client = enter()
-        with django_assert_max_num_queries(20):
+        with django_assert_max_num_queries(22):
             client.get(page_of(rows, "sale"))
 
 
@@ -292,7 +292,7 @@ class TestLedger:
     def test_reads_only_the_months_asked_for(self, enter, rows, django_assert_max_num_queries):
         client = enter()
         days = {"first": "2026-09-01", "last": "2026-09-30"}
-        with django_assert_max_num_queries(17) as asked:
+        with django_assert_max_num_queries(19) as asked:
             client.get(page_of(rows, "account"), days)
         ledger = [q["sql"] for q in asked.captured_queries if '"ledger_entry"' in q["sql"]]
         assert ledger
@@ -349,13 +349,13 @@ class TestNights:
     def test_ask_the_same_for_many_rows(self, enter, market, django_assert_num_queries):
         client = enter()
         client.get(f"{STATEMENTS}nights", follow=True)
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(18):
             client.get(f"{STATEMENTS}nights/")
         with tenancy.use(market.pk):
             seller = make.seller("C")
             for number in range(12):
                 make.sold(seller, number=f"P{number}", confirmed_on=date(2026, 9, 9))
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(18):
             client.get(f"{STATEMENTS}nights/")
 
 
