@@ -13,7 +13,7 @@ from django.db.models import F, Sum
 from django.utils import translation
 
 from marketplace import states, tenancy
-from marketplace.models import JobRow, JobRun, JobShard
+from marketplace.models import JobRow, JobRun, JobShard, OutboxMessage
 from marketplace.models.jobs import MAX_ATTEMPTS
 from marketplace.refusals import Refused, gettext_noop
 
@@ -80,10 +80,20 @@ def give_up(job: JobRun, *, at: datetime, by=None) -> None:
     fail(job, told, at=at, by=by)
 
 
-def abandoned(kinds: Iterable[str], *, at: datetime):
-    """Running jobs of these kinds that nobody can be at any more."""
-    running = JobRun.objects.filter(kind__in=kinds, state=JobRun.State.RUNNING)
-    return running.filter(started_at__lt=at - ABANDONED_AFTER).order_by("pk")
+def abandoned(kinds: Iterable[str], topic: str, *, at: datetime) -> list[int]:
+    """The ids of jobs of these kinds that nobody can be at any more.
+
+    Those that run for too long, and those that were handed out through the outbox (by messages of
+    a topic that name their `job_id`) and never began: the broker has lost them.
+    """
+    long_ago = at - ABANDONED_AFTER
+    found = JobRun.objects.filter(kind__in=kinds)
+    running = found.filter(state=JobRun.State.RUNNING, started_at__lt=long_ago)
+    queued = found.filter(state=JobRun.State.QUEUED)
+    asked = OutboxMessage.objects.filter(topic=topic, created_at__lt=long_ago)
+    waiting = list(queued.values_list("pk", flat=True))
+    lost = asked.filter(payload__job_id__in=waiting).values_list("payload__job_id", flat=True)
+    return sorted({*running.values_list("pk", flat=True), *(lost if waiting else ())})
 
 
 def progress(job: JobRun, done: int, *, counts: dict | None = None) -> None:

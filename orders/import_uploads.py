@@ -23,6 +23,7 @@ from orders import importing
 from orders.models import ImportProfile
 
 KIND: Final = "import.upload"
+TOPIC: Final = "import.uploaded"  # by which the outbox hands an upload to a worker
 MOST_FILES: Final = 10
 MOST_BYTES: Final = 500_000_000
 _ENDINGS: Final = (".csv", ".csv.gz")
@@ -83,7 +84,7 @@ def receive(profile: str, files: Sequence[UploadedFile], *, by: Any, at: datetim
     )
     _keep(_folder(job), names, files)
     audit.record("import.uploaded", by=by, at=at, obj=job, data={"profile": profile})
-    outbox.add("import.uploaded", job_id=job.pk, user_id=by.pk if by else None)
+    outbox.add(TOPIC, job_id=job.pk, user_id=by.pk if by else None)
     return job
 
 

@@ -22,10 +22,10 @@ def run_import(*, marketplace_id: int, job_id: int, user_id: int | None) -> None
 
 @shared_task
 def take_up_imports() -> None:
-    """Begin again the imports that somebody has begun and left, such as a worker that died."""
+    """Begin again the imports that a worker left, or that the broker lost."""
     now = timezone.now()
     for marketplace in Marketplace.objects.open():
         with tenancy.use(marketplace.pk):
-            left = list(jobs.abandoned([import_uploads.KIND], at=now).values_list("pk", flat=True))
+            left = jobs.abandoned([import_uploads.KIND], import_uploads.TOPIC, at=now)
         for job_id in left:
             run_import.delay(marketplace_id=marketplace.pk, job_id=job_id, user_id=None)

@@ -23,6 +23,7 @@ from settlements import exports
 
 PREFIX = "export."
 JOBS = tuple(PREFIX + kind for kind in exports.KINDS)
+TOPIC = "export.asked"  # by which the outbox hands an export to a worker
 KEPT = timedelta(days=7)
 FOR_SELLERS = ("settlement_lines", "statements")  # the journal is the marketplace's own
 CANCELLED = "cancelled"  # the error of an export that nobody waits for any more
@@ -56,7 +57,7 @@ def ask(kind: str, *, by, at: datetime, seller: Seller | None = None) -> JobRun:
     whose = f"{seller.public_id}-" if seller else ""
     key = f"{whose}{at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex}"
     job = JobRun.objects.create(kind=PREFIX + kind, key=key)
-    outbox.add("export.asked", job_id=job.pk)
+    outbox.add(TOPIC, job_id=job.pk)
     audit.record("export.asked", by=by, at=at, obj=job, data={"kind": kind})
     _drop_old(at)
     return job

@@ -80,10 +80,10 @@ def write_export(*, marketplace_id: int, job_id: int) -> None:
 
 @shared_task
 def take_up_exports() -> None:
-    """Begin again the exports that somebody has begun and left, such as a worker that died."""
+    """Begin again the exports that a worker left, or that the broker lost."""
     now = timezone.now()
     for marketplace in Marketplace.objects.open():
         with tenancy.use(marketplace.pk):
-            left = list(jobs.abandoned(export_jobs.JOBS, at=now).values_list("pk", flat=True))
+            left = jobs.abandoned(export_jobs.JOBS, export_jobs.TOPIC, at=now)
         for job_id in left:
             write_export.delay(marketplace_id=marketplace.pk, job_id=job_id)

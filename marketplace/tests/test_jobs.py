@@ -7,7 +7,7 @@ import pytest
 from django.db import connections
 
 from marketplace import celery, jobs, tenancy
-from marketplace.models import JobRun, JobShard
+from marketplace.models import JobRun, JobShard, OutboxMessage
 from marketplace.tests import make
 
 
@@ -148,14 +148,28 @@ class TestAbandoned:
 
     def left(self, market, after):
         with tenancy.use(market.pk):
-            return list(jobs.abandoned(["test"], at=make.NOON + after))
+            return jobs.abandoned(["test"], "test.asked", at=make.NOON + after)
 
     def test_holds_what_nobody_can_be_at_any_more(self):
         market = make.marketplace()
         job = self.attempted(market)
         assert self.left(market, jobs.ABANDONED_AFTER) == []
-        assert self.left(market, jobs.ABANDONED_AFTER + timedelta(seconds=1)) == [job]
+        assert self.left(market, jobs.ABANDONED_AFTER + timedelta(seconds=1)) == [job.pk]
         assert timedelta(seconds=celery.HARD_LIMIT) < jobs.ABANDONED_AFTER
+
+    def test_holds_what_the_broker_lost(self):
+        market = make.marketplace()
+        with tenancy.use(market.pk):
+            lost, waiting, done = (JobRun.objects.create(kind="test", key=key) for key in "abc")
+            JobRun.objects.filter(pk=done.pk).update(state=JobRun.State.DONE)
+            for job, after in ((lost, 0), (waiting, 59), (done, 0)):
+                OutboxMessage.objects.create(
+                    topic="test.asked",
+                    payload={"job_id": job.pk},
+                    created_at=make.NOON + timedelta(minutes=after),
+                )
+        assert self.left(market, jobs.ABANDONED_AFTER) == []
+        assert self.left(market, timedelta(hours=1)) == [lost.pk]
 
     def test_leaves_out_what_was_begun_again_or_has_ended(self):
         market = make.marketplace()
