@@ -6,14 +6,12 @@ What a test itself writes is undone at its end.
 
 import pytest
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from pytest_django.live_server_helper import LiveServer
 
 from marketplace.models import User
 from tests import browser
-from tests.faces.visiting import Visitor
+from tests.faces.visiting import Visitor, session_of
 from tests.faces.world import make_world
 
 
@@ -28,16 +26,7 @@ def world(django_db_setup, django_db_blocker):
 def sessions(world, django_db_blocker):
     """A session of every user, committed like the world."""
     with django_db_blocker.unblock():
-        return {user.pk: _session(user) for user in User.objects.all()}
-
-
-def _session(user) -> str:
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
-    return session.session_key
+        return {user.pk: session_of(user) for user in User.objects.all()}
 
 
 @pytest.fixture(scope="package")
