@@ -63,10 +63,10 @@ class Schema(AutoSchema):
             found.append(_IDEMPOTENCY_KEY)
         if self.method in ("PUT", "PATCH", "DELETE"):
             found.append(_IF_MATCH)
-        if self._is_list_view():
+        if self._is_list_view() and hasattr(self.view, "filters"):
             found += [
                 OpenApiParameter(name, str, OpenApiParameter.QUERY)
-                for name in getattr(self.view, "parameters", ())
+                for name in self.view.filters() or ()
             ]
         return found
 

@@ -23,6 +23,7 @@ class KeyedView(APIView):
 
     resource = ""  # "orders" stands for the scopes orders:read and orders:write
     parameters: tuple[str, ...] = ()  # of the query, beside those of paging
+    lists_below: dict[str, tuple[str, ...]] = {}
     seller_actions: tuple[str, ...] | None = ()  # what a seller's key may do; None: everything
 
     def initial(self, request, *args, **kwargs):
@@ -54,8 +55,16 @@ class KeyedView(APIView):
         return self.seller_actions is None or action in self.seller_actions
 
     def known_parameters(self) -> set[str]:
-        is_list = getattr(self, "action", "list") == "list" and self.request.method == "GET"
-        return {*self.parameters, *_PAGING} if is_list else set()
+        """What the query may name: of lists their filters and pages, elsewhere nothing."""
+        filters = self.filters()
+        if filters is None or self.request.method not in SAFE_METHODS:
+            return set()
+        return {*filters, *_PAGING}
+
+    def filters(self) -> tuple[str, ...] | None:
+        """The parameters of the list that is asked for; None where it is no list."""
+        lists = {"list": self.parameters, **self.lists_below}
+        return lists.get(getattr(self, "action", "list") or "")
 
     @property
     def key(self):

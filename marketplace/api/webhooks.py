@@ -95,6 +95,7 @@ class WebhookEndpointViewSet(ReadMixin, Resource):
 
     resource = "webhooks"
     seller_actions = None
+    lists_below = {"deliveries": ("progress",)}
     serializer_class = EndpointDocument
 
     def get_queryset(self):
@@ -103,11 +104,6 @@ class WebhookEndpointViewSet(ReadMixin, Resource):
     def needed_scope(self):
         # Whoever reads the secret can sign as we do.
         return "webhooks:write" if self.action == "secret" else super().needed_scope()
-
-    def known_parameters(self):
-        if self.action == "deliveries":
-            return {"progress", "cursor", "limit"}
-        return super().known_parameters()
 
     @extend_schema(request=NewEndpointDocument, responses={201: EndpointDocument})
     @idempotent

@@ -61,7 +61,7 @@ class StatementDocument(Document):
 class SettlementLineDocument(Document):
     """What one outcome of an order line means for its seller; a reversal's figures are negative."""
 
-    id = serializers.CharField(read_only=True)
+    id = serializers.CharField(source="name", read_only=True)
     statement = serializers.CharField(read_only=True)
     order = serializers.CharField(read_only=True)
     order_number = serializers.CharField(read_only=True)

@@ -32,6 +32,7 @@ class StatementViewSet(ReadMixin, Resource):
     resource = "settlements"
     seller_actions = None
     parameters = ("state", "seller", "due_on")
+    lists_below = {"lines": ()}
     serializer_class = serializers.StatementDocument
 
     def get_queryset(self):
@@ -175,6 +176,7 @@ def _named(lines: list[SettlementLine]) -> list[SettlementLine]:
         row = sold[line.order_line_id]
         line.order, line.order_number = row.order.public_id, row.order.number
         line.line_number = row.number
+        line.name = f"{line.order}-{row.number}-{line.sequence}"
         line.statement = statements[line.statement_id]
     return lines
 
