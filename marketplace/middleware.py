@@ -53,11 +53,11 @@ class TenantMiddleware:
         request.marketplace = None
         if "\x00" in request.path_info:
             raise Http404  # the database refuses to be asked for it
-        marketplace_id = _resolve(request)
-        if marketplace_id is None:
+        found = _resolve(request)
+        if found is None:
             return self.get_response(request)
         with (
-            tenancy.use(marketplace_id) as request.marketplace,
+            tenancy.use(row=found) as request.marketplace,
             timezone.override(request.marketplace.tz),
         ):
             response = self.get_response(request)
@@ -72,13 +72,13 @@ class TenantMiddleware:
         request.left_by_exception = True
 
 
-def _resolve(request) -> int | None:
+def _resolve(request) -> Marketplace | None:
     path = request.path_info
     if page := _SELLER_PAGE.match(path):
-        key = Marketplace.objects.filter(slug=page["slug"]).values_list("pk", flat=True).first()
-        if key is None:
+        found = Marketplace.objects.filter(slug=page["slug"]).first()
+        if found is None:
             raise Http404
-        return key
+        return found
     if path.startswith(api.PREFIX):
         return api.marketplace_of(request)
     if path.startswith(_ADMIN) and not path.startswith(_CHOOSING):
@@ -86,12 +86,13 @@ def _resolve(request) -> int | None:
     return None
 
 
-def _chosen(request) -> int | None:
+def _chosen(request) -> Marketplace | None:
     if not (request.user.is_authenticated and request.user.is_staff):
         return None
     marketplace_id = request.session.get(SESSION_KEY)
     if marketplace_id is None:
         return None
-    if not permissions.may_enter(request.user).filter(pk=marketplace_id).exists():
+    found = permissions.may_enter(request.user).filter(pk=marketplace_id).first()
+    if found is None:
         raise PermissionDenied
-    return marketplace_id
+    return found

@@ -56,10 +56,13 @@ def use(
     marketplace_id: int | None = None,
     *,
     code: str | None = None,
+    row: "Marketplace | None" = None,
     durable: bool = False,
     even_archived: bool = False,
 ) -> "Iterator[Marketplace]":
     """Serve one marketplace, named by id or by code, within one transaction.
+
+    Whoever has just read its row names it by that, and spares a query.
 
     Nesting in the same marketplace opens a savepoint; entering another one raises TenantSwitch.
     An unknown marketplace raises Marketplace.DoesNotExist before anything is opened. An archived
@@ -67,7 +70,7 @@ def use(
     """
     model = apps.get_model("marketplace", "Marketplace")
     key = {"pk": int(marketplace_id)} if marketplace_id is not None else {"slug": code}
-    marketplace = model.objects.get(**key)
+    marketplace = row or model.objects.get(**key)
     is_read_only = marketplace.state == model.State.ARCHIVED and not even_archived
     with _enter(marketplace.pk, durable=durable):
         if is_read_only:

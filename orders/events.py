@@ -13,7 +13,6 @@ from datetime import datetime
 from django.db import transaction
 
 from marketplace import changes, tenancy
-from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import applying, arrivals, bulk, folding, verdicts
 from orders.models import Order, OrderEvent
@@ -87,7 +86,7 @@ class NewEvent:
     by_seller: bool = False
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def accept_many(events: Iterable[NewEvent], *, at: datetime, is_news: bool = True) -> list[Verdict]:
     """Keep events and let them act; a verdict for each, in the order given.
 
@@ -307,4 +306,4 @@ def _key(event: NewEvent) -> tuple[str, str]:
 
 
 def _zone():
-    return Marketplace.objects.get(pk=tenancy.current_id()).tz
+    return tenancy.current().tz

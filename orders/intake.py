@@ -75,7 +75,7 @@ class UnknownListing(Refused):
     message = gettext_noop("The seller has no listing with the code “%(value)s”.")
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def accept_many(
     orders: Iterable[NewOrder], *, at: datetime, tenders: str = REFUSE, is_news: bool = True
 ) -> list[Verdict]:

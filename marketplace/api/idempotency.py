@@ -10,7 +10,7 @@ import hashlib
 from datetime import datetime, timedelta
 from functools import wraps
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -95,7 +95,7 @@ def _claim(key: str, holder: str, fingerprint: str, at: datetime) -> Idempotency
     )
     values = [tenancy.current_id(), holder, key, fingerprint, at]
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute(sql, values)
             if cursor.rowcount:
                 return None

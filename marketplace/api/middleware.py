@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from marketplace import api_keys, audit
 from marketplace.api import problems
+from marketplace.models import Marketplace
 from marketplace.refusals import Refused
 
 PREFIX = "/api/"
@@ -42,7 +43,7 @@ class ApiMiddleware:
         return response
 
 
-def marketplace_of(request) -> int | None:
+def marketplace_of(request) -> Marketplace | None:
     """Whose rows a request under /api/ is about, told by its key; views refuse the rest.
 
     Sets `request.api_key`, or `request.key_refused` with the reason.
@@ -59,7 +60,7 @@ def marketplace_of(request) -> int | None:
         return None
     request.api_key = key
     audit.through.set(f"api_key:{key.code}")
-    return key.marketplace_id
+    return key.marketplace
 
 
 def address_of(request) -> str:
