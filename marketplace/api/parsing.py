@@ -14,12 +14,25 @@ class StrictJSONParser(JSONParser):
     def parse(self, stream, media_type=None, parser_context=None):
         body = parser_context["request"]._request.body
         try:
-            data = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
+            data = json.loads(
+                body.decode(),
+                parse_constant=_refuse,
+                parse_float=_finite,
+                object_pairs_hook=_named_once,
+            )
             if b"\\u" in body:  # half a character pair can be written in JSON, but nowhere else
                 json.dumps(data, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise ParseError(gettext("The body is not usable JSON.")) from error
         return data
+
+
+def _named_once(pairs: list[tuple]) -> dict:
+    """An object that names a field twice says two things; readers differ in which they believe."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("named twice")
+    return found
 
 
 def _refuse(constant: str):

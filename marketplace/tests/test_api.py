@@ -77,6 +77,28 @@ class TestKeys:
         client = make.ApiClient(make.api_key(market, at=long_ago))
         problem(client.read("echo/"), 401, "key_expired")
 
+    def test_lets_the_old_key_go_on_for_the_overlap_alone(self, market):
+        old, now = make.api_key(market), timezone.now()
+        until = {"expires_at": now + timedelta(days=90), "by": None, "at": now}
+        with tenancy.use(market.pk):
+            new = api_keys.rotate(old.key, overlap=timedelta(days=1), **until)
+        for made in (old, new):
+            assert make.ApiClient(made).read("echo/").status_code == 200
+        end = now + timedelta(days=1)
+        last = {"address": "127.0.0.1", "at": end - timedelta(microseconds=1)}
+        assert api_keys.recognise(old.secret, **last) == old.key
+        with pytest.raises(api_keys.Expired):
+            api_keys.recognise(old.secret, address="127.0.0.1", at=end)
+        assert api_keys.recognise(new.secret, address="127.0.0.1", at=end) == new.key
+
+    def test_ends_the_old_key_at_once_without_an_overlap(self, market):
+        old, now = make.api_key(market), timezone.now()
+        until = {"expires_at": now + timedelta(days=90), "by": None, "at": now}
+        with tenancy.use(market.pk):
+            new = api_keys.rotate(old.key, overlap=timedelta(0), **until)
+        problem(make.ApiClient(old).read("echo/"), 401, "key_expired")
+        assert make.ApiClient(new).read("echo/").status_code == 200
+
     def test_refuses_a_test_key_once_the_marketplace_is_live(self, market):
         client = make.ApiClient(make.api_key(market))
         with tenancy.use(market.pk):
@@ -198,6 +220,12 @@ class TestProblems:
             "{",
             '{"kind": NaN}',
             '{"kind": 1e999}',
+            '{"kind": Infinity}',
+            '{"kind": "a", "kind": "b"}',
+            '{"kind": "a", "price": {"amount": 1, "amount": 2, "currency": "KRW"}}',
+            b"\xef\xbb\xbf{}",
+            b'{"kind": "caf\xe9"}',
+            '{"kind": "a"} {}',
             "[" * 100_000,
             '{"a":' * 50_000,
             b"\xff\xfe",
