@@ -5,11 +5,14 @@ names an object answers 404 to strangers; a list shows them nothing; what create
 of what it names.
 """
 
+import re
+
 import pytest
 import yaml
 from django.apps import apps
 from django.db import connections
 
+from listings.models import Category
 from marketplace import tenancy
 from settlements.tests import make
 from tests.api_market import ApiMarket
@@ -65,8 +68,29 @@ LISTS = {
         "webhook-endpoints",
     )
 }
-# What creates, with a body that names objects of the marketplace (None: it can name none).
-_LINE = {"number": 1, "seller_code": "stranger's", "unit_price": WON, "quantity": 1}
+_LINE = {"number": 1, "seller_code": "own", "unit_price": WON, "quantity": 1}
+
+
+def _order(number, seller="own"):
+    return {
+        "number": number,
+        "placed_at": "2026-09-01T00:00:00Z",
+        "lines": [{**_LINE, "seller_code": seller}],
+        "payments": [{"sequence": 1, "kind": "card", "amount": {**WON, "amount": 600}}],
+        "cart_discounts": [{"funder": "platform", "amount": {**WON, "amount": 400}}],
+    }
+
+
+def _event(number):
+    return {
+        "source_id": f"paid-{number}",
+        "kind": "paid",
+        "order_number": number,
+        "occurred_at": "2026-09-01T00:00:00Z",
+    }
+
+
+# What creates, and can name objects: with a body that names those of the marketplace.
 CREATING = {
     ("post", "/api/v1/claims/"): lambda names: {
         "order": names["order"],
@@ -76,41 +100,62 @@ CREATING = {
         "quantity": 1,
     },
     ("post", "/api/v1/exports/"): lambda names: {"kind": "statements", "seller": names["seller"]},
-    ("post", "/api/v1/fees/estimate/"): lambda names: {
+    ("post", "/api/v1/fees/estimate/"): lambda _: {
         "seller_code": "only-here",
         "items": [{"unit_price": WON}],
     },
-    ("post", "/api/v1/listings/"): lambda names: {
+    ("post", "/api/v1/listings/"): lambda _: {
         "seller_code": "only-here",
         "code": "x",
         "title": "x",
         "unit_price": WON,
     },
-    ("post", "/api/v1/listings/check/"): None,
-    ("post", "/api/v1/order-events/"): None,
-    ("post", "/api/v1/order-events/batch/"): None,
-    ("post", "/api/v1/orders/"): lambda names: {
-        "number": "X-1",
-        "placed_at": "2026-09-01T00:00:00Z",
-        "lines": [{**_LINE, "seller_code": "only-here"}],
-        "payments": [{"sequence": 1, "kind": "card", "amount": WON}],
-    },
-    ("post", "/api/v1/orders/batch/"): None,
-    ("post", "/api/v1/webhook-endpoints/"): None,
+    ("post", "/api/v1/orders/"): lambda _: _order("X-1", "only-here"),
 }
+# What creates under names of the caller's own, with a body in which such a name stands.
+NAMING = {
+    ("post", "/api/v1/listings/check/"): lambda name: {"title": "x", "category_code": name},
+    ("post", "/api/v1/order-events/"): _event,
+    ("post", "/api/v1/order-events/batch/"): lambda name: {"events": [_event(name)]},
+    ("post", "/api/v1/orders/"): _order,
+    ("post", "/api/v1/orders/batch/"): lambda name: {"orders": [_order(name)]},
+    ("post", "/api/v1/webhook-endpoints/"): lambda name: {
+        "url": f"https://hooks.example.com/{name}",
+        "description": name,
+    },
+}
+# Of other rows, or of none: what nobody may set from outside.
+NEVER = (
+    "approved_by",
+    "by",
+    "created_at",
+    "fee",
+    "id",
+    "marketplace",
+    "marketplace_id",
+    "net",
+    "pk",
+    "public_id",
+    "seller_id",
+)
 
 
 @pytest.fixture
 def markets(db):
     ours, theirs = ApiMarket("ours"), ApiMarket("theirs")
     with tenancy.use(ours.market.pk):
-        make.seller("only-here")
+        make.placed(make.seller("only-here"), number="only-here")
+        Category.objects.create(code="only-here", name="x")
     return ours, theirs
 
 
 @pytest.fixture(scope="module")
-def operations():
-    described = yaml.safe_load(check_openapi.described())
+def described():
+    return yaml.safe_load(check_openapi.described())
+
+
+@pytest.fixture(scope="module")
+def operations(described):
     return {(method, path) for path, methods in described["paths"].items() for method in methods}
 
 
@@ -140,7 +185,7 @@ def call(client, operation, name, body):
 
 
 def test_every_route_has_a_row(operations):
-    assert operations == set(OBJECTS) | LISTS | set(CREATING)
+    assert operations == set(OBJECTS) | LISTS | set(CREATING) | set(NAMING)
 
 
 def test_objects_are_not_found_by_strangers(markets):
@@ -185,13 +230,92 @@ def test_creating_reaches_nothing_of_others(markets):
     ours, theirs = markets
     before, mine = rows_of(ours), rows_of(theirs)
     for operation, body in CREATING.items():
-        if body is None:
-            continue
         for stranger in (theirs.shop, theirs.sellers["own"], ours.sellers["other"]):
             response = call(stranger, operation, "", body(ours.names))
             assert response.status_code in (403, 404, 422), (operation, response.content)
     assert rows_of(ours) == before
     assert rows_of(theirs) == mine
+
+
+def test_creating_in_ones_own_names_tells_nothing_of_others(markets):
+    ours, theirs = markets
+    before = rows_of(ours)
+    for operation, body in NAMING.items():
+        for stranger in (theirs.shop, theirs.sellers["own"]):
+            taken = call(stranger, operation, "", body("only-here"))
+            free = call(stranger, operation, "", body("only-hare"))
+            assert taken.status_code in (200, 201, 403, 422), (operation, taken.content)
+            assert _told(taken) == _told(free), operation
+    assert rows_of(ours) == before
+
+
+def test_sellers_send_no_orders_of_each_other(markets):
+    ours, _ = markets
+    before = rows_of(ours)
+    for operation, body in NAMING.items():
+        if "/order" in operation[1]:
+            refused = call(ours.sellers["other"], operation, "", body("only-here"))
+            assert refused.json()["code"] == "not_for_sellers", operation
+    assert rows_of(ours) == before
+
+
+def test_no_document_takes_a_field_that_is_not_its_own(markets, described):
+    ours, _ = markets
+    bodies = {operation: body for operation, (_, body) in OBJECTS.items() if body}
+    bodies |= {operation: body(ours.names) for operation, body in CREATING.items()}
+    bodies |= {operation: body("new") for operation, body in NAMING.items()}
+    asked = {
+        (method, path)
+        for path, methods in described["paths"].items()
+        for method, told in methods.items()
+        if "requestBody" in told
+    }
+    assert asked == bodies.keys()
+    before = rows_of(ours)
+    for operation, body in sorted(bodies.items(), key=lambda row: row[0]):
+        for at, spoiled in _spoiled(body):
+            answer = _send(ours, operation, spoiled)
+            errors = answer.json().get("errors") or answer.json()["data"][0]["errors"]
+            # Each item of a batch is pointed into by itself.
+            at = re.sub(r"^/(orders|events)/0", "", at) if operation[1].endswith("batch/") else at
+            found = {(error["pointer"], error["code"]) for error in errors}
+            assert found >= {(f"{at}/{name}", "unknown_field") for name in NEVER}, (
+                operation,
+                answer.content,
+            )
+    kept = rows_of(ours)
+    kept["marketplace.IdempotencyKey"] = before["marketplace.IdempotencyKey"]  # of the batches
+    assert kept == before
+
+
+def _send(ours, operation, body):
+    """By who may: the seller where only sellers may, with the version that it has read."""
+    thing = OBJECTS.get(operation, ("", None))[0]
+    is_sellers = thing == "endpoint" or operation[1].endswith(("shipments/", "acknowledgement/"))
+    client = ours.sellers["own"] if is_sellers else ours.shop
+    path = operation[1].removeprefix("/api/v1/").replace("{public_id}", ours.names.get(thing, ""))
+    headers = {"if_match": client.read(path)["ETag"]} if operation[0] == "patch" else {}
+    return client.call(operation[0], path, body, **headers)
+
+
+def _spoiled(body, at=""):
+    """The body with fields that nobody may set, once in each of its objects."""
+    if isinstance(body, dict) and body.keys() != WON.keys():
+        if body.keys() - {"orders", "events"}:  # the frame of a batch has a check of its own
+            yield at, {**body, **dict.fromkeys(NEVER, "1")}
+        for name, below in body.items():
+            for place, spoiled in _spoiled(below, f"{at}/{name}"):
+                yield place, {**body, name: spoiled}
+    elif isinstance(body, list):
+        for place, spoiled in _spoiled(body[0], f"{at}/0"):
+            yield place, [spoiled, *body[1:]]
+
+
+def _told(response):
+    """What an answer says, but for the names and ids in it."""
+    text = re.sub(r"[a-z]+_[0-9a-z]{26}|urn:uuid:[-0-9a-f]{36}", "id", response.content.decode())
+    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "time", text)
+    return response.status_code, text.replace("only-here", "name").replace("only-hare", "name")
 
 
 def _like(name: str) -> str:

@@ -9,7 +9,7 @@ from django.db import connection, connections
 from marketplace import tenancy
 from marketplace.models import AuditEntry, IdempotencyKey
 from marketplace.tests.make import ApiClient, api_key
-from orders.models import Claim, Order, OrderEvent, OrderLine, Payment
+from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment
 from orders.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -293,6 +293,19 @@ class TestSellersDeeds:
     def test_are_for_sellers_alone(self, cast, order):
         refused = cast.shop.call("post", f"orders/{order}/acknowledgement/")
         assert (refused.status_code, refused.json()["code"]) == (403, "for_sellers")
+
+    @pytest.mark.parametrize("units", [[2], [1, 2]])
+    def test_reach_no_line_of_another_seller(self, cast, order, units):
+        rows = [{"line_number": number, "quantity": 1} for number in units]
+        parcel = {"carrier": "cj", "tracking_number": "640123456785", "units": rows}
+        refused = cast.of_hanok.send(f"orders/{order}/shipments/", parcel)
+        made_up = [{"line_number": 9, "quantity": 1}]
+        nowhere = cast.of_hanok.send(f"orders/{order}/shipments/", {**parcel, "units": made_up})
+        assert refused.status_code in (409, 422), refused.content
+        assert refused.json()["code"] == nowhere.json()["code"]
+        assert cast.count(Shipment) == 0
+        with tenancy.use(cast.market.pk):
+            assert set(OrderLine.objects.values_list("status", flat=True)) == {"paid"}
 
 
 class TestClaims:
