@@ -10,6 +10,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
 import check_openapi
+import list_problems
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,13 @@ def described():
 
 def test_is_what_the_code_says():
     assert check_openapi.FILE.read_text() == check_openapi.described()
+
+
+def test_every_code_of_a_problem_is_written_down():
+    written = list_problems.codes_of(list_problems.FILE.read_text())
+    said = list_problems.codes_of(list_problems.listed())
+    assert {"tenders_do_not_match", "if_match_stale", "blocked_by_policy", "malformed"} <= said
+    assert said - written == set(), "scripts/list_problems.py --write"
 
 
 def test_promises_only_documented_scopes(described):
