@@ -1,5 +1,6 @@
 """The home page and the grade page of the seller centre."""
 
+import re
 from datetime import date
 
 import pytest
@@ -132,6 +133,17 @@ class TestHome:
         assert "short of" not in text
         assert "Missing to 새싹:" in text
         assert "List your first product" not in text
+
+    def test_names_the_four_figures_as_sellers_know_them(self, client, seller):
+        client.force_login(_member(seller))
+        page = _text(client.get(HOME, headers={"accept-language": "ko"}))
+        names = re.findall(r'<h2 class="subheader" id="(\w+)">([^<]+)', page)
+        assert [(code, name.strip()) for code, name in names] == [
+            ("expected", "정산예정"),
+            ("confirmed", "정산확정"),
+            ("held", "보류"),
+            ("paid", "지급완료"),
+        ]
 
     def test_asks_the_same_whatever_was_sold(self, client, market, seller):
         client.force_login(_member(seller))
