@@ -99,14 +99,14 @@ class Command(BaseCommand):
 
     def _introduce(self, port: int, password: str) -> None:
         base = f"http://{ADDRESS}:{port}"
-        self._say(f"\nEverybody's password is  {password}\n")
+        self._say(f"\nEverybody's password is  {password}\n\n")
         for exhibit in EXHIBITS:
             self._say(f"{exhibit.name} ({exhibit.preset})")
             self._say(f"  operators  {base}/admin/  {exhibit.address('owner')}")
             self._say(f"             (second person)  {exhibit.address('finance')}")
             self._say(f"  sellers    {base}/s/{exhibit.slug}/  {exhibit.address('seller')}")
-            self._say(f"             (staff of the same shop)  {exhibit.address('staff')}\n")
-        self._say(f"Programs     {base}/api/v1/docs/  (keys: in the admin under System)\n")
+            self._say(f"             (staff of the same shop)  {exhibit.address('staff')}\n\n")
+        self._say(f"Programs     {base}/api/v1/docs/  (keys: in the admin under System)\n\n")
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
