@@ -3,6 +3,9 @@
 A task may run twice and must bear it: it is acknowledged after it ran, and given to another
 worker when its own dies. Times are in seconds and only valid in this order: soft limit, hard
 limit, visibility timeout (after which a Redis or Valkey broker takes a worker for dead).
+
+There are two queues: webhooks wait for receivers outside, which must not hold the processes that a
+night needs. A worker serves both unless `-Q` names one.
 """
 
 import os
@@ -13,6 +16,7 @@ from celery.schedules import crontab
 from celery.signals import beat_init, before_task_publish, celeryd_init, worker_init
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
 
 from marketplace import checks, embedded
 
@@ -22,12 +26,17 @@ SOFT_LIMIT = 11 * 60
 HARD_LIMIT = 12 * 60
 VISIBILITY_TIMEOUT = 15 * 60
 
+WORK, WEBHOOKS = "celery", "webhooks"  # the queues
+
 app = Celery("marketplace", broker=settings.CELERY_BROKER_URL)
 app.conf.update(
     accept_content=["json"],
     task_serializer="json",
     result_serializer="json",
     task_ignore_result=True,
+    task_default_queue=WORK,
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (WORK, WEBHOOKS)],
+    task_routes={"marketplace.tasks.sweep_webhooks": {"queue": WEBHOOKS}},
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_soft_time_limit=SOFT_LIMIT,
@@ -79,9 +88,19 @@ app.conf.update(
             "schedule": 5,
             "options": {"expires": 5},
         },
+        "resume-jobs": {
+            "task": "marketplace.tasks.resume_jobs_everywhere",
+            "schedule": 60,
+            "options": {"expires": 60},
+        },
         "forget-old": {
             "task": "marketplace.tasks.forget_old_everywhere",
             "schedule": crontab(minute=31),
+            "options": {"expires": 60 * 60},
+        },
+        "drop-old-exports": {
+            "task": "settlements.tasks.drop_old_exports",
+            "schedule": crontab(minute=41),
             "options": {"expires": 60 * 60},
         },
         "seal-audit": {

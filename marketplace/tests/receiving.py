@@ -36,8 +36,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving(*, context=None):
-    """A receiver, over TLS where a context is given."""
+def receiving(*, context=None, port=0):
+    """A receiver, over TLS where a context is given, on a free port where none is."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -55,7 +55,7 @@ def receiving(*, context=None):
         def log_message(self, *words):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     scheme = "http" if context is None else "https"

@@ -6,7 +6,7 @@ from kombu import Connection
 
 def isolate(app: Celery, name: str, broker: str) -> None:
     """Have an app send and fetch under `name` alone, whatever else the broker carries."""
-    app.conf.task_default_queue = name
+    app.conf.update(task_default_queue=name, task_queues=None, task_routes=None)
     app.conf.worker_enable_remote_control = False  # its mailboxes are shared by all workers
     if _has_keys(broker):
         options = app.conf.broker_transport_options or {}

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from marketplace import tenancy
+from marketplace.celery import WEBHOOKS, WORK
 from marketplace.models import JobRun, Marketplace
 from marketplace.processes import ProcessEnded, Processes
 from settlements import demonstration, nights, tasks
@@ -54,11 +55,14 @@ class Command(BaseCommand):
         try:
             with log_path.open("a") as log, Processes() as processes:
                 celery = ("celery", "--app", "marketplace")
-                worker = (*celery, "worker", "--concurrency", "2", "--loglevel", "WARNING")
-                processes.start("worker", *worker, role="worker", log=log)
+                worker = (*celery, "worker", "--loglevel", "WARNING", "--queues")
+                work = (*worker, WORK, "--concurrency", "2")
+                processes.start("worker", *work, role="worker", log=log)
                 self._make_history(days, password, processes)
                 if no_serve:
                     return
+                threads = ("--pool", "threads", "--concurrency", "4", "--hostname", "webhooks@%h")
+                processes.start("webhooks", *worker, WEBHOOKS, *threads, role="worker", log=log)
                 beat = (*celery, "beat", "--schedule", str(settings.VAR / "beat"))
                 processes.start("beat", *beat, role="worker", log=log)
                 web = ("gunicorn", "marketplace.wsgi", "--workers", "2", "--bind")
