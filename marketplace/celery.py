@@ -88,11 +88,6 @@ app.conf.update(
             "schedule": 5,
             "options": {"expires": 5},
         },
-        "resume-jobs": {
-            "task": "marketplace.tasks.resume_jobs_everywhere",
-            "schedule": 60,
-            "options": {"expires": 60},
-        },
         "forget-old": {
             "task": "marketplace.tasks.forget_old_everywhere",
             "schedule": crontab(minute=31),

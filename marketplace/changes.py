@@ -20,7 +20,7 @@ from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import identifiers, tenancy
-from marketplace.models import Change
+from marketplace.models import Change, Marketplace
 from marketplace.refusals import Refused, gettext_noop
 
 KEPT_FOR = timedelta(days=30)
@@ -74,6 +74,14 @@ class BadCursor(Refused):
     message = gettext_noop("This cursor was not given by the feed.")
 
 
+class CursorTooOld(Refused):
+    code = "cursor_too_old"
+    message = gettext_noop(
+        "The feed no longer has what came after this cursor: events are kept for %(days)s days. "
+        "Begin at the feed's beginning, without a cursor, and read anew the objects that you keep."
+    )
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
     """A place in the feed: everything up to and with it has been read."""
@@ -111,7 +119,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A piece of the feed, and where to go on: the same place again when there was nothing."""
+    """A piece of the feed, and where to go on."""
 
     changes: list[Change]
     cursor: Cursor
@@ -162,8 +170,20 @@ def page(after: Cursor, *, limit: int = PAGE, seller_id: int | None = None) -> P
     found = list(rows.select_related("seller").order_by("transaction", "id")[: limit + 1])
     has_more = len(found) > limit
     found = found[:limit]
-    last = Cursor(found[-1].transaction, found[-1].id) if found else after
+    # Who has read all is at the end of the feed, not at an event that will be forgotten one day.
+    last = Cursor(found[-1].transaction, found[-1].id) if has_more else end
     return Page(found, last, has_more)
+
+
+def refuse_forgotten(after: Cursor) -> None:
+    """Refuse a place behind which something has been forgotten. Raises CursorTooOld.
+
+    To be asked after reading a page from there, or what is forgotten meanwhile would be missed.
+    """
+    columns = ("forgotten_transaction", "forgotten_change")
+    forgotten = Marketplace.objects.values_list(*columns).get(pk=tenancy.current_id())
+    if Cursor() < after < Cursor(*forgotten):
+        raise CursorTooOld(days=KEPT_FOR.days)
 
 
 def horizon() -> Cursor:
@@ -186,7 +206,13 @@ def told(change: Change) -> dict:
 def forget_old(*, at: datetime) -> int:
     """Delete some changes older than KEPT_FOR, oldest first; to be repeated until none are left."""
     with transaction.atomic():
-        oldest = Change.objects.order_by("transaction", "id").values("pk", "written_at")[:_AT_ONCE]
-        old = [row["pk"] for row in oldest if row["written_at"] < at - KEPT_FOR]
-        Change.objects.filter(pk__in=old).delete()
+        oldest = Change.objects.order_by("transaction", "id")[:_AT_ONCE]
+        rows = oldest.values_list("pk", "transaction", "written_at")
+        old = [(place, pk) for pk, place, written_at in rows if written_at < at - KEPT_FOR]
+        if old:
+            place, pk = max(old)
+            Marketplace.objects.filter(pk=tenancy.current_id()).update(
+                forgotten_transaction=place, forgotten_change=pk
+            )
+        Change.objects.filter(pk__in=[pk for _, pk in old]).delete()
     return len(old)

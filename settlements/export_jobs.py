@@ -6,7 +6,6 @@ marketplace, and is served to those who may export. Files are kept for a week. W
 settlements.exports' business.
 """
 
-import contextlib
 import hashlib
 import uuid
 from datetime import datetime, timedelta
@@ -50,7 +49,7 @@ def rows(seller: Seller | None = None):
 def ask(kind: str, *, by, at: datetime, seller: Seller | None = None) -> JobRun:
     """Ask for an export of the marketplace in use, or one seller's part. A worker will write it.
 
-    `kind` is one of exports.KINDS. Files that were kept long enough go away at this occasion.
+    `kind` is one of exports.KINDS.
     """
     if kind not in exports.KINDS:
         raise KeyError(kind)
@@ -59,7 +58,6 @@ def ask(kind: str, *, by, at: datetime, seller: Seller | None = None) -> JobRun:
     job = JobRun.objects.create(kind=PREFIX + kind, key=key)
     outbox.add(TOPIC, job_id=job.pk)
     audit.record("export.asked", by=by, at=at, obj=job, data={"kind": kind})
-    _drop_old(at)
     return job
 
 
@@ -111,6 +109,16 @@ def file_of(job: JobRun) -> Path:
     return file
 
 
+def drop_old(*, at: datetime) -> int:
+    """Remove the files of all marketplaces that were kept long enough; returns how many."""
+    oldest, dropped = (at - KEPT).timestamp(), 0
+    for file in (Path(settings.MEDIA_ROOT) / "exports").glob("*/*.*"):
+        if file.stat().st_mtime < oldest:
+            file.unlink(missing_ok=True)
+            dropped += 1
+    return dropped
+
+
 def _held(job_id: int) -> JobRun | None:
     """The job, locked for the rest of the transaction; None while somebody else writes it."""
     return rows().select_for_update(skip_locked=True, no_key=True).filter(pk=job_id).first()
@@ -137,17 +145,3 @@ def _seller_id(job: JobRun) -> int | None:
     if "-" not in rest:
         return None
     return Seller.objects.values_list("pk", flat=True).get(public_id=first)
-
-
-def _drop_old(at: datetime) -> None:
-    """Remove files that nobody needs any more, once what asked for this is certain."""
-    folder = Path(settings.MEDIA_ROOT) / "exports" / str(tenancy.current_id())
-    oldest = (at - KEPT).timestamp()
-
-    def drop():
-        for file in folder.glob("*.*"):
-            with contextlib.suppress(FileNotFoundError):  # dropped by somebody else meanwhile
-                if file.stat().st_mtime < oldest:
-                    file.unlink()
-
-    transaction.on_commit(drop)

@@ -87,3 +87,9 @@ def take_up_exports() -> None:
             left = jobs.abandoned(export_jobs.JOBS, export_jobs.TOPIC, at=now)
         for job_id in left:
             write_export.delay(marketplace_id=marketplace.pk, job_id=job_id)
+
+
+@shared_task
+def drop_old_exports() -> None:
+    """Remove the files of exports that were kept long enough."""
+    export_jobs.drop_old(at=timezone.now())

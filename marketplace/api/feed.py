@@ -2,12 +2,13 @@
 
 from urllib.parse import urlencode
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from marketplace import changes
-from marketplace.api import paging
+from marketplace.api import paging, problems
 from marketplace.api.fields import Document
 from marketplace.api.views import KeyedView
 from marketplace.changes import Cursor
@@ -50,6 +51,10 @@ class FeedView(KeyedView):
         after = Cursor.read(request.query_params.get("cursor", ""))
         seller_id = self.holder and self.holder.pk
         page = changes.page(after, limit=paging.limit_of(request), seller_id=seller_id)
+        try:
+            changes.refuse_forgotten(after)
+        except changes.CursorTooOld as refused:
+            raise problems.Problem(410, refused.code, refused.text(gettext)) from refused
         query = urlencode({**request.query_params.dict(), "cursor": str(page.cursor)})
         following = f"{request.build_absolute_uri(request.path)}?{query}"
         data = [{"id": change.public_id, **changes.told(change)} for change in page.changes]

@@ -33,6 +33,7 @@ _TITLES = {
     405: gettext_noop("The method is not allowed here."),
     406: gettext_noop("The answer cannot be given in that form."),
     409: gettext_noop("This was refused."),
+    410: gettext_noop("This is no longer kept."),
     412: gettext_noop("It has been changed meanwhile."),
     413: gettext_noop("The request is too large."),
     415: gettext_noop("The request is not JSON."),

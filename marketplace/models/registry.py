@@ -72,6 +72,9 @@ class Marketplace(models.Model):
         ),
     )
     last_closed_on = models.DateField(_("last closed day"), null=True, blank=True, editable=False)
+    # The place in the change feed up to which it has been forgotten.
+    forgotten_transaction = models.BigIntegerField(default=0, db_default=0, editable=False)
+    forgotten_change = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     objects = models.Manager.from_queryset(MarketplaceQuerySet)()
 

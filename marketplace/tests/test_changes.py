@@ -168,3 +168,17 @@ class TestForgetOld:
             assert changes.forget_old(at=soon) == 0
             assert changes.forget_old(at=soon.replace(year=soon.year + 1)) == 1
             assert not Change.objects.exists()
+
+    def test_remembers_how_far_it_went(self):
+        market = make.marketplace()
+        with tenancy.use(market.pk):
+            for name in ("older", "old"):
+                changes.announce("order.accepted", name, at=AT)
+            rows = list(Change.objects.order_by("id"))
+            first, last = (Cursor(row.transaction, row.id) for row in rows)
+            changes.refuse_forgotten(first)
+            assert changes.forget_old(at=rows[0].written_at + changes.KEPT_FOR * 2) == 2
+            for place in (Cursor(), last):  # the beginning, and who had read all that is gone
+                changes.refuse_forgotten(place)
+            with pytest.raises(changes.CursorTooOld):
+                changes.refuse_forgotten(first)

@@ -188,3 +188,15 @@ class TestAbandoned:
             jobs.give_up(job, at=make.NOON)
         assert job.state == JobRun.State.FAILED
         assert job.error.startswith("5번 시도했지만")
+
+
+class TestQueues:
+    def test_keep_what_waits_for_receivers_apart(self):
+        def queue(task):
+            return celery.app.amqp.router.route({}, task)["queue"].name
+
+        assert queue("marketplace.tasks.sweep_webhooks") == "webhooks"
+        assert queue("settlements.tasks.serve_shard") == "celery"
+        queues = celery.app.amqp.queues.values()
+        routes = {(queue.name, queue.exchange.name, queue.routing_key) for queue in queues}
+        assert routes == {(name,) * 3 for name in ("celery", "webhooks")}

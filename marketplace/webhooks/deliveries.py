@@ -71,7 +71,7 @@ def fan_out(endpoint_id: int, *, at: datetime) -> bool:
         page = changes.page(after, limit=BATCH, seller_id=endpoint.seller_id)
     except BadCursor:  # the database was restored into another one, whose feed begins anew
         page = changes.page(Cursor(), limit=BATCH, seller_id=endpoint.seller_id)
-    if page.cursor == after:
+    if not page.changes:
         return False
     WebhookDelivery.objects.bulk_create(
         [

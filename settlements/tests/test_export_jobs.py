@@ -1,6 +1,6 @@
 import csv
 import os
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -60,18 +60,20 @@ class TestAsk:
         with pytest.raises(KeyError), tenancy.use(market.pk):
             export_jobs.ask("passwords", by=None, at=make.AT)
 
-    def test_drops_files_that_were_kept_a_week(
-        self, market, media, django_capture_on_commit_callbacks
-    ):
+
+class TestDropOld:
+    def test_keeps_files_for_a_week(self, market):
         old, young = ask(market), ask(market)
         for job in (old, young):
             write(market, job)
-        then = (make.AT - timedelta(days=8)).timestamp()
+        then = export_jobs.path(old).stat().st_mtime - timedelta(days=8).total_seconds()
         os.utime(export_jobs.path(old), (then, then))
-        with django_capture_on_commit_callbacks(execute=True):
-            ask(market)
+        at = datetime.fromtimestamp(export_jobs.path(young).stat().st_mtime, UTC)
+        assert export_jobs.drop_old(at=at) == 1
         assert not export_jobs.path(old).exists()
         assert export_jobs.path(young).exists()
+        with tenancy.use(market.pk), pytest.raises(export_jobs.FileGone):
+            export_jobs.file_of(stored(market, old))
 
 
 class TestWrite:
