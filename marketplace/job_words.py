@@ -12,9 +12,11 @@ KINDS = {
     "night.check": _("Night: sentinels"),
     "night.notify": _("Night: announce"),
     "import": _("Import"),
-    "import_orders": _("Import of orders"),
-    "orders.import": _("Import of orders"),
-    "export": _("Export"),
+    "import.upload": _("Import of uploaded files"),
+    "export.journal": _("Export: journal"),
+    "export.orders": _("Export: orders"),
+    "export.settlement_lines": _("Export: settlement lines"),
+    "export.statements": _("Export: statements"),
 }
 COUNTS = {
     "days": _("days of performance"),

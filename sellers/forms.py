@@ -183,7 +183,7 @@ class WebhookForm(forms.Form):
         label=_("Event types"),
         required=False,
         help_text=_("Without any, every event is sent."),
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
         choices=[
             (code, text) for code, text in changes.TYPES.items() if code in changes.OF_SELLERS
         ],

@@ -184,6 +184,7 @@ class StatementAdmin(ReadOnlyAdmin):
 
 
 EXPORTS = {
+    "orders": _("Orders"),
     "settlement_lines": _("Settlement lines"),
     "statements": _("Statements"),
     "journal": _("Journal"),

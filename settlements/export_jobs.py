@@ -24,7 +24,7 @@ PREFIX = "export."
 JOBS = tuple(PREFIX + kind for kind in exports.KINDS)
 TOPIC = "export.asked"  # by which the outbox hands an export to a worker
 KEPT = timedelta(days=7)
-FOR_SELLERS = ("settlement_lines", "statements")  # the journal is the marketplace's own
+FOR_SELLERS = ("orders", "settlement_lines", "statements")  # the journal is the marketplace's own
 CANCELLED = "cancelled"  # the error of an export that nobody waits for any more
 
 

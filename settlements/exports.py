@@ -1,4 +1,4 @@
-"""Settlement lines, statements and journal as CSV, by business keys alone.
+"""Orders, settlement lines, statements and journal as CSV, by business keys alone.
 
 Rows are ordered by their keys and hold no row ids, random ids or times of day, so two runs of the
 same nights give the same bytes. Amounts are whole minor units. Columns are documented in
@@ -15,6 +15,40 @@ from django.db import connection
 from marketplace import sheets, tenancy
 from settlements import runs
 from settlements.models import FeeRule, FeeScheduleVersion, LineTerms
+
+ORDER_COLUMNS = (
+    "order",
+    "line",
+    "seller",
+    "stream",
+    "sku",
+    "title",
+    "channel",
+    "status",
+    "paid_on",
+    "shipped_on",
+    "delivered_on",
+    "confirmed_on",
+    "cancelled_on",
+    "unit_price",
+    "quantity",
+    "units_left",
+    "list_amount",
+    "seller_discount",
+    "platform_discount",
+    "partner_discount",
+)
+_ORDERS = """
+SELECT n.number, l.number, r.code, l.stream, l.sku, l.title, l.channel, l.status, l.paid_on,
+       l.shipped_on, l.delivered_on, l.confirmed_on, l.cancelled_on, l.unit_price, l.quantity,
+       l.units_left, l.list_amount, l.seller_discount, l.platform_discount, l.partner_discount
+FROM orders_orderline l
+JOIN orders_order n ON n.marketplace_id = l.marketplace_id AND n.id = l.order_id
+JOIN sellers_seller r ON r.marketplace_id = l.marketplace_id AND r.id = l.seller_id
+WHERE l.marketplace_id = %(marketplace)s
+      AND (%(seller)s::bigint IS NULL OR l.seller_id = %(seller)s::bigint)
+ORDER BY n.number COLLATE "C", l.number
+"""
 
 LINE_COLUMNS = (
     "order",
@@ -122,6 +156,10 @@ def write(kind: str, out: TextIO, *, seller_id: int | None = None) -> int:
     return count
 
 
+def _orders(seller_id: int | None) -> Iterator[tuple]:
+    yield from _rows("exported_orders", _ORDERS, seller_id)
+
+
 def _lines(seller_id: int | None) -> Iterator[tuple]:
     terms: dict[int, tuple] = {}
     for *row, terms_id, charges in _rows("exported_lines", _LINES, seller_id):
@@ -167,6 +205,7 @@ def _rows(name: str, query: str, seller_id: int | None) -> Iterator[tuple]:
 
 
 KINDS: dict[str, tuple[tuple[str, ...], Callable[[int | None], Iterator[tuple]]]] = {
+    "orders": (ORDER_COLUMNS, _orders),
     "settlement_lines": (LINE_COLUMNS, _lines),
     "statements": (STATEMENT_COLUMNS, _statements),
     "journal": (JOURNAL_COLUMNS, _journal),

@@ -5,16 +5,20 @@ from functools import partial
 from django import forms
 from django.contrib.admin import SimpleListFilter, register
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from marketplace import changes, models
-from marketplace.admin.cells import state_column
+from marketplace.admin.cells import chip, state_column
 from marketplace.admin.pages import ProcessAdmin, ReadOnlyAdmin, RowsInline, TenantAdmin
 from marketplace.refusals import Refused
-from marketplace.webhooks import deliveries, endpoints, targets
+from marketplace.webhooks import deliveries, endpoints, targets, words
+
+
+def _moment():
+    return forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
 class EndpointForm(forms.ModelForm):
@@ -45,6 +49,13 @@ class EndpointForm(forms.ModelForm):
         return url
 
 
+class SpanForm(forms.Form):
+    """A half-open span of time, in the zone of the marketplace."""
+
+    since = forms.DateTimeField(label=_("From"), widget=_moment())
+    until = forms.DateTimeField(label=_("Until, exclusive"), widget=_moment())
+
+
 @register(models.WebhookEndpoint)
 class WebhookEndpointAdmin(ProcessAdmin):
     form = EndpointForm
@@ -52,8 +63,12 @@ class WebhookEndpointAdmin(ProcessAdmin):
     list_filter = ["state"]
     list_select_related = ["seller"]
     ordering = ["-id"]
-    readonly_fields = ["seller", "state", "disabled_for", "failures", "paused_until"]
-    actions = ["send_test", "rotate_secret", "enable", "disable"]
+    readonly_fields = ["seller", "state", "why", "failures", "paused_until"]
+    actions = ["send_test", "replay_dead", "rotate_secret", "enable", "disable"]
+
+    @display(description=_("disabled because"))
+    def why(self, endpoint):
+        return words.outcome(endpoint.disabled_for) or "-"
 
     def has_add_permission(self, request):
         return TenantAdmin.has_add_permission(self, request)
@@ -83,6 +98,23 @@ class WebhookEndpointAdmin(ProcessAdmin):
     @action(description=_("Send a test message"), permissions=["change"])
     def send_test(self, request, queryset):
         self._each(request, queryset, deliveries.send_test)
+
+    @action(description=_("Send again what was given up in a span of time"), permissions=["change"])
+    def replay_dead(self, request, queryset):
+        form = SpanForm(request.POST if "since" in request.POST else None)
+        if form.is_valid():
+            now = {"by": request.user, "at": timezone.now()}
+            process = partial(deliveries.replay_range, **form.cleaned_data, **now)
+            self.ask_for_each(request, queryset, process)
+            return None
+        return self.page(
+            request,
+            "marketplace/webhook_replay.html",
+            title=gettext("Send again what was given up in a span of time"),
+            form=form,
+            endpoints=queryset,
+            address=self.list_url(),
+        )
 
     @action(description=_("Replace the secret"), permissions=["change"])
     def rotate_secret(self, request, queryset):
@@ -116,8 +148,12 @@ class WebhookEndpointAdmin(ProcessAdmin):
 
 class AttemptInline(RowsInline):
     model = models.WebhookAttempt
-    fields = ["at", "outcome", "milliseconds", "answer"]
+    fields = readonly_fields = ["at", "told", "milliseconds", "answer"]
     ordering = ["pk"]
+
+    @display(description=_("outcome"))
+    def told(self, attempt):
+        return words.outcome(attempt.outcome)
 
 
 class ProgressFilter(SimpleListFilter):
@@ -127,7 +163,7 @@ class ProgressFilter(SimpleListFilter):
     def lookups(self, request, model_admin):
         return [
             ("waiting", _("Waiting")),
-            ("delivered", _("Delivered")),
+            ("delivered", pgettext_lazy("message", "Delivered")),
             ("dead", _("Given up")),
         ]
 
@@ -136,26 +172,55 @@ class ProgressFilter(SimpleListFilter):
         return queryset.in_progress([self.value()]) if self.value() in known else queryset
 
 
+@display(description=_("progress"))
+def progress_chip(delivery):
+    if delivery.due_at is not None:
+        return chip(_("Waiting"), "busy")
+    if delivery.delivered_at is not None:
+        return chip(pgettext_lazy("message", "Delivered"), "good")
+    return chip(_("Given up"), "bad")
+
+
 @register(models.WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_display = [
-        "message_id",
-        "type",
+        "told",
         "endpoint",
+        progress_chip,
         "attempts",
-        "last_outcome",
+        "outcome",
         "due_at",
-        "delivered_at",
-        "dead_at",
+        "created_at",
+        "message_id",
     ]
     list_filter = [ProgressFilter]
     list_select_related = ["endpoint"]
     ordering = ["-id"]
     search_fields = ["=message_id"]
-    exclude = ["body", "claimed_until"]
-    readonly_fields = ["payload"]
+    fields = readonly_fields = [
+        "told",
+        "type",
+        "endpoint",
+        progress_chip,
+        "attempts",
+        "outcome",
+        "due_at",
+        "delivered_at",
+        "dead_at",
+        "created_at",
+        "message_id",
+        "payload",
+    ]
     inlines = [AttemptInline]
     actions = ["replay"]
+
+    @display(description=_("event"), ordering="type")
+    def told(self, delivery):
+        return words.event(delivery.type)
+
+    @display(description=_("last outcome"))
+    def outcome(self, delivery):
+        return words.outcome(delivery.last_outcome) or "-"
 
     @display(description=_("body"))
     def payload(self, delivery):
@@ -174,7 +239,11 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 class ChangeAdmin(ReadOnlyAdmin):
     """The change feed, newest first."""
 
-    list_display = ["type", "object_id", "seller", "at", "public_id"]
+    list_display = ["told", "object_id", "seller", "at", "public_id"]
     list_select_related = ["seller"]
     ordering = ["-id"]
     search_fields = ["=object_id", "=public_id"]
+
+    @display(description=_("event"))
+    def told(self, change):
+        return words.event(change.type)

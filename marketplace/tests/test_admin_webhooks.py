@@ -1,5 +1,7 @@
 """The admin's pages of webhooks: the secret shown once, actions, strangers kept out."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -103,6 +105,33 @@ class TestDeliveries:
         act(operator, LOG, "replay", sent)
         with tenancy.use(market.pk):
             assert WebhookDelivery.objects.get().due_at is not None
+
+    def test_are_told_in_words(self, operator, market):
+        made = endpoint(market)
+        with tenancy.use(market.pk):
+            deliveries.send_test(made, by=None, at=timezone.now())
+            WebhookDelivery.objects.update(
+                due_at=None, dead_at=timezone.now(), type="claim.requested", last_outcome="503"
+            )
+        page = operator.get(LOG).content.decode()
+        for text in ("A claim was made.", "The receiver had an error (503).", "Given up"):
+            assert text in page
+
+    def test_given_up_in_a_span_of_time_are_sent_again(self, operator, market):
+        made, now = endpoint(market), timezone.now()
+        with tenancy.use(market.pk):
+            deliveries.send_test(made, by=None, at=now)
+            WebhookDelivery.objects.update(due_at=None, dead_at=now)
+        form = act(operator, LIST, "replay_dead", made).content.decode()
+        assert made.url in form
+        local = now.astimezone(market.tz)
+        for hours, is_waiting in ((-3, False), (-1, True)):
+            since, until = local + timedelta(hours=hours), local + timedelta(hours=hours + 2)
+            data = {"action": "replay_dead", "_selected_action": [made.pk]}
+            span = {"since": f"{since:%Y-%m-%dT%H:%M}", "until": f"{until:%Y-%m-%dT%H:%M}"}
+            operator.post(LIST, data | span)
+            with tenancy.use(market.pk):
+                assert (WebhookDelivery.objects.get().due_at is not None) is is_waiting
 
     def test_are_not_there_for_a_stranger(self, client, market):
         made = endpoint(market)

@@ -84,7 +84,7 @@ class JobWithResultDocument(JobDocument):
 
 
 class ExportViewSet(Resource):
-    """Ask for files of settlement lines, statements and journal."""
+    """Ask for files of orders, settlement lines, statements and journal."""
 
     resource = "jobs"
     seller_actions = None

@@ -36,6 +36,14 @@ def _rows(kind, slug, tmp_path):
 
 
 class TestWrite:
+    def test_writes_order_lines_with_their_dates_and_amounts(self, tmp_path):
+        _settled("jangteo")
+        _, [line] = _rows("orders", "jangteo", tmp_path)
+        assert (line["order"], line["line"], line["seller"]) == ("O1", "1", "A")
+        assert (line["status"], line["confirmed_on"]) == ("confirmed", "2026-09-08")
+        assert (line["quantity"], line["unit_price"]) == ("2", "50000")
+        assert (line["list_amount"], line["partner_discount"]) == ("100000", "1000")
+
     def test_writes_lines_with_their_proof(self, tmp_path):
         _settled("jangteo")
         _, [sale, reversal] = _rows("settlement_lines", "jangteo", tmp_path)
