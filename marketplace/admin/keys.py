@@ -4,27 +4,37 @@ from functools import partial
 
 from django.contrib.admin import register
 from django.core.exceptions import PermissionDenied
-from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import action
+from unfold.decorators import action, display
 
 from marketplace import api_keys, models, tenancy
+from marketplace.admin.cells import chip
 from marketplace.admin.pages import ReadOnlyAdmin, has_chosen
 from marketplace.key_forms import KeyForm, RotationForm
 from marketplace.refusals import Refused
+
+_WORKS = models.ApiKey.Standing.WORKS
+_COLOURS = {
+    _WORKS: "good",
+    models.ApiKey.Standing.REPLACED: "care",
+    models.ApiKey.Standing.EXPIRED: "rest",
+    models.ApiKey.Standing.REVOKED: "bad",
+}
 
 
 @register(models.ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
     """The keys of the marketplace's own systems and, to be revoked, those of its sellers."""
 
-    list_display = ["name", "last_four", "seller", "expires_at", "last_used_at", "revoked_at"]
+    list_display = ["name", "last_four", "standing", "seller", "expires_at", "last_used_at"]
     ordering = ["-id"]
     actions = ["revoke"]
+    actions_detail = ["rotate"]
     fields = readonly_fields = [
         "name",
+        "standing",
         "code",
         "last_four",
         "seller",
@@ -50,13 +60,17 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def has_revoke_permission(self, request):
         return has_chosen() and request.user.has_perm("marketplace.change_apikey")
 
-    def get_urls(self):
-        rotate = path(
-            "<path:object_id>/rotate/",
-            self.admin_site.admin_view(self.rotate_view),
-            name="marketplace_apikey_rotate",
-        )
-        return [rotate, *super().get_urls()]
+    def has_rotate_permission(self, request, object_id=None):
+        """A seller replaces his keys himself, and what has ended is replaced by nobody."""
+        if not self.has_add_permission(request):
+            return False
+        key = self.get_queryset(request).filter(pk=object_id).first()
+        return key is None or (not key.seller and key.standing(timezone.now()) == _WORKS)
+
+    @display(description=_("state"))
+    def standing(self, key):
+        standing = key.standing(timezone.now())
+        return chip(standing.label, _COLOURS[standing])
 
     def add_view(self, request, form_url="", extra_context=None):
         """Make a key; the answer to the form is the one time that its secret is shown."""
@@ -70,11 +84,10 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             explanation=gettext("A system of the marketplace calls the API with it."),
         )
 
-    def rotate_view(self, request, object_id):
+    @action(description=_("Replace the key"), url_path="rotate", permissions=["rotate"])
+    def rotate(self, request, object_id):
         """Replace a key by a new one; both work until the old one ends."""
         key = self.found(request, object_id)
-        if not self.has_add_permission(request) or key.seller:
-            raise PermissionDenied
         return self._made(
             request,
             RotationForm(request.POST or None),
@@ -88,11 +101,6 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         self.ask_for_each(
             request, queryset, partial(api_keys.revoke, by=request.user, at=timezone.now())
         )
-
-    def change_view(self, request, object_id, form_url="", extra_context=None):
-        address = reverse("admin:marketplace_apikey_rotate", args=[object_id])
-        context = {"rotate_address": address, **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
 
     def _made(self, request, form, process, **context):
         made, at = None, timezone.now()

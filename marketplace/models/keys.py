@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from marketplace import constraints
 from marketplace.models.base import TenantKey, TenantModel
@@ -28,6 +29,12 @@ class ApiKey(models.Model):
 
     Only its SHA-256 is kept: the secret is random, so nothing slower would make it safer.
     """
+
+    class Standing(models.TextChoices):
+        WORKS = "works", pgettext_lazy("API key", "Works")
+        REPLACED = "replaced", pgettext_lazy("API key", "Being replaced")
+        EXPIRED = "expired", pgettext_lazy("API key", "Expired")
+        REVOKED = "revoked", pgettext_lazy("API key", "Revoked")
 
     marketplace = models.ForeignKey(
         "marketplace.Marketplace",
@@ -96,6 +103,14 @@ class ApiKey(models.Model):
 
     def __str__(self):
         return f"{self.name} (…{self.last_four})"
+
+    def standing(self, at):
+        """What the key is good for at a moment; one that is being replaced still works."""
+        if self.revoked_at is not None:
+            return self.Standing.REVOKED
+        if self.expires_at <= at:
+            return self.Standing.EXPIRED
+        return self.Standing.REPLACED if self.successor_id else self.Standing.WORKS
 
 
 class IdempotencyKey(TenantModel):

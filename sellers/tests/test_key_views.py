@@ -111,12 +111,21 @@ class TestAdmin:
         assert len(SECRET.findall(page.content.decode())) == 1
         key = ApiKey.objects.get()
         assert (key.seller, key.marketplace) == ("", market)
-        page = client.post(f"/admin/marketplace/apikey/{key.pk}/rotate/", {"days": "1"})
+        rotate = f"/admin/marketplace/apikey/{key.pk}/rotate"
+        shown = client.get(f"/admin/marketplace/apikey/{key.pk}/change/").content.decode()
+        assert rotate in shown
+        assert "Works" in shown
+        page = client.post(f"{rotate}/", {"days": "1"})
         assert len(SECRET.findall(page.content.decode())) == 1
+        assert client.post(f"{rotate}/", {"days": "1"}).status_code == 403
+        shown = client.get(f"/admin/marketplace/apikey/{key.pk}/change/").content.decode()
+        assert rotate not in shown
+        assert "Being replaced" in shown
         chosen = {"action": "revoke", "_selected_action": [key.pk]}
         client.post("/admin/marketplace/apikey/", chosen)
         key.refresh_from_db()
         assert key.revoked_at is not None
+        assert "Revoked" in client.get("/admin/marketplace/apikey/").content.decode()
         for address in ("", f"{key.pk}/change/"):
             page = client.get(f"/admin/marketplace/apikey/{address}").content.decode()
             assert key.digest not in page
