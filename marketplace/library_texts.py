@@ -155,6 +155,18 @@ FORMS = (
 )
 
 ALLAUTH = (
+    gettext_noop("Confirmation email sent to %(email)s."),
+    gettext_noop("You have confirmed %(email)s."),
+    gettext_noop(
+        'Please confirm that <a href="mailto:%(email)s">%(email)s</a> is an email address for '
+        "user %(user_display)s."
+    ),
+    gettext_noop(
+        "We have sent an email to you for verification. Follow the link provided to finalize the "
+        "signup process. If you do not see the verification email in your main inbox, check your "
+        "spam folder. Please contact us if you do not receive the verification email within a few "
+        "minutes."
+    ),
     gettext_noop("Authenticator secret"),
     gettext_noop("Remember Me"),
     gettext_noop(
