@@ -160,16 +160,21 @@ def parse(text: str, exponent: int, *, decimal_separator: str = ".") -> int:
     return -amount if found["sign"] else amount
 
 
+def plain(amount: int, exponent: int) -> str:
+    """Write an amount in major units without its currency, as parse() reads it: 1,234.50."""
+    digits = str(abs(amount)).rjust(exponent + 1, "0")
+    whole, decimals = digits[: len(digits) - exponent], digits[len(digits) - exponent :]
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{int(whole):,}" + (f".{decimals}" if decimals else "")
+
+
 def format_amount(amount: int, *, currency: str, exponent: int, locale: str) -> str:
     """Write an amount for people: 12,900원 in Korean, ₩12,900 otherwise.
 
     `locale` is a language code such as "ko" or "en-us"; a currency without a symbol of its own
     is written with its code.
     """
-    digits = str(abs(amount)).rjust(exponent + 1, "0")
-    whole, decimals = digits[: len(digits) - exponent], digits[len(digits) - exponent :]
-    number = f"{int(whole):,}" + (f".{decimals}" if decimals else "")
-    sign = "-" if amount < 0 else ""
+    sign, number = "-" if amount < 0 else "", plain(abs(amount), exponent)
     is_korean = locale.split("-")[0].split("_")[0] == "ko"
     if is_korean and currency in _KOREAN_UNITS:
         return f"{sign}{number}{_KOREAN_UNITS[currency]}"

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from listings.models import Category
+from marketplace import money, tenancy
 from marketplace.admin import Textarea, TextInput
 from marketplace.refusals import Refused
 from sellers.models import Seller
@@ -15,7 +16,7 @@ from settlements import models, percents, schedule_files
 
 MOST_BYTES = 20 * 1024 * 1024
 _DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
-_TIER = re.compile(r"\s*([0-9][0-9,]*)\s*[: ]\s*(.+)")
+_TIER = re.compile(r"\s*([0-9][0-9,.]*)\s*[: ]\s*(.+)")
 
 
 class PercentField(forms.CharField):
@@ -42,12 +43,33 @@ class PercentField(forms.CharField):
             return True
 
 
+class AmountField(forms.CharField):
+    """An amount in major units of the marketplace in use, kept in minor ones."""
+
+    def prepare_value(self, value):
+        return _shown(value) if isinstance(value, int) else value
+
+    def to_python(self, value):
+        if isinstance(value, int):
+            return value
+        text = super().to_python(value)
+        return None if text in self.empty_values else _read(text)
+
+    def has_changed(self, initial, data):
+        try:
+            return initial != self.to_python(data)
+        except ValidationError:
+            return True
+
+
 class TiersField(forms.CharField):
     """Tiers as lines "0: 12 %": each begins at an amount and ends where the next begins."""
 
     def prepare_value(self, value):
         if isinstance(value, list):
-            return "\n".join(f"{start:,}: {percents.show(rate)}" for start, _end, rate in value)
+            return "\n".join(
+                f"{_shown(start)}: {percents.show(rate)}" for start, _end, rate in value
+            )
         return value
 
     def to_python(self, value):
@@ -73,12 +95,17 @@ class TiersField(forms.CharField):
                 params={"line": line[:40]},
             )
         try:
-            return int(written[1].replace(",", "")), percents.parse(written[2])
+            return _read(written[1]), percents.parse(written[2])
         except Refused as refused:
             raise ValidationError(refused.text(gettext), code=refused.code) from refused
 
 
 class FeeRuleForm(forms.ModelForm):
+    price_from = AmountField(label=_("from unit price"), required=False, widget=TextInput)
+    price_to = AmountField(label=_("to unit price, exclusive"), required=False, widget=TextInput)
+    fixed_amount = AmountField(label=_("fixed amount"), widget=TextInput)
+    min_amount = AmountField(label=_("minimum"), required=False, widget=TextInput)
+    max_amount = AmountField(label=_("maximum"), required=False, widget=TextInput)
     rate_ppm = PercentField(
         label=_("rate"), help_text=_("Without VAT, for example 12 %."), widget=TextInput
     )
@@ -98,6 +125,7 @@ class FeeScheduleVersionForm(forms.ModelForm):
 
 
 class SettlementTermsForm(forms.ModelForm):
+    minimum_payout = AmountField(label=_("minimum payout"), widget=TextInput)
     reserve_ppm = PercentField(label=_("reserve"), widget=TextInput)
 
 
@@ -128,16 +156,12 @@ class ScheduleFileForm(forms.Form):
 
 
 class LineForm(forms.Form):
-    """A line of an order to try fees out on. Amounts in minor units."""
+    """A line of an order to try fees out on."""
 
-    unit_price = forms.IntegerField(label=_("Unit price"), min_value=0, max_value=10**15)
+    unit_price = AmountField(label=_("Unit price"))
     quantity = forms.IntegerField(label=_("Units"), min_value=1, max_value=10**6, initial=1)
-    seller_discount = forms.IntegerField(
-        label=_("Discount that the seller pays"), min_value=0, initial=0
-    )
-    platform_discount = forms.IntegerField(
-        label=_("Discount that the platform pays"), min_value=0, initial=0
-    )
+    seller_discount = AmountField(label=_("Discount that the seller pays"), initial=0)
+    platform_discount = AmountField(label=_("Discount that the platform pays"), initial=0)
     on = forms.DateField(label=_("Paid on"), **_DAY)
     category = forms.CharField(label=_("Category code"), required=False, max_length=300)
     seller = forms.CharField(label=_("Seller's code"), required=False, max_length=60)
@@ -154,12 +178,26 @@ class LineForm(forms.Form):
 
     def clean(self):
         given = self.cleaned_data
+        for name in ("unit_price", "seller_discount", "platform_discount"):
+            if (given.get(name) or 0) < 0:
+                self.add_error(name, _("Write an amount of 0 or more."))
         discounts = (given.get("seller_discount") or 0) + (given.get("platform_discount") or 0)
         if discounts > (given.get("unit_price") or 0) * (given.get("quantity") or 0):
             raise ValidationError(
                 _("The discounts are more than the price of all units."), code="below_zero"
             )
         return given
+
+
+def _shown(amount: int) -> str:
+    return money.plain(amount, tenancy.current().currency_exponent)
+
+
+def _read(text: str) -> int:
+    try:
+        return money.parse(text, tenancy.current().currency_exponent)
+    except Refused as refused:
+        raise ValidationError(refused.text(gettext), code=refused.code) from refused
 
 
 def _named(model, code):

@@ -4,6 +4,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from marketplace import money, tenancy
 from settlements import percents
 from settlements.models import FeeRule
 from settlements.rule_checks import Finding
@@ -40,8 +41,8 @@ def finding(found: Finding, ranks: dict[int, int]) -> str:
     which = ", ".join(f"#{ranks[key]}" for key in found.rule_ids if key in ranks)
     text = f"{found.component} {which}".strip() + f": {FINDINGS[found.code]}"
     if found.start is not None:
-        end = f"{found.end:,}" if found.end is not None else "∞"
-        text += f" ({found.start:,} – {end})"
+        end = _amount(found.end) if found.end is not None else "∞"
+        text += f" ({_amount(found.start)} – {end})"
     return text
 
 
@@ -58,8 +59,8 @@ def conditions(rule: FeeRule) -> list[str]:
     ]
     named = [f"{name}: {value}" for name, value in told if value]
     if rule.price_from is not None or rule.price_to is not None:
-        end = f"{rule.price_to:,}" if rule.price_to is not None else "∞"
-        named.append(f"{_('unit price')}: {rule.price_from or 0:,} – {end}")
+        end = _amount(rule.price_to) if rule.price_to is not None else "∞"
+        named.append(f"{_('unit price')}: {_amount(rule.price_from or 0)} – {end}")
     return named
 
 
@@ -70,11 +71,11 @@ def charge(rule: FeeRule) -> str:
         told.append(rate(rule, rule.rate_ppm))
     if rule.fixed_amount:
         text = _("%(amount)s a unit") if rule.per_unit else _("%(amount)s a line")
-        told.append(text % {"amount": f"{rule.fixed_amount:,}"})
+        told.append(text % {"amount": _amount(rule.fixed_amount)})
     if rule.min_amount:
-        told.append(_("at least %(amount)s a line") % {"amount": f"{rule.min_amount:,}"})
+        told.append(_("at least %(amount)s a line") % {"amount": _amount(rule.min_amount)})
     if rule.max_amount is not None:
-        told.append(_("at most %(amount)s a line") % {"amount": f"{rule.max_amount:,}"})
+        told.append(_("at most %(amount)s a line") % {"amount": _amount(rule.max_amount)})
     return ", ".join(told)
 
 
@@ -96,6 +97,11 @@ def days(rule: FeeRule) -> str:
 
 def _tiers(rule: FeeRule) -> str:
     return "; ".join(
-        _("from %(amount)s: %(rate)s") % {"amount": f"{start:,}", "rate": rate(rule, rate_ppm)}
+        _("from %(amount)s: %(rate)s") % {"amount": _amount(start), "rate": rate(rule, rate_ppm)}
         for start, _end, rate_ppm in rule.bands
     )
+
+
+def _amount(minor_units: int) -> str:
+    """In major units of the marketplace in use, as an operator types it."""
+    return money.plain(minor_units, tenancy.current().currency_exponent)

@@ -134,10 +134,11 @@ class TestRules:
         rule = rule_of(market, draft, bands__isnull=True, rate_ppm__gt=0)
         client = enter()
         form = client.get(f"{RULES}{rule.pk}/change/").context["adminform"].form
-        values = {
-            name: form[name].value() if form[name].value() is not None else ""
-            for name in form.fields
-        }
+        with tenancy.use(market.pk):  # whose currency amounts are written in
+            values = {
+                name: form[name].value() if form[name].value() is not None else ""
+                for name in form.fields
+            }
         assert form["rate_ppm"].field.prepare_value(rule.rate_ppm).endswith(" %")
         values |= {"rate_ppm": "7.7 %", "bands": ""}
         if not values.get("per_unit"):
