@@ -187,6 +187,8 @@ NOT_PAGES = {
     "shop_listing_categories",
     "shop_listing_check",
     "shop_listing_hand_in",
+    "shop_webhook_deed",
+    "shop_webhook_replay",
     "shop_lines_file",
     "shop_statements_file",
     "shop_fee_preview",
