@@ -172,11 +172,11 @@ class TestWithAMarketplace:
             assert root.get(_list(page)).status_code == 200
 
     def test_a_list_asks_the_same_for_many_rows(self, at_work, markets, django_assert_num_queries):
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(12):
             at_work.get(JOBS)
         with tenancy.use(markets[0].pk):
             JobRun.objects.bulk_create(JobRun(kind="many", key=str(n)) for n in range(200))
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(12):
             at_work.get(JOBS)
 
 
