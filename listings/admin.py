@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from listings import finding_words, models, policy, reviewing
+from listings import finding_words, kind_words, models, policy, reviewing
 from marketplace.admin import (
     ProcessAdmin,
     ReadOnlyAdmin,
@@ -44,8 +44,9 @@ class CategoryAdmin(ProcessAdmin):
 class ListingAdmin(StoryAdmin):
     """Listings with all their revisions; what is on sale may be taken down and restored."""
 
+    place = 10
     story_template = "listings/admin/listing.html"
-    list_display = ["code", "title", "seller", "kind", state_column()]
+    list_display = ["code", "title", "seller", "named_kind", state_column()]
     list_filter = ["state"]
     list_select_related = ["seller", "live_revision"]
     ordering = ["-id"]
@@ -71,6 +72,10 @@ class ListingAdmin(StoryAdmin):
             done=_("The listing is on sale again."),
         ),
     }
+
+    @display(description=_("kind"))
+    def named_kind(self, listing):
+        return kind_words.name(listing.kind)
 
     @display(description=_("title"))
     def title(self, listing):
@@ -113,6 +118,7 @@ def _shows_queue(request) -> bool:
 class RevisionAdmin(StoryAdmin):
     """What sellers have handed in, with what policy found in it, to publish or to send back."""
 
+    place = 20
     story_template = "listings/admin/revision.html"
     list_display = [
         "title",
@@ -268,6 +274,7 @@ def _tried(pack: models.PolicyPack, said: dict) -> dict:
 
 @register(models.Finding)
 class FindingAdmin(ReadOnlyAdmin):
+    place = 30
     list_display = ["rule", "severity", "field", "evidence", "revision"]
     list_filter = ["severity"]
     list_select_related = ["revision"]

@@ -7,15 +7,17 @@ apps above is named by string.
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
-from marketplace import permissions
+from marketplace import entering, permissions
 
 # What people do, in the order of the sidebar. A page says which of them it belongs to.
 SECTIONS = {
@@ -39,6 +41,12 @@ _OFFERED = 12  # marketplaces in the list at the top; a superuser finds the othe
 
 class AdminSite(UnfoldAdminSite):
     index_title = _("Work and money")
+
+    def index(self, request, extra_context=None):
+        """What waits. Whoever works for a single marketplace need not choose it first."""
+        if entering.enter_only(request, at=timezone.now()):
+            return redirect("admin:index")
+        return super().index(request, extra_context)
 
     def each_context(self, request):
         offered = list(permissions.may_enter(request.user)[: _OFFERED + 1])

@@ -13,14 +13,14 @@ from csp.constants import SELF, UNSAFE_EVAL
 from csp.middleware import CSPMiddleware
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, HttpResponseBadRequest
 from django.utils import timezone
 
 from marketplace import permissions, tenancy
 from marketplace.api import middleware as api
+from marketplace.entering import SESSION_KEY
 from marketplace.models import Marketplace
 
-SESSION_KEY = "marketplace_id"
 _SELLER_PAGE = re.compile(r"^/s/(?P<slug>[-\w]+)/")
 _ADMIN = "/admin/"
 # Reached without a marketplace, so that a stale choice locks nobody out.
@@ -53,6 +53,8 @@ class TenantMiddleware:
         request.marketplace = None
         if "\x00" in request.path_info:
             raise Http404  # the database refuses to be asked for it
+        if request.path_info.startswith(_ADMIN) and "%00" in request.META.get("QUERY_STRING", ""):
+            return HttpResponseBadRequest()  # filters go to the database as they come
         found = _resolve(request)
         if found is None:
             return self.get_response(request)

@@ -150,20 +150,6 @@ class StoryAdmin(ReadOnlyAdmin):
     def list_address(self) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
-    def add_to_rows(self, rows) -> None:
-        """Give the rows of one page of the list what its columns ask for, all at once."""
-
-    def get_changelist(self, request, **kwargs):
-        add_to_rows = self.add_to_rows
-
-        class Rows(super().get_changelist(request, **kwargs)):
-            def get_results(self, request):
-                super().get_results(request)
-                self.result_list = list(self.result_list)
-                add_to_rows(self.result_list)
-
-        return Rows
-
     def _row(self, request, object_id):
         """The row, for who may see it; one of another marketplace does not exist."""
         row = self.get_object(request, object_id)

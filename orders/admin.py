@@ -1,9 +1,11 @@
 from django import forms
 from django.utils import timezone
+from django.utils.html import format_html_join
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.admin import (
+    COLOURS,
     COUNTED,
     HIDDEN,
     RangeDateTimeFilter,
@@ -24,8 +26,11 @@ from orders import (
     confirming,
     import_pages,
     models,
+    order_summaries,
     reductions,
     story,
+    tender_words,
+    verdicts,
 )
 
 ClaimState = models.Claim.State
@@ -63,17 +68,33 @@ class LineStatusFilter(SimpleListFilter):
 class OrderAdmin(StoryAdmin):
     """Orders with their whole story: lines, payments, events, parcels, claims and money."""
 
+    place = 10
     story_template = "orders/admin/order.html"
     list_display = [
         "number",
-        "source",
         "placed_at",
+        "sold_by",
+        "standing",
+        money_column("charged", _("charged"), is_sortable=False),
         money_column("tender_difference", _("tenders less charges")),
     ]
     list_filter = [("placed_at", RangeDateTimeFilter), LineStatusFilter]
     ordering = ["-placed_at", "-id"]
     search_fields = ["number__exact", "public_id__exact"]
     search_help_text = _("Exact order number or public id, or a seller's exact code.")
+
+    def add_to_rows(self, rows):
+        order_summaries.add_to(rows)
+
+    @display(description=_("sellers"))
+    def sold_by(self, order):
+        return ", ".join(order.sellers) or "-"
+
+    @display(description=_("status of its lines"))
+    def standing(self, order):
+        return format_html_join(
+            " ", "{}", ((chip(status.label, COLOURS.get(status, "")),) for status in order.statuses)
+        )
 
     def get_search_results(self, request, queryset, search_term):
         term = search_term.strip()
@@ -90,11 +111,14 @@ class OrderAdmin(StoryAdmin):
             shipment.carrier_name = gettext(carriers.find(shipment.carrier).name)
         for outcome in told.outcomes:
             outcome.cause_name = CAUSES.get(outcome.cause, outcome.cause)
+        for payment in told.payments:
+            payment.kind_name = tender_words.name(payment.kind)
         return {"story": told}
 
 
 @register(models.OrderLine)
 class OrderLineAdmin(ReadOnlyAdmin):
+    place = 30
     list_display = [
         "order",
         "number",
@@ -115,10 +139,21 @@ class OrderLineAdmin(ReadOnlyAdmin):
 
 @register(models.Payment)
 class PaymentAdmin(ReadOnlyAdmin):
-    list_display = ["order", "sequence", "kind", money_column("amount", _("amount")), "approved_at"]
+    place = 45
+    list_display = [
+        "order",
+        "sequence",
+        "named_kind",
+        money_column("amount", _("amount")),
+        "approved_at",
+    ]
     list_select_related = ["order"]
     ordering = ["-id"]
     search_fields = ["order__number__exact"]
+
+    @display(description=_("kind"))
+    def named_kind(self, payment):
+        return tender_words.name(payment.kind)
 
 
 @register(models.OrderEvent)
@@ -131,18 +166,38 @@ class OrderEventAdmin(ReadOnlyAdmin):
 
 @register(models.Shipment)
 class ShipmentAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "order", "seller", "carrier", "tracking_number", "shipped_at"]
+    place = 40
+    list_display = [
+        "order",
+        "seller",
+        "named_carrier",
+        "tracking_number",
+        "shipped_at",
+        "public_id",
+    ]
     list_select_related = ["order", "seller"]
     ordering = ["-id"]
     search_fields = ["public_id__exact", "order__number__exact"]
 
+    @display(description=_("carrier"))
+    def named_carrier(self, shipment):
+        return gettext(carriers.find(shipment.carrier).name)
+
 
 @register(models.Outcome)
 class OutcomeAdmin(ReadOnlyAdmin):
-    list_display = ["line", "seller", "sequence", "kind", "cause", "basis_on", "quantity"]
+    list_display = ["basis_on", "kind", "named_cause", "sold", "seller", "sequence", "quantity"]
     list_filter = ["kind"]
-    list_select_related = ["line", "seller"]
+    list_select_related = ["line__order", "seller"]
     ordering = ["-id"]
+
+    @display(description=_("cause"))
+    def named_cause(self, outcome):
+        return CAUSES.get(outcome.cause, outcome.cause)
+
+    @display(description=_("line"))
+    def sold(self, outcome):
+        return f"{outcome.line.order.number} / {outcome.line.number}"
 
 
 @register(models.OutcomeToSettle)
@@ -164,6 +219,7 @@ class ApprovalForm(RemarkForm):
     quantity = forms.IntegerField(
         label=_("units"),
         min_value=1,
+        max_value=verdicts.LARGEST_QUANTITY,
         help_text=_("Fewer than were asked for, where only some are due."),
     )
 
@@ -206,6 +262,7 @@ def _shows_open_ones(request) -> bool:
 class ClaimAdmin(StoryAdmin):
     """Claims to decide on: who is at fault, how many units, and what it does to the money."""
 
+    place = 20
     story_template = "orders/admin/claim.html"
     list_display = [
         "type",
@@ -216,7 +273,6 @@ class ClaimAdmin(StoryAdmin):
         "line_title",
         "quantity",
         "fault",
-        "public_id",
     ]
     list_filter = [QueueFilter, "state", "type"]
     list_select_related = ["line", "seller"]

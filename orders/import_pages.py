@@ -16,7 +16,7 @@ from marketplace import sheets
 from marketplace.admin import TenantAdmin, display
 from marketplace.models import JobRun, Marketplace
 from marketplace.refusals import Refused
-from orders import import_uploads, profiles
+from orders import import_uploads, import_words, profiles
 
 SHOWN = 50
 _NEWEST = 20
@@ -28,7 +28,7 @@ class Files(forms.FileField):
     widget = type("FilesInput", (forms.ClearableFileInput,), {"allow_multiple_selected": True})
 
     def clean(self, data, initial=None):
-        given = data if isinstance(data, list | tuple) else [data]
+        given = (data or [None]) if isinstance(data, list | tuple) else [data]
         return [super(Files, self).clean(each, initial) for each in given]
 
 
@@ -93,14 +93,23 @@ class ImportProfileAdmin(TenantAdmin):
 
     def upload_view(self, request, pk):
         job = self._job(request, pk)
-        pages = Paginator(import_uploads.told(job), SHOWN)
+        told = Paginator(import_uploads.told(job), SHOWN).get_page(request.GET.get("page"))
+        for row in told:
+            row.head_name = import_words.head(row.head)
         context = {
             "title": gettext("Import"),
             "job": job,
             "is_running": job.state in (JobRun.State.QUEUED, JobRun.State.RUNNING),
-            "counts": sorted(job.counts.get("result", {}).items()),
-            "heads": sorted(job.counts.get("heads", {}).items()),
-            "told": pages.get_page(request.GET.get("page")),
+            "profile": dict(import_uploads.profiles()).get(job.counts["profile"]),
+            "counts": [
+                (import_words.count(code), number)
+                for code, number in sorted(job.counts.get("result", {}).items())
+            ],
+            "heads": [
+                (import_words.head(code), number)
+                for code, number in sorted(job.counts.get("heads", {}).items())
+            ],
+            "told": told,
         }
         return self._page(request, "orders/admin/upload.html", context)
 

@@ -4,6 +4,7 @@ Each upload is a JobRun of its own that mirrors the progress of the import; the 
 told stand with the import's job, which is found again when the same files come twice.
 """
 
+import json
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -60,10 +61,18 @@ class NameRepeated(Refused):
 
 
 def profiles() -> list[tuple[str, str]]:
-    """The codes and names to choose from: the marketplace's own, and those that come along."""
-    own = dict(ImportProfile.objects.order_by("code").values_list("code", "name"))
-    given = {path.stem: path.stem for path in importing.FOLDER.glob("*.json")}
-    return sorted((given | own).items())
+    """The codes and names to choose from: the marketplace's own, and those that come along.
+
+    Of the latter only those in its own currency, since the others would be refused.
+    """
+    own = dict(ImportProfile.objects.order_by("name").values_list("code", "name"))
+    read = {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(importing.FOLDER.glob("*.json"))
+    }
+    currency = tenancy.current().currency
+    given = {code: body["name"] for code, body in read.items() if body["currency"] == currency}
+    return list((own | {code: name for code, name in given.items() if code not in own}).items())
 
 
 def rows():

@@ -36,6 +36,7 @@ def _in(*states):
 class SellerAdmin(StoryAdmin):
     """Sellers as operators see them: how they stand, what they did, what is decided about them."""
 
+    place = 10
     story_template = "sellers/admin/seller.html"
     list_display = [
         "name",
@@ -144,6 +145,7 @@ class SellerAdmin(StoryAdmin):
         return {
             "standing": grade_story.of(row, market, on=on),
             "profile": profiles.of(row),
+            "business_number": profiles.shown_number(row),
             "account": row.bank_accounts.current().first(),
             "missing": application_review.missing(row),
             "members": list(row.members.select_related("user").order_by("role", "pk")[:SHOWN]),
@@ -155,6 +157,7 @@ class SellerAdmin(StoryAdmin):
 class SellerMemberAdmin(StoryAdmin):
     """Who works for which shop. An operator may take somebody out; shops invite by themselves."""
 
+    place = 20
     story_template = "sellers/admin/member.html"
     list_display = ["user", "seller", "role"]
     list_filter = ["role"]
@@ -234,6 +237,7 @@ class GradeAdmin(ReadOnlyAdmin):
 
 @register(models.ProjectedGrade)
 class ProjectedGradeAdmin(GradeAdmin):
+    place = 30
     list_display = ["seller", "named", "what_is_missing", "on"]
     list_select_related = ["seller", "policy", "marketplace"]
     ordering = ["-id"]
@@ -241,6 +245,7 @@ class ProjectedGradeAdmin(GradeAdmin):
 
 @register(models.OfficialGrade)
 class OfficialGradeAdmin(GradeAdmin):
+    place = 40
     list_display = ["seller", "named", "effective_from", "evaluated_on"]
     list_select_related = ["seller", "policy", "marketplace"]
     ordering = ["-id"]

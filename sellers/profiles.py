@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from marketplace import audit, outbox
+from marketplace import audit, identifiers, outbox
 from sellers import standing
 from sellers.models import Seller, SellerProfile
 
@@ -23,6 +23,14 @@ def of(seller: Seller) -> SellerProfile:
     """The seller's profile; an empty one, not stored, for a seller who came by import."""
     profile = SellerProfile.objects.filter(seller=seller).first()
     return profile or SellerProfile(seller=seller)
+
+
+def shown_number(seller: Seller) -> str:
+    """The business registration number as people write it; another country's as it came."""
+    try:
+        return identifiers.business_number(seller.business_number).shown
+    except identifiers.NotABusinessNumber:
+        return seller.business_number
 
 
 @transaction.atomic

@@ -46,6 +46,7 @@ _WHAT = {
 
 @register(models.FeeSchedule)
 class FeeScheduleAdmin(ProcessAdmin):
+    place = 30
     section = "rules"
     list_display = ["code", "name"]
     ordering = ["code"]
@@ -56,6 +57,7 @@ class FeeScheduleAdmin(ProcessAdmin):
 class FeeScheduleVersionAdmin(VersionedRuleAdmin):
     """Versions of fees. Their rules are a list of their own: there are tens of thousands."""
 
+    place = 10
     form = admin_forms.FeeScheduleVersionForm
     list_display = ["schedule", *VersionedRuleAdmin.list_display]
     list_select_related = ["schedule"]
@@ -178,15 +180,25 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
 class FeeRuleAdmin(DraftPartAdmin):
     """Rules of all versions; reached from a version, whose rules alone are then listed."""
 
+    place = 20
     form = admin_forms.FeeRuleForm
     section = "rules"
     autocomplete_fields = ["category", "seller"]
     list_filter = [("version", RelatedDropdownFilter), "component"]
     list_filter_submit = True
-    list_display = ["rank", "component", "holds_for", "charges", "holds_on", "version"]
-    list_display_links = ["rank", "component"]
+    list_display = ["rank", "named_component", "holds_for", "charges", "holds_on", "version"]
+    list_display_links = ["rank", "named_component"]
     list_select_related = ["version", "category", "seller"]
     ordering = ["-version", "component", "rank"]
+
+    def add_to_rows(self, rows):
+        names = ledger.component_names()
+        for rule in rows:
+            rule.component_name = names.get(rule.component, rule.component)
+
+    @display(description=_("component"), ordering="component")
+    def named_component(self, rule):
+        return rule.component_name
 
     @display(description=_("holds for"))
     def holds_for(self, rule):
@@ -203,6 +215,7 @@ class FeeRuleAdmin(DraftPartAdmin):
 
 @register(models.SettlementTerms)
 class SettlementTermsAdmin(VersionedRuleAdmin):
+    place = 35
     form = admin_forms.SettlementTermsForm
 
 

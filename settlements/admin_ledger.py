@@ -3,17 +3,29 @@
 from datetime import date, timedelta
 
 from django import forms
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.admin import RangeDateFilter, ReadOnlyAdmin, action, money_column, register
+from marketplace.admin import (
+    RangeDateFilter,
+    ReadOnlyAdmin,
+    action,
+    display,
+    money_column,
+    register,
+)
 from sellers.models import Seller
 from settlements import ledger_reading, models
 from settlements.admin_statements import BulkAdmin
 
 SHOWN_DAYS = timedelta(days=31)
 MOST_DAYS = timedelta(days=366)  # a card over more would read years of months for one page
+
+
+TEMPLATES = {"statement": _("Statement")}  # what a journal is about
 
 
 class DayForm(forms.Form):
@@ -51,6 +63,7 @@ class CardForm(forms.Form):
 class AccountAdmin(ReadOnlyAdmin):
     """Accounts; one opens as its card. The trial balance stands above the list."""
 
+    place = 40
     list_display = ["code", "name", "is_per_seller"]
     ordering = ["code"]
     actions_list = ["trial_balance"]
@@ -92,11 +105,16 @@ class AccountAdmin(ReadOnlyAdmin):
 class JournalAdmin(ReadOnlyAdmin):
     """Journals; one opens with its legs, which balance."""
 
-    list_display = ["reference", "template", "basis_on"]
+    place = 45
+    list_display = ["reference", "named_template", "basis_on"]
     list_filter = [("basis_on", RangeDateFilter)]
     list_filter_submit = True
     ordering = ["-basis_on", "-id"]
     search_fields = ["reference__exact"]
+
+    @display(description=_("kind"))
+    def named_template(self, journal):
+        return TEMPLATES.get(journal.template, journal.template)
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         journal = self.found(request, object_id)
@@ -115,15 +133,47 @@ class JournalAdmin(ReadOnlyAdmin):
 
 @register(models.LedgerEntry)
 class LedgerEntryAdmin(BulkAdmin):
+    place = 48
     list_display = [
         "basis_on",
-        "journal_id",
-        "account_id",
-        "seller_id",
+        "of_journal",
+        "of_account",
+        "of_seller",
         money_column("debit", _("debit")),
         money_column("credit", _("credit")),
     ]
+    list_filter = [("basis_on", RangeDateFilter)]
+    list_filter_submit = True
     search_fields = ["journal_id__exact"]
+    search_help_text = _("The reference of a journal in full.")
+
+    def get_search_results(self, request, queryset, search_term):
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        journals = models.Journal.objects.filter(reference=term).values("pk")
+        return queryset.filter(journal_id__in=journals), False
+
+    def add_to_rows(self, rows):
+        for row, leg in zip(rows, ledger_reading.named(rows, with_journals=True), strict=True):
+            row.leg = leg
+
+    @display(description=_("journal"))
+    def of_journal(self, entry):
+        return _link("journal", entry.journal_id, entry.leg.journal.reference)
+
+    @display(description=_("account"))
+    def of_account(self, entry):
+        return _link("account", entry.account_id, entry.leg.account.name)
+
+    @display(description=_("seller"))
+    def of_seller(self, entry):
+        return entry.leg.seller or "-"
+
+
+def _link(model: str, key: int, text: str):
+    address = reverse(f"admin:settlements_{model}_change", args=[key])
+    return format_html('<a href="{}">{}</a>', address, text)
 
 
 def _today(request) -> date:

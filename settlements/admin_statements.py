@@ -62,6 +62,7 @@ def journal_of(statement):
 class StatementAdmin(ReadOnlyAdmin):
     """Statements; one opens as a sum from sales to payout, with its lines below."""
 
+    place = 10
     list_display = [
         "public_id",
         "seller",
@@ -221,20 +222,46 @@ class BulkAdmin(ReadOnlyAdmin):
 class SettlementLineAdmin(BulkAdmin):
     """A line opens with its order, the versions of its rules, its inputs, and how it came about."""
 
+    place = 20
     list_display = [
         "with_proof",
         "kind",
-        "seller_id",
-        "order_line_id",
-        "sequence",
-        "statement_id",
+        "of_seller",
+        "of_order",
         "quantity",
         money_column("list_amount", _("list amount")),
         money_column("fee", _("fees")),
         money_column("vat", _("VAT on fees")),
         money_column("net", _("net")),
     ]
-    search_fields = ["statement_id__exact", "order_line_id__exact"]
+    list_filter = [("basis_on", RangeDateFilter), "kind"]
+    list_filter_submit = True
+    search_fields = ["order_line_id__exact"]
+    search_help_text = _("An order number in full.")
+
+    def get_search_results(self, request, queryset, search_term):
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        sold = OrderLine.objects.filter(order__number=term).values("pk")
+        return queryset.filter(order_line_id__in=sold), False
+
+    def add_to_rows(self, rows):
+        sold = OrderLine.objects.select_related("order", "seller")
+        sold = sold.in_bulk({line.order_line_id for line in rows})
+        for line in rows:
+            line.sold = sold[line.order_line_id]
+
+    @display(description=_("seller"))
+    def of_seller(self, line):
+        return line.sold.seller
+
+    @display(description=_("order line"))
+    def of_order(self, line):
+        address = reverse("admin:orders_order_change", args=[line.sold.order_id])
+        return format_html(
+            '<a href="{}">{}</a> {}', address, line.sold.order.number, line.sold.title
+        )
 
     @display(description=_("basis date"))
     def with_proof(self, line):
@@ -294,6 +321,7 @@ class LineTermsAdmin(ReadOnlyAdmin):
 
 @register(models.SellerBalance)
 class SellerBalanceAdmin(ReadOnlyAdmin):
+    place = 30
     list_display = [
         "seller",
         money_column("carry", _("carried on")),

@@ -5,11 +5,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from listings import kind_words
 from listings.models import Category
 from marketplace import money
 from marketplace.refusals import Refused
 from orders import verdicts
-from settlements import line_story
 
 
 class MoneyField(forms.CharField):
@@ -63,7 +63,7 @@ class CalculatorForm(forms.Form):
                 required=False,
                 choices=[
                     ("", _("Usual sale")),
-                    *((code, line_story.kind(code)) for code in channels),
+                    *((code, kind_words.name(code)) for code in channels),
                 ],
             )
 

@@ -85,7 +85,7 @@ def legs(journals: Iterable[Journal]) -> dict[int, list[Leg]]:
         basis_on__in={journal.basis_on for journal in journals},
     ).order_by("pk")
     found = defaultdict(list)
-    for leg in _named(list(entries)):
+    for leg in named(list(entries)):
         found[leg.entry.journal_id].append(leg)
     return found
 
@@ -106,21 +106,15 @@ def card(
         before, _, _ = _sums(inside.filter(pk__lt=page.rows[-1].pk))
         balance += before
     rows = []
-    for leg in _named(page.rows[::-1], with_journals=True):
+    for leg in named(page.rows[::-1], with_journals=True):
         balance += leg.entry.debit - leg.entry.credit
         rows.append(Leg(leg.entry, leg.account, leg.seller, leg.journal, balance))
     shown = paging.Page(rows[::-1], page.newer, page.older)
     return Card(opening, opening + moved, debit, credit, shown)
 
 
-def _sums(entries) -> tuple[int, int, int]:
-    """Debit less credit, and both."""
-    sums = entries.aggregate(debit=Sum("debit"), credit=Sum("credit"))
-    debit, credit = int(sums["debit"] or 0), int(sums["credit"] or 0)
-    return debit - credit, debit, credit
-
-
-def _named(entries: list[LedgerEntry], *, with_journals: bool = False) -> list[Leg]:
+def named(entries: list[LedgerEntry], *, with_journals: bool = False) -> list[Leg]:
+    """Entries with the names of what they refer to; a query for each kind of name."""
     accounts = Account.objects.in_bulk({entry.account_id for entry in entries})
     sellers = Seller.objects.in_bulk({e.seller_id for e in entries if e.seller_id is not None})
     ids = {entry.journal_id for entry in entries} if with_journals else set()
@@ -129,3 +123,10 @@ def _named(entries: list[LedgerEntry], *, with_journals: bool = False) -> list[L
         Leg(e, accounts[e.account_id], sellers.get(e.seller_id), journals.get(e.journal_id))
         for e in entries
     ]
+
+
+def _sums(entries) -> tuple[int, int, int]:
+    """Debit less credit, and both."""
+    sums = entries.aggregate(debit=Sum("debit"), credit=Sum("credit"))
+    debit, credit = int(sums["debit"] or 0), int(sums["credit"] or 0)
+    return debit - credit, debit, credit

@@ -29,15 +29,6 @@ _BASES = {
     BUYER_PAID: gettext_lazy("what the buyer paid"),
     SHIPPING: gettext_lazy("shipping charge"),
 }
-_KINDS = {  # of lines; what a marketplace adds is shown by its own code
-    "goods": gettext_lazy("goods"),
-    "shipping": gettext_lazy("shipping charge"),
-    "ads": gettext_lazy("advertising"),
-    "iap": gettext_lazy("in-app purchases"),
-    "live": gettext_lazy("live shows"),
-    "replay": gettext_lazy("replays of shows"),
-    "mini_app": gettext_lazy("mini-apps"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +196,6 @@ class Story:
         if value.denominator == 1:
             return self._money(value.numerator)
         return line_words.decimals(value / 10**self._marketplace.currency_exponent)
-
-
-def kind(code: str) -> str:
-    """What a stream, channel or kind of listing is called."""
-    return str(_KINDS.get(code, code))
 
 
 def _rate_and_vat(rate: Fraction, vat_kind: str, vat_rate_ppm: int) -> str:

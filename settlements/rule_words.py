@@ -4,7 +4,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from listings import kind_words
 from marketplace import money, tenancy
+from sellers.models import Seller
 from settlements import percents
 from settlements.models import FeeRule
 from settlements.rule_checks import Finding
@@ -35,6 +37,8 @@ FINDINGS: dict[str, Promise] = {
     ),
 }
 
+_SELLER_TYPES = dict(Seller.Type.choices)
+
 
 def finding(found: Finding, ranks: dict[int, int]) -> str:
     """What is wrong, and with which rules of the component, by their ranks."""
@@ -52,10 +56,10 @@ def conditions(rule: FeeRule) -> list[str]:
         (_("category"), rule.category),
         (_("seller"), rule.seller),
         (_("grade"), rule.grade),
-        (_("type of seller"), rule.seller_type),
-        (_("kind of listing"), rule.listing_kind),
-        (_("channel"), rule.channel),
-        (_("revenue stream"), rule.stream),
+        (_("type of seller"), _SELLER_TYPES.get(rule.seller_type, rule.seller_type)),
+        (_("kind of listing"), kind_words.name(rule.listing_kind)),
+        (_("channel"), kind_words.name(rule.channel)),
+        (_("revenue stream"), kind_words.name(rule.stream)),
     ]
     named = [f"{name}: {value}" for name, value in told if value]
     if rule.price_from is not None or rule.price_to is not None:

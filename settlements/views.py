@@ -6,10 +6,11 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from listings import kind_words
 from marketplace import identifiers, paging
 from orders import verdicts
 from sellers.access import seller_page
-from settlements import downloads, estimates, fee_lists, ledger, line_story, shop_statements
+from settlements import downloads, estimates, fee_lists, ledger, shop_statements
 from settlements.estimates import Estimate, Item
 from settlements.forms import CalculatorForm
 from settlements.line_story import Story
@@ -154,9 +155,9 @@ def _told(story: Story, sections, vat_rate_ppm: int) -> list[dict]:
     return [
         {
             "name": story.name(section.component),
-            "channel": section.channel and line_story.kind(section.channel),
+            "channel": section.channel and kind_words.name(section.channel),
             "kinds": [
-                line_story.kind(code)
+                kind_words.name(code)
                 for code in (section.stream, section.listing_kind)
                 if code not in ("goods", "shipping")
             ],

@@ -27,7 +27,7 @@ from marketplace.admin import (  # noqa: F401 (register their pages)
     trail,
     webhooks,
 )
-from marketplace.admin.cells import amount, chip, money_column, state_column
+from marketplace.admin.cells import COLOURS, amount, chip, money_column, state_column
 from marketplace.admin.marketplaces import choose_marketplace
 from marketplace.admin.pages import (
     COUNTED,
@@ -42,6 +42,7 @@ from marketplace.admin_site import HIDDEN
 from marketplace.approval_pages import Problem
 
 __all__ = [
+    "COLOURS",
     "COUNTED",
     "HIDDEN",
     "AutocompleteSelectFilter",

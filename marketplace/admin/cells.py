@@ -37,7 +37,7 @@ def amount(minor_units: int | None):
     return format_html('<span class="money">{}</span>', text)
 
 
-def money_column(field: str, description):
+def money_column(field: str, description, *, is_sortable: bool = True):
     """A column (or a read-only field) that shows `field`, a number of minor units, as money."""
 
     def column(row):
@@ -45,7 +45,7 @@ def money_column(field: str, description):
 
     column.__name__ = f"{field}_money"  # by this ending the heading stands right, too (admin.css)
     column.short_description = description
-    column.admin_order_field = field
+    column.admin_order_field = field if is_sortable else None
     return column
 
 

@@ -8,9 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from marketplace import audit, models, permissions, tenancy
+from marketplace import entering, models, permissions, tenancy
 from marketplace.admin.pages import ProcessAdmin
-from marketplace.middleware import SESSION_KEY
 
 
 @require_http_methods(["GET", "POST"])
@@ -19,16 +18,14 @@ def choose_marketplace(request):
     choices = permissions.may_enter(request.user)
     if request.method == "POST":
         marketplace = get_object_or_404(choices, slug=request.POST.get("marketplace", ""))
+        entering.enter(request, marketplace, at=timezone.now())
         with tenancy.use(marketplace.pk, even_archived=True):
-            audit.record("marketplace.entered", by=request.user, at=timezone.now(), obj=marketplace)
-            address = _section_address(request)
-        request.session[SESSION_KEY] = marketplace.pk
-        return redirect(address)
+            return redirect(_section_address(request))
     context = {
         **admin.site.each_context(request),
         "title": _("Choose a marketplace"),
         "marketplaces": choices,
-        "chosen": request.session.get(SESSION_KEY),
+        "chosen": request.session.get(entering.SESSION_KEY),
     }
     return render(request, "marketplace/choose_marketplace.html", context)
 

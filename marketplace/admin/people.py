@@ -84,7 +84,7 @@ class EmailAddressAdmin(Placed, allauth_account.EmailAddressAdmin, ModelAdmin):
 class InvitationForm(forms.ModelForm):
     """An address and a role; whether the address is known here already is not told."""
 
-    email = forms.EmailField(label=_("e-mail address"), widget=EmailInput())
+    email = forms.EmailField(label=_("e-mail address"), max_length=254, widget=EmailInput())
 
     class Meta:
         model = models.Membership

@@ -44,6 +44,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self):
         return self.name or self.email
 
+    def get_full_name(self):
+        """What the admin calls somebody who is logged in."""
+        return self.name
+
 
 class Membership(models.Model):
     """A user's place among the operators of a marketplace."""

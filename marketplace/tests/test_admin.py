@@ -75,6 +75,27 @@ class TestChoosing:
         client.force_login(make.user("seller@example.org", is_staff=False))
         assert client.get(CHOOSE).status_code == 302
 
+    def test_is_not_asked_of_whoever_works_for_one(self, client, operator, markets):
+        client.force_login(operator)
+        assert client.get("/admin/").url == "/admin/"
+        assert client.session[SESSION_KEY] == markets[0].pk
+        assert client.get("/admin/").context["request"].marketplace == markets[0]
+        with tenancy.use(markets[0].pk):
+            assert AuditEntry.objects.get().actor == operator
+
+    def test_is_asked_of_whoever_works_for_several(self, client, operator, markets):
+        make.membership(markets[1], operator)
+        client.force_login(operator)
+        answer = client.get("/admin/")
+        assert answer.status_code == 200
+        assert answer.context["request"].marketplace is None
+        assert SESSION_KEY not in client.session
+
+    def test_is_not_offered_to_whoever_works_for_none(self, client, markets):
+        client.force_login(make.user("new@example.org"))
+        assert client.get("/admin/").status_code == 200
+        assert SESSION_KEY not in client.session
+
 
 class TestSwitching:
     """From any page, by the list at its top."""
@@ -168,7 +189,7 @@ class TestWithAMarketplace:
     @pytest.mark.parametrize("page", TENANT_ADMINS, ids=lambda a: a.opts.label_lower)
     def test_every_list_opens_in_few_queries(self, root, page, django_assert_max_num_queries):
         root.post(CHOOSE, {"marketplace": "ours"})
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(15):
             assert root.get(_list(page)).status_code == 200
 
     def test_a_list_asks_the_same_for_many_rows(self, at_work, markets, django_assert_num_queries):
@@ -398,3 +419,8 @@ class TestAuditTrail:
         for unknown in ("x", "0"):
             page = at_work.get(f"/admin/marketplace/auditentry/?actor={unknown}")
             assert page.status_code == 200
+
+
+@pytest.mark.parametrize("query", ["q=%00", "state__in=%00", "trouble=a%00b"])
+def test_a_nul_in_an_address_is_a_bad_request(at_work, query):
+    assert at_work.get(f"{JOBS}?{query}").status_code == 400

@@ -149,6 +149,13 @@ class TestPages:
         assert answer.redirect_chain[-1] == ("/admin/", 302)
         assert stranger.memberships.get().role == "owner"
 
+    @pytest.mark.parametrize("address", ["", "no address", f"{'x' * 300}@example.org"])
+    def test_name_the_address_that_cannot_be_written_to(self, at_work, ours, address):
+        answer = at_work.post(f"{PAGE}add/", {"email": address, "role": "viewer"})
+        assert answer.status_code == 200
+        assert list(answer.context["adminform"].form.errors) == ["email"]
+        assert roles(ours) == {"owner@example.org": "owner"}
+
     @pytest.mark.parametrize("role", ["finance", "reviewer", "support", "viewer"])
     def test_are_read_only_but_for_owners(self, client, ours, owner, role):
         user = make.user("b@example.org")

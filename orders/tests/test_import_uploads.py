@@ -155,7 +155,7 @@ class TestUpload:
         upload(owner, BAD)
         job = work(market)
         content = desks.text(owner.get(page(job)))
-        assert "rejected" in content
+        assert "Rejected" in content
         assert "rows.csv" in content
         answer = owner.get(report(job))
         assert answer["Content-Type"] == "text/csv; charset=utf-8"
@@ -226,3 +226,19 @@ class TestProfile:
         assert answer.context["adminform"].form.errors["body"]
         with tenancy.use(market.pk):
             assert ImportProfile.objects.get().body == SHOP
+
+
+def test_asks_for_a_file(owner, market):
+    answer = owner.post(UPLOADS, {"profile": "shop"})
+    assert answer.status_code == 200
+    assert "This field is required." in desks.text(answer)
+    with tenancy.use(market.pk):
+        assert not JobRun.objects.filter(kind=import_uploads.KIND).exists()
+
+
+def test_offers_own_profiles_and_those_in_its_currency_by_name(market):
+    with tenancy.use(market.pk):
+        offered = import_uploads.profiles()
+    assert offered[0] == ("shop", "Shop")
+    assert [code for code, _ in offered] == ["shop", "shop-orders"]
+    assert offered[1][1].startswith("쇼핑몰 주문 목록")
