@@ -159,10 +159,10 @@ class TestRules:
         client = enter()
         address = f"{RULES}?version__id__exact={draft.pk}"
         client.get(address)
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(15):
             client.get(address)
         more(market, draft, 300)
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(15):
             client.get(address)
 
 
@@ -207,10 +207,10 @@ class TestCompare:
         address = f"{VERSIONS}{draft.pk}/compare/?what=added"
         more(market, draft, 1)
         client.get(address)
-        with django_assert_num_queries(19):
+        with django_assert_num_queries(18):
             client.get(address)
         more(market, draft, 119, first=1)
-        with django_assert_num_queries(19):
+        with django_assert_num_queries(18):
             answer = client.get(address)
         assert len(answer.context["rows"]) == 50
         last = client.get(address + "&page=3")
