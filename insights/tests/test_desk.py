@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 AT = make.AT
 CLOSED_ON = date(2026, 9, 14)
-QUERIES = 15  # the front page with its money; session, user and rights take seven of them
+QUERIES = 14  # the front page with its money; session, user and rights take six of them
 EXPECTED = {
     "applications": 2,
     "reviews": 1,

@@ -199,7 +199,7 @@ class TestTheList:
     def test_asks_the_same_for_many_rows(self, enter, asked, markets, django_assert_num_queries):
         client = enter("decider")
         client.get(APPROVALS)
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(12):
             client.get(APPROVALS)
         with tenancy.use(markets[0].pk):
             Approval.objects.bulk_create(
@@ -214,7 +214,7 @@ class TestTheList:
                 )
                 for number in range(10**6, 10**6 + 60)
             )
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(12):
             client.get(APPROVALS)
 
 
