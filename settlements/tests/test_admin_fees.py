@@ -159,10 +159,10 @@ class TestRules:
         client = enter()
         address = f"{RULES}?version__id__exact={draft.pk}"
         client.get(address)
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             client.get(address)
         more(market, draft, 300)
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             client.get(address)
 
 
