@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from marketplace import staff_sessions
+from marketplace.middleware import SESSION_KEY
 from marketplace.tests import make
 
 ADMIN = "/admin/"
@@ -17,8 +18,12 @@ HOUR = 60 * 60
 @pytest.fixture
 def operator(db, client):
     operator = make.user()
-    make.membership(make.marketplace(), operator)
+    marketplace = make.marketplace()
+    make.membership(marketplace, operator)
     client.force_login(operator)
+    session = client.session
+    session[SESSION_KEY] = marketplace.pk
+    session.save()
     return operator
 
 
@@ -75,9 +80,12 @@ class TestSecondFactor:
 
     @pytest.mark.parametrize("method", ["get", "post"])
     def test_is_set_up_before_anything_else(self, client, operator, method):
+        session = client.session
+        del session[SESSION_KEY]
+        session.save()
         answer = getattr(client, method)("/admin/choose-marketplace/", {"marketplace": "jangteo"})
         assert (answer.status_code, answer.url) == (302, reverse("mfa_index"))
-        assert "marketplace_id" not in client.session
+        assert SESSION_KEY not in client.session
 
     def test_recovery_codes_alone_are_none(self, client, operator):
         codes = Authenticator.Type.RECOVERY_CODES
