@@ -136,8 +136,12 @@ class TestUpload:
         assert not (media / "imports" / str(market.pk) / job.key).exists()
 
     def test_leaves_nothing_behind_on_a_full_disk(self, owner, market, media, monkeypatch):
-        def full(*words, **more):
-            raise OSError(28, "No space left on device")
+        read = Path.open
+
+        def full(path, mode="r", *words, **more):
+            if "w" in mode:
+                raise OSError(28, "No space left on device")
+            return read(path, mode, *words, **more)
 
         monkeypatch.setattr(Path, "open", full)
         with pytest.raises(OSError, match="No space left"):
