@@ -16,6 +16,7 @@ from marketplace.api import problems
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused
 
+_KEPT = ("Content-Security-Policy", "X-Frame-Options")  # of the answer that a problem replaces
 PREFIX = "/api/"
 _SCHEME = "bearer "
 
@@ -37,7 +38,11 @@ class ApiMiddleware:
         if status in (301, 302) or (
             status >= 400 and response.get("Content-Type") != problems.MEDIA_TYPE
         ):
-            response = problems.plain(request, status if status >= 400 else 404)
+            answer = problems.plain(request, status if status >= 400 else 404)
+            for name in _KEPT:
+                if name in response:
+                    answer[name] = response[name]
+            response = answer
         response["Request-Id"] = str(request.request_id)
         response["Cache-Control"] = response.get("Cache-Control", "no-store")
         return response
