@@ -31,7 +31,7 @@ def sessions(world, django_db_blocker):
 
 @pytest.fixture(scope="package")
 def server(world):
-    server = LiveServer("127.0.0.1")
+    server = LiveServer("localhost")  # a host that is served everywhere
     yield server
     server.stop()
 
