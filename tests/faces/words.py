@@ -9,6 +9,7 @@ SAME = {
     "simulation",
     "olist",
     "CU",  # a carrier
+    "ppm",  # a unit
     "Jangteo",
     "English",
     "CSV",
