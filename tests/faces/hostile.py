@@ -19,7 +19,7 @@ from marketplace.sealing import SealedField
 
 MARK = "zq"
 LONGEST = 600  # letters of a word without an end
-LONGEST_NAME = 80  # in a document such as a policy
+LONGEST_NAME = 60  # in a document such as a policy
 
 # Follows what the caller lets each text begin with; where a column is short, it is cut off.
 _COMMON = (
