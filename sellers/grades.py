@@ -195,16 +195,29 @@ def _standings(seller_ids: list[int], on: date) -> dict[int, Standing]:
 
 
 def _store(policy_row: GradePolicy, on: date, decided: list[tuple[int, str, str]]) -> None:
-    columns = [list(column) for column in zip(*decided, strict=True)] or [[], [], []]
+    # Each answer is sent once: most sellers share one.
+    answers = {answer: number for number, answer in enumerate({row[1:] for row in decided}, 1)}
+    grades, explanations = ([answer[part] for answer in answers] for part in (0, 1))
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO sellers_projectedgrade AS old "
             '(marketplace_id, policy_id, "on", seller_id, grade, explanation) '
-            "SELECT %s, %s, %s, * FROM unnest(%s::bigint[], %s::text[], %s::jsonb[]) "
+            "SELECT %s, %s, %s, s.id, a.grade, a.explanation "
+            "FROM unnest(%s::bigint[], %s::int[]) AS s(id, number) "
+            "JOIN unnest(%s::text[], %s::jsonb[]) WITH ORDINALITY AS a(grade, explanation, number) "
+            "USING (number) "
             "ON CONFLICT (marketplace_id, seller_id) DO UPDATE SET policy_id = EXCLUDED.policy_id, "
             '"on" = EXCLUDED."on", grade = EXCLUDED.grade, explanation = EXCLUDED.explanation '
             'WHERE old."on" <= EXCLUDED."on"',
-            [tenancy.current_id(), policy_row.pk, on, *columns],
+            [
+                tenancy.current_id(),
+                policy_row.pk,
+                on,
+                [row[0] for row in decided],
+                [answers[row[1:]] for row in decided],
+                grades,
+                explanations,
+            ],
         )
 
 
