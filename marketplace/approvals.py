@@ -99,6 +99,11 @@ KINDS: dict[str, Kind] = {
     "publish_fee_schedule": Kind(
         _("Publish fees"), "settlements.FeeScheduleVersion", "settlements.fee_publishing.publish"
     ),
+    "publish_contract": Kind(
+        _("Publish a seller's contract"),
+        "settlements.SellerContract",
+        "settlements.contracting.publish",
+    ),
     "publish_settlement_terms": Kind(
         _("Publish settlement terms"),
         "settlements.SettlementTerms",

@@ -37,6 +37,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "orders.order": ("settlements.stories.of_order",),
     "sellers.seller": (
         "settlements.stories.of_seller",
+        "settlements.stories.contract_of_seller",
         "orders.stories.of_seller",
         "listings.stories.of_seller",
     ),

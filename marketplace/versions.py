@@ -88,7 +88,8 @@ def publish(version, *, by, at):
         raise NotADraft(number=stored.number)
     scope = {name: getattr(stored, name) for name in _scope(model)}
     published = model.objects.published().filter(**scope)
-    _refuse_closed_days(stored, marketplace, is_first=not published.exists())
+    if published.exists() or stored.valid_from > marketplace.first_open_on:
+        refuse_closed_days(stored)
     if same := published.filter(valid_from=stored.valid_from).first():
         raise BeginsWithAnother(number=same.number, valid_from=stored.valid_from)
     values = {"state": VersionedRule.State.PUBLISHED, "published_at": at, "published_by": by}
@@ -127,13 +128,15 @@ def _parts(version) -> list:
     return [r for r in version._meta.related_objects if r.on_delete is CASCADE]
 
 
-def _refuse_closed_days(version, marketplace, *, is_first):
-    # A night that has begun counts as closed: its parts must not be closed under two versions.
+def refuse_closed_days(version):
+    """Raise BeginsInClosedDays for a version that begins on a day that is closed.
+
+    A night that has begun counts as closed: its parts must not be closed under two versions.
+    """
+    marketplace = _lock()
     begun_on = JobRun.objects.filter(kind=NIGHT).aggregate(on=Max("on"))["on"]
     closed_on = max(filter(None, (marketplace.last_closed_on, begun_on)), default=None)
-    if closed_on is None or version.valid_from > closed_on:
-        return
-    if not (is_first and version.valid_from <= marketplace.first_open_on):
+    if closed_on is not None and version.valid_from <= closed_on:
         raise BeginsInClosedDays(valid_from=version.valid_from, closed_on=closed_on)
 
 

@@ -178,17 +178,18 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
 
 @register(models.FeeRule)
 class FeeRuleAdmin(DraftPartAdmin):
-    """Rules of all versions; reached from a version, whose rules alone are then listed."""
+    """Rules of all versions and contracts; reached from one, whose rules alone are then listed."""
 
     place = 20
     form = admin_forms.FeeRuleForm
     section = "rules"
+    part_of = ("version", "contract")
     autocomplete_fields = ["category", "seller"]
     list_filter = [("version", RelatedDropdownFilter), "component"]
     list_filter_submit = True
     list_display = ["rank", "named_component", "holds_for", "charges", "holds_on", "version"]
     list_display_links = ["rank", "named_component"]
-    list_select_related = ["version", "category", "seller"]
+    list_select_related = ["version", "contract", "category", "seller"]
     ordering = ["-version", "component", "rank"]
 
     def add_to_rows(self, rows):

@@ -12,7 +12,7 @@ from marketplace import money, tenancy
 from marketplace.admin import Textarea, TextInput
 from marketplace.refusals import Refused
 from sellers.models import Seller
-from settlements import models, percents, schedule_files
+from settlements import models, percents, rate_cards, schedule_files
 
 MOST_BYTES = 20 * 1024 * 1024
 _DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
@@ -129,6 +129,21 @@ class SettlementTermsForm(forms.ModelForm):
     reserve_ppm = PercentField(label=_("reserve"), widget=TextInput)
 
 
+class SellerContractForm(forms.ModelForm):
+    minimum_payout = AmountField(label=_("minimum payout"), required=False, widget=TextInput)
+    reserve_ppm = PercentField(label=_("reserve"), required=False, widget=TextInput)
+
+    def clean(self):
+        given = super().clean()
+        if given.get("cycle") and given.get("lag_days") is not None:
+            try:
+                rate_cards.read_due_terms(models.SellerContract(**_due_fields(given)))
+            except (Refused, TypeError, ValueError) as error:
+                why = error.text(gettext) if isinstance(error, Refused) else _("Write dates.")
+                self.add_error("cycle_arg", why)
+        return given
+
+
 class ScheduleFileForm(forms.Form):
     """A price list as CSV, to become the next version of a schedule."""
 
@@ -187,6 +202,11 @@ class LineForm(forms.Form):
                 _("The discounts are more than the price of all units."), code="below_zero"
             )
         return given
+
+
+def _due_fields(given) -> dict:
+    names = ("lag_days", "lag_kind", "cycle", "cycle_arg", "holiday")
+    return {name: given.get(name) for name in names}
 
 
 def _shown(amount: int) -> str:

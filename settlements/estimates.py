@@ -124,6 +124,7 @@ class Estimate:
     on: date
     schedule: str
     version: int
+    contract: int | None  # the version of the seller's contract, where there is one
     grade: str | None
     fee: int
     vat: int
@@ -181,6 +182,7 @@ def of_items(seller: Seller, items: Iterable[Item], *, on: date) -> list[Estimat
     for item in items:
         _check(item)
     book = _book(seller, on)
+    contract = book.contract(seller.pk, on)
     numbers: dict[int, tuple[str, int]] = {}
     estimates = []
     for item in items:
@@ -197,6 +199,7 @@ def of_items(seller: Seller, items: Iterable[Item], *, on: date) -> list[Estimat
                 on=on,
                 schedule=schedule,
                 version=version,
+                contract=contract.number if contract else None,
                 grade=day.grade,
                 fee=fee,
                 vat=vat,

@@ -13,7 +13,7 @@ from orders.remainders import NOTHING, Remainder
 from settlements import fees, rate_cards
 from settlements.fee_rules import Rule
 from settlements.fees import Charge, Explanation, Terms
-from settlements.models import FeeScheduleVersion, LineTerms, SettlementLine
+from settlements.models import FeeScheduleVersion, LineTerms, SellerContract, SettlementLine
 
 
 class LineDiffers(Refused):
@@ -27,6 +27,7 @@ class LineDiffers(Refused):
 class Component:
     """One component of a line. A reversal is the difference of what was left before and after.
 
+    `contract` is the version of the seller's contract where a rule of its own says the charge.
     `fee` and `vat` are the line's own figures in minor units, below zero for a reversal.
     """
 
@@ -34,6 +35,7 @@ class Component:
     schedule: str
     version: int
     valid_from: date
+    contract: SellerContract | None
     charge: Charge
     before: Explanation | None
     after: Explanation
@@ -53,6 +55,7 @@ def explain(line: SettlementLine) -> tuple[Component, ...]:
     """Explain each component of a line. Raises LineDiffers when the figures do not follow."""
     terms = _terms(line.terms_id)
     version = FeeScheduleVersion.objects.select_related("schedule").get(pk=terms.version_id)
+    contracts = _contracts(terms)
     remainders = _remainders(line)
     sold = remainders[0]
     if line.sequence:
@@ -68,6 +71,7 @@ def explain(line: SettlementLine) -> tuple[Component, ...]:
             schedule=version.schedule.code,
             version=version.number,
             valid_from=version.valid_from,
+            contract=contracts.get(pinned.rule.contract_id),
             charge=pinned,
             before=before,
             after=after,
@@ -83,7 +87,13 @@ def explain(line: SettlementLine) -> tuple[Component, ...]:
 
 def _terms(terms_id: int) -> Terms:
     key = LineTerms.objects.values_list("key", flat=True).get(pk=terms_id)
-    return Terms.from_key(key, rate_cards.rules(key[0]))
+    return rate_cards.stored_terms(key)
+
+
+def _contracts(terms: Terms) -> dict[int | None, SellerContract]:
+    """The versions of contracts whose rules charge; of most lines there are none."""
+    named = {charge.rule.contract_id for charge in terms.charges} - {None}
+    return dict(SellerContract.objects.in_bulk(named)) if named else {}
 
 
 def _remainders(line: SettlementLine) -> list[Remainder]:

@@ -174,12 +174,18 @@ def _lines(seller_id: int | None) -> Iterator[tuple]:
 
 
 def _named_terms(terms_id: int) -> tuple:
-    """Schedule, version number, and (component, rank) of each rule."""
+    """Schedule, version number, and (component, rank in words) of each rule."""
     version_id, _, charges = LineTerms.objects.values_list("key", flat=True).get(pk=terms_id)
     version = FeeScheduleVersion.objects.select_related("schedule").get(pk=version_id)
-    names = FeeRule.objects.in_bulk([rule_id for rule_id, *_ in charges])
-    rules = [(names[rule_id].component, names[rule_id].rank) for rule_id, *_ in charges]
+    rows = FeeRule.objects.select_related("contract")
+    names = rows.in_bulk([rule_id for rule_id, *_ in charges])
+    rules = [(names[rule_id].component, _rank(names[rule_id])) for rule_id, *_ in charges]
     return version.schedule.code, version.number, rules
+
+
+def _rank(rule: FeeRule) -> str:
+    """The rank of a rule; one of a contract names its version before it: "contract1.2"."""
+    return f"contract{rule.contract.number}.{rule.rank}" if rule.contract else str(rule.rank)
 
 
 def _statements(seller_id: int | None) -> Iterator[tuple]:

@@ -11,7 +11,6 @@ from itertools import product
 
 from listings.models import Category
 from sellers.models import Seller
-from settlements import rate_cards
 from settlements.fees import Charge
 from settlements.models import FeeScheduleVersion
 from settlements.rating import RateBook
@@ -53,6 +52,7 @@ class FeeList:
     version_id: int
     number: int
     valid_from: date
+    contract: int | None  # the version of the seller's contract, where there is one
     vat_rate_ppm: int
     grade: str | None
     sections: tuple[Section, ...]
@@ -67,7 +67,9 @@ def of_seller(seller: Seller, *, on: date) -> tuple[FeeList, list[FeeList]]:
     categories = _in_tree_order()
     versions = {
         row.pk: row
-        for row in FeeScheduleVersion.objects.published().filter(schedule__code=rate_cards.STANDARD)
+        for row in FeeScheduleVersion.objects.published().filter(
+            schedule__code__in=book.contracts.schedules_of(seller.pk)
+        )
     }
     today = _on(on, book, seller, categories, versions)
     announced = []
@@ -96,11 +98,13 @@ def _on(day: date, book: RateBook, seller: Seller, categories, versions) -> FeeL
     of_day = book.seller_day(seller.pk, day)
     schedule = of_day.schedule
     version = versions[schedule.version_id]
+    contract = book.contract(seller.pk, day)
     return FeeList(
         on=day,
         version_id=version.pk,
         number=version.number,
         valid_from=version.valid_from,
+        contract=contract.number if contract else None,
         vat_rate_ppm=schedule.vat_rate_ppm,
         grade=of_day.grade,
         sections=tuple(_sections(of_day, day, seller, categories)),
@@ -110,6 +114,7 @@ def _on(day: date, book: RateBook, seller: Seller, categories, versions) -> FeeL
 def _change_days(book: RateBook, seller: Seller, on: date, versions) -> set[date]:
     """Days after `on` that a published version names: its own beginning, or that of a rule."""
     starts = {version.valid_from for version in versions.values()}
+    starts |= book.contracts.starts_of(seller.pk)
     known = {day for day in starts if day > on}
     for start in [on, *known]:
         known.update(day for day in book.seller_day(seller.pk, start).schedule.change_days)

@@ -80,6 +80,8 @@ class Rule:
     price_from: int | None = None
     price_to: int | None = None
 
+    contract_id: int | None = None  # where a seller's own contract says it
+
     def __hash__(self) -> int:
         return hash(self.id)  # a rule has thirty fields, and rules are hashed often
 

@@ -34,7 +34,12 @@ def describe(component: Component) -> list[str]:
         "version": component.version,
         "rank": component.rank,
     }
-    told = [_("%(component)s: rule %(rank)s of %(schedule)s, version %(version)s") % about]
+    if component.contract:
+        about["version"] = component.contract.number
+        text = _("%(component)s: rule %(rank)s of the seller's contract, version %(version)s")
+    else:
+        text = _("%(component)s: rule %(rank)s of %(schedule)s, version %(version)s")
+    told = [text % about]
     if component.before is not None:
         told.append(_("before: %(figures)s") % {"figures": _figures(component.before)})
         told.append(_("after: %(figures)s") % {"figures": _figures(component.after)})

@@ -4,15 +4,18 @@ Versions never change once published, so a loaded one is kept for the life of th
 """
 
 from bisect import bisect_right
+from collections import ChainMap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from marketplace.refusals import Refused, gettext_noop
 from settlements.due_dates import DueTerms
 from settlements.fee_rules import Band, Rule
-from settlements.models import FeeRule, FeeScheduleVersion, SettlementTerms
+from settlements.fees import Terms
+from settlements.models import FeeRule, FeeScheduleVersion, SellerContract, SettlementTerms
 from settlements.schedules import Schedule
 
 T = TypeVar("T")
@@ -29,7 +32,6 @@ class NoVersionInForce(Refused):
 class PayoutTerms:
     """Settlement terms of one version: when a line falls due and what is kept back."""
 
-    id: int
     due: DueTerms
     minimum_payout: int
     reserve_ppm: int
@@ -42,6 +44,11 @@ class Versions(Generic[T]):
         self._rule = rule
         self._starts = [start for start, _ in dated]
         self._versions = [version for _, version in dated]
+
+    @property
+    def starts(self) -> tuple[date, ...]:
+        """The days from which a version is in force, in order."""
+        return tuple(self._starts)
 
     def on(self, day: date) -> T:
         """The version in force on a day. Raises NoVersionInForce before the first one."""
@@ -68,6 +75,16 @@ def rules(version_id: int) -> dict[int, Rule]:
     return _rules(tenant, version_id)
 
 
+def stored_terms(key: Sequence[Any]) -> Terms:
+    """The terms whose key a line names: rules of a version, and of its seller's contract."""
+    known = rules(key[0])
+    of_contract = {rule_id for rule_id, *_ in key[2]} - known.keys()
+    if not of_contract:
+        return Terms.from_key(key, known)
+    rows = FeeRule.objects.filter(pk__in=of_contract)
+    return Terms.from_key(key, ChainMap({row.pk: read_rule(row) for row in rows}, known))
+
+
 def payout_terms() -> Versions[PayoutTerms]:
     """The published settlement terms of the marketplace in use."""
     rows = SettlementTerms.objects.published().order_by("valid_from")
@@ -79,7 +96,7 @@ def read_schedule(version: FeeScheduleVersion) -> Schedule:
     return Schedule(
         version_id=version.pk,
         components=tuple(version.components),
-        rules=tuple(_rule(row) for row in FeeRule.objects.filter(version=version).iterator()),
+        rules=tuple(read_rule(row) for row in FeeRule.objects.filter(version=version).iterator()),
         vat_rate_ppm=version.vat_rate_ppm,
     )
 
@@ -95,7 +112,8 @@ def _rules(tenant: int, version_id: int) -> dict[int, Rule]:
     return {rule.id: rule for rule in _schedule(tenant, version_id).rules}
 
 
-def _rule(row: FeeRule) -> Rule:
+def read_rule(row: FeeRule) -> Rule:
+    """A row as the rule modules take it."""
     return Rule(
         id=row.pk,
         rank=row.rank,
@@ -124,17 +142,20 @@ def _rule(row: FeeRule) -> Rule:
         date_to=row.date_to,
         price_from=row.price_from,
         price_to=row.price_to,
+        contract_id=row.contract_id,
     )
 
 
-def _payout_terms(row: SettlementTerms) -> PayoutTerms:
+def read_due_terms(row: SettlementTerms | SellerContract) -> DueTerms:
+    """When lines fall due by a row. Raises due_dates.BadDueTerms for days that mean none."""
     argument = row.cycle_arg
     if isinstance(argument, list):
         is_dates = row.cycle == "manual"
         argument = tuple(date.fromisoformat(day) if is_dates else day for day in argument)
+    return DueTerms(row.lag_days, row.lag_kind, row.cycle, argument, row.holiday)
+
+
+def _payout_terms(row: SettlementTerms) -> PayoutTerms:
     return PayoutTerms(
-        id=row.pk,
-        due=DueTerms(row.lag_days, row.lag_kind, row.cycle, argument, row.holiday),
-        minimum_payout=row.minimum_payout,
-        reserve_ppm=row.reserve_ppm,
+        due=read_due_terms(row), minimum_payout=row.minimum_payout, reserve_ppm=row.reserve_ppm
     )

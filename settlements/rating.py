@@ -1,4 +1,4 @@
-"""Which terms apply to which outcome of a night: schedule, grade, benefits, due terms.
+"""Which terms apply to which outcome of a night: contract, schedule, grade, benefits, due terms.
 
 Built once per shard from published versions and official grades; then asked for every line, so
 it answers from dictionaries. It decides nothing about money: fees.figures() does.
@@ -15,6 +15,7 @@ from marketplace import calendar_days
 from sellers import grades
 from sellers.models import PerformanceDay
 from settlements import due_dates, rate_cards
+from settlements.contracts import Contract, Contracts
 from settlements.fee_rules import Benefit
 from settlements.fees import Terms
 from settlements.rate_cards import PayoutTerms
@@ -76,8 +77,7 @@ class RateBook:
             pk: tuple(path) for pk, path in Category.objects.values_list("pk", "path")
         }
         self._sellers = (first_seller, end_seller)
-        self._schedules = rate_cards.schedules()
-        self._payout_terms = rate_cards.payout_terms()
+        self.contracts = Contracts(first_seller=first_seller, end_seller=end_seller, only=only)
         self._grades = grades.history(first_seller=first_seller, end_seller=end_seller, only=only)
         self._benefits: dict[tuple[int, str], tuple[Benefit, ...]] = {}
         self._previous_sales: dict[date, dict[int, int]] = {}
@@ -86,23 +86,27 @@ class RateBook:
 
     def seller_day(self, seller_id: int, rate_on: date) -> SellerDay:
         """Schedule, grade and benefits of a seller on a rate date."""
-        schedule = self._schedules.on(rate_on)
+        schedule = self.contracts.schedule(seller_id, rate_on)
         grade, benefits = self._grade(seller_id, rate_on)
         previous = self._sales_before(seller_id, rate_on) if schedule.asks_for_sales else 0
         apart = schedule.told_apart(seller_id, grade, rate_on, previous)
-        key = (schedule.version_id, grade, benefits, apart)
+        key = (schedule, grade, benefits, apart)
         day = self._days.get(key)
         if day is None:
             day = SellerDay(self, seller_id, schedule, grade, benefits, previous)
             self._days[key] = day
         return day
 
-    def payout_terms(self, rate_on: date) -> PayoutTerms:
-        return self._payout_terms.on(rate_on)
+    def payout_terms(self, seller_id: int, rate_on: date) -> PayoutTerms:
+        return self.contracts.payout_terms(seller_id, rate_on)
 
-    def due_on(self, basis_on: date, rate_on: date, is_closed) -> date:
+    def contract(self, seller_id: int, rate_on: date) -> Contract | None:
+        """The contract by which a seller's lines of a rate date are settled, if there is one."""
+        return self.contracts.on(seller_id, rate_on)
+
+    def due_on(self, seller_id: int, basis_on: date, rate_on: date, is_closed) -> date:
         """The due date of a line that this night sees; `is_closed` knows its seller's days."""
-        terms = self._payout_terms.on(rate_on).due
+        terms = self.contracts.payout_terms(seller_id, rate_on).due
         return due_dates.due_for_run(basis_on, self.on, terms, self.calendar, is_closed)
 
     def stored(self, key) -> Terms:
@@ -111,8 +115,7 @@ class RateBook:
         known = (version_id, vat_rate_ppm, tuple((*c[:2], tuple(c[2]), c[3]) for c in charges))
         terms = self._terms.get(known)
         if terms is None:
-            rules = rate_cards.rules(version_id)
-            terms = self._terms[known] = Terms.from_key(known, rules)
+            terms = self._terms[known] = rate_cards.stored_terms(known)
         return terms
 
     def _grade(self, seller_id: int, day: date) -> tuple[str | None, tuple[Benefit, ...]]:

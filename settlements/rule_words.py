@@ -68,11 +68,16 @@ def conditions(rule: FeeRule) -> list[str]:
     return named
 
 
-def charge(rule: FeeRule) -> str:
-    """What a rule charges: "12 % (13.2 % with VAT), at least 500"."""
-    told = [_tiers(rule)] if rule.bands else []
+def charge(rule: FeeRule, vat_rate_ppm: int | None = None) -> str:
+    """What a rule charges: "12 % (13.2 % with VAT), at least 500".
+
+    The rule of a contract goes by the VAT rate of whatever schedule it stands before.
+    """
+    if vat_rate_ppm is None and rule.version:
+        vat_rate_ppm = rule.version.vat_rate_ppm
+    told = [_tiers(rule, vat_rate_ppm)] if rule.bands else []
     if not rule.bands and (rule.rate_ppm or not rule.fixed_amount):
-        told.append(rate(rule, rule.rate_ppm))
+        told.append(_rate(rule, rule.rate_ppm, vat_rate_ppm))
     if rule.fixed_amount:
         text = _("%(amount)s a unit") if rule.per_unit else _("%(amount)s a line")
         told.append(text % {"amount": _amount(rule.fixed_amount)})
@@ -83,15 +88,6 @@ def charge(rule: FeeRule) -> str:
     return ", ".join(told)
 
 
-def rate(rule: FeeRule, rate_ppm: int) -> str:
-    """A rate, and what it comes to with the VAT on top of it."""
-    shown = percents.show(rate_ppm)
-    if rule.vat_kind != "exclusive" or not rate_ppm:
-        return shown
-    both = {"rate": shown, "all": percents.with_vat(rate_ppm, rule.version.vat_rate_ppm)}
-    return _("%(rate)s (%(all)s with VAT)") % both
-
-
 def days(rule: FeeRule) -> str:
     """On which days a rule holds."""
     if rule.date_from is None and rule.date_to is None:
@@ -99,9 +95,21 @@ def days(rule: FeeRule) -> str:
     return f"{rule.date_from or '…'} – {rule.date_to or '…'}"
 
 
-def _tiers(rule: FeeRule) -> str:
+def _rate(rule: FeeRule, rate_ppm: int, vat_rate_ppm: int | None) -> str:
+    """A rate, and what it comes to with the VAT on top of it."""
+    shown = percents.show(rate_ppm)
+    if rule.vat_kind != "exclusive" or not rate_ppm:
+        return shown
+    if vat_rate_ppm is None:
+        return _("%(rate)s, VAT apart") % {"rate": shown}
+    both = {"rate": shown, "all": percents.with_vat(rate_ppm, vat_rate_ppm)}
+    return _("%(rate)s (%(all)s with VAT)") % both
+
+
+def _tiers(rule: FeeRule, vat_rate_ppm: int | None) -> str:
     return "; ".join(
-        _("from %(amount)s: %(rate)s") % {"amount": _amount(start), "rate": rate(rule, rate_ppm)}
+        _("from %(amount)s: %(rate)s")
+        % {"amount": _amount(start), "rate": _rate(rule, rate_ppm, vat_rate_ppm)}
         for start, _end, rate_ppm in rule.bands
     )
 

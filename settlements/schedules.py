@@ -2,7 +2,8 @@
 
 For each component the first rule by rank whose conditions hold applies; no match means no fee.
 A schedule version is indexed once and remembers its answers, as it is asked for each line of a
-night. What a rule then costs is computed in `fees`; what a schedule may not say is in
+night. The few rules of a seller's contract stand before a schedule that all sellers share. What a
+rule then costs is computed in `fees`; what a schedule may not say is in
 `rule_checks`. Source: the settlement arithmetic, section 4.
 """
 
@@ -91,12 +92,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Schedule:
-    """One version of a fee schedule. `components` are in the order they are computed in."""
+    """One version of a fee schedule. `components` are in the order they are computed in.
+
+    With one `behind` it, its own rules are asked first: see `with_own_rules`.
+    """
 
     version_id: int
     components: tuple[str, ...]
     rules: tuple[Rule, ...]
     vat_rate_ppm: int
+    behind: "Schedule | None" = None
     _tables: dict[str, dict[_Mask, _Table]] = field(init=False, repr=False)
     _named: dict[str, frozenset[Any]] = field(init=False, repr=False)
     _days: tuple[date, ...] = field(init=False, repr=False)
@@ -114,10 +119,29 @@ class Schedule:
             if rule.band_basis == BAND_ON_PREVIOUS_SALES
             for band in rule.bands
         }
+        if self.behind is not None:
+            named = {name: values | self.behind.named(name) for name, values in named.items()}
+            days.update(self.behind._days)
+            tiers.update(self.behind._tiers)
         object.__setattr__(self, "_tables", _tables(self.components, rules))
         object.__setattr__(self, "_named", named)
         object.__setattr__(self, "_days", tuple(sorted(days)))
         object.__setattr__(self, "_tiers", tuple(sorted(tiers)))
+
+    def with_own_rules(self, rules: Sequence[Rule]) -> "Schedule":
+        """Return this schedule with the rules of a contract before its own, whatever their ranks.
+
+        The schedule itself is shared, not copied: a thousand contracts cost their few rules.
+        """
+        if not rules:
+            return self
+        return Schedule(
+            version_id=self.version_id,
+            components=self.components,
+            rules=tuple(rules),
+            vat_rate_ppm=self.vat_rate_ppm,
+            behind=self,
+        )
 
     def check(self) -> tuple[rule_checks.Finding, ...]:
         """Return what is wrong or odd about the schedule; some findings forbid to publish it."""
@@ -178,8 +202,7 @@ class Schedule:
             if len(self._plans) >= _REMEMBERED:
                 self._plans.clear()
             candidates = tuple(
-                _candidates(self._tables[component], key[:7], rate_on)
-                for component in self.components
+                self._candidates(component, key[:7], rate_on) for component in self.components
             )
             edges = {
                 price
@@ -218,6 +241,15 @@ class Schedule:
             bisect_right(self._tiers, previous_sales),
         )
 
+    def _candidates(
+        self, component: str, scope: tuple[Any, ...], rate_on: date
+    ) -> tuple[Rule, ...]:
+        """Return the rules that match but for the price, own ones first."""
+        own = _candidates(self._tables[component], scope, rate_on)
+        if self.behind is None or (own and _is_for_every_price(own[-1])):
+            return own
+        return own + self.behind._candidates(component, scope, rate_on)
+
     def shared(self, charges: tuple[Charge, ...]) -> Terms:
         """Return terms of this version with these charges, one object for equal ones."""
         terms = Terms(self.version_id, self.vat_rate_ppm, charges)
@@ -251,9 +283,13 @@ def _candidates(
             found.extend(rule for rule in table.get(values, ()) if _is_in_force(rule, rate_on))
     found.sort(key=_by_rank)
     for at, rule in enumerate(found):
-        if rule.price_from is None and rule.price_to is None:
+        if _is_for_every_price(rule):
             return tuple(found[: at + 1])
     return tuple(found)
+
+
+def _is_for_every_price(rule: Rule) -> bool:
+    return rule.price_from is None and rule.price_to is None
 
 
 def _is_in_force(rule: Rule, day: date) -> bool:

@@ -10,7 +10,7 @@ from orders.models import OrderLine
 from sellers import grades
 from sellers.grading import Grade
 from sellers.models import Seller
-from settlements import explanations, rate_cards
+from settlements import contracts, explanations
 from settlements.explanations import Component
 from settlements.models import SettlementLine, Statement
 from settlements.rate_cards import NoVersionInForce, PayoutTerms
@@ -75,6 +75,8 @@ def explained(statement: Statement, order: str, number: int, sequence: int) -> E
 def payout_terms(statement: Statement) -> PayoutTerms | None:
     """The terms by which a statement is closed; None where none are in force on its day."""
     try:
-        return rate_cards.payout_terms().on(statement.due_on)
+        return contracts.of_seller(statement.seller_id).payout_terms(
+            statement.seller_id, statement.due_on
+        )
     except NoVersionInForce:
         return None

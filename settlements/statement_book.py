@@ -18,9 +18,10 @@ class Tally:
     Lines are collected and summed up by columns, many at once, when the book is told to.
     """
 
-    __slots__ = ("_lines", "statement", "statement_id")
+    __slots__ = ("_is_service", "_lines", "statement", "statement_id")
 
-    def __init__(self, statement: Statement):
+    def __init__(self, statement: Statement, *, is_service: bool = False):
+        self._is_service = is_service  # its lines are income from which tax is withheld
         self.statement = statement
         self.statement_id = statement.pk
         self._lines: defaultdict[tuple, list[tuple]] = defaultdict(list)
@@ -49,6 +50,8 @@ class Tally:
             statement.fee += sums[4]
             statement.vat += sums[5]
             statement.net += sums[6]
+            if self._is_service:
+                statement.service_net += sums[6]
             fees, vats = sums[8::3], sums[9::3]
             for (component, is_on_top), fee, vat in zip(parts, fees, vats, strict=True):
                 on_statement = statement.components.setdefault(component, [0, 0, 0])
@@ -69,7 +72,9 @@ class StatementBook:
         self._by_due: dict[tuple[int, date], Tally] = {}
         self._closed: set[tuple[int, date]] = set()
         self._ids: list[int] = []
-        self._due_on: dict[tuple[date, date], date] = {}
+        self._services: dict[int, Tally] = {}
+        self._with_contract = book.contracts.sellers
+        self._due_on: dict[tuple[int, date, date], date] = {}
         rows = (
             Statement.objects.select_for_update()
             .filter(seller_id__gte=first_seller, seller_id__lt=end_seller)
@@ -87,25 +92,29 @@ class StatementBook:
 
     def tally(self, seller_id: int, basis_on: date, rate_on: date) -> Tally:
         """The statement on which a line of these dates falls due; opens it where there is none."""
-        due_on = self._due_on.get((basis_on, rate_on))
+        has_contract = seller_id in self._with_contract
+        key = (seller_id if has_contract else 0, basis_on, rate_on)
+        due_on = self._due_on.get(key)
         if due_on is None:
             # Where a seller's statement of that day is closed, the line goes to a later one.
-            due_on = self._book.due_on(basis_on, rate_on, lambda day: False)
-            self._due_on[basis_on, rate_on] = due_on
+            due_on = self._book.due_on(seller_id, basis_on, rate_on, lambda day: False)
+            self._due_on[key] = due_on
         tally = self._by_due.get((seller_id, due_on))
         if tally is None:
             if (seller_id, due_on) in self._closed:
                 due_on = self._book.due_on(
-                    basis_on, rate_on, lambda day: (seller_id, day) in self._closed
+                    seller_id, basis_on, rate_on, lambda day: (seller_id, day) in self._closed
                 )
                 tally = self._by_due.get((seller_id, due_on))
             if tally is None:
                 tally = self._by_due[seller_id, due_on] = self._opened(seller_id, due_on)
+        if has_contract and self._book.contracts.is_service(seller_id, rate_on):
+            return self._of_services(tally)
         return tally
 
     def sum_up(self) -> None:
         """Put every line collected so far on its statement; memory holds no more of them."""
-        for tally in self._by_due.values():
+        for tally in (*self._by_due.values(), *self._services.values()):
             tally.sum_up()
 
     def save(self) -> list[Statement]:
@@ -132,10 +141,19 @@ class StatementBook:
                 "fee",
                 "vat",
                 "net",
+                "service_net",
                 "components",
             ],
         )
         return touched
+
+    def _of_services(self, tally: Tally) -> Tally:
+        """The tally of those lines of a statement from which tax is withheld."""
+        found = self._services.get(tally.statement_id)
+        if found is None:
+            found = Tally(tally.statement, is_service=True)
+            self._services[tally.statement_id] = found
+        return found
 
     def _opened(self, seller_id: int, due_on: date) -> Tally:
         if not self._ids:

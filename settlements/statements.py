@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from marketplace import changes, states
-from settlements import ledger, payables, rate_cards, withholding
+from settlements import ledger, payables, withholding
+from settlements.contracts import Contracts
 from settlements.ledger import Draft
 from settlements.models import SellerBalance, Statement
 from settlements.payables import Payable
+from settlements.rate_cards import PayoutTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +37,32 @@ def close_due(*, on: date, first_seller: int, end_seller: int, at: datetime) -> 
     )
     if not statements:
         return Closed(0, 0)
-    balances = _balances({statement.seller_id for statement in statements})
-    terms = rate_cards.payout_terms()
+    sellers = {statement.seller_id for statement in statements}
+    balances = _balances(sellers)
+    contracts = Contracts(first_seller=first_seller, end_seller=end_seller, only=sellers)
     journals = []
     for statement in statements:
         balance = balances[statement.seller_id]
-        _close(statement, balance, terms.on(statement.due_on))
+        terms = contracts.payout_terms(statement.seller_id, statement.due_on)
+        _close(statement, balance, terms)
         journals.append(journal(statement, on))
     _save(statements, balances.values(), on=on, at=at)
     ledger.post(journals)
     return Closed(len(statements), sum(statement.payout for statement in statements))
 
 
-def settle(statement: Statement, balance: SellerBalance, terms: rate_cards.PayoutTerms) -> Payable:
-    """The figures of a statement, from its lines and what its seller carries. Changes nothing.
-
-    Lines so far are goods, from which nothing is withheld.
-    """
+def settle(statement: Statement, balance: SellerBalance, terms: PayoutTerms) -> Payable:
+    """The figures of a statement, from its lines and what its seller carries. Changes nothing."""
     return payables.settle(
         statement.net,
         carry_in=balance.carry,
         reserve_ppm=terms.reserve_ppm,
         minimum_payout=terms.minimum_payout,
-        tax=withholding.withhold(0, balance.withholding_base),
+        tax=withholding.withhold(statement.service_net, balance.withholding_base),
     )
 
 
-def _close(statement: Statement, balance: SellerBalance, terms: rate_cards.PayoutTerms) -> None:
+def _close(statement: Statement, balance: SellerBalance, terms: PayoutTerms) -> None:
     figures = settle(statement, balance, terms)
     statement.carry_in = balance.carry
     statement.payable = figures.payable

@@ -15,9 +15,8 @@ from marketplace.story_pages import Section
 from orders import outcomes, story
 from orders.models import Claim, Order, Outcome
 from sellers.models import Seller
-from settlements import positions, rate_cards, reversals
-from settlements.fees import Terms
-from settlements.models import LineTerms, SettlementLine, Statement
+from settlements import contract_words, positions, rate_cards, reversals
+from settlements.models import LineTerms, SellerContract, SettlementLine, Statement
 
 _STATEMENTS = 5  # the newest ones
 
@@ -83,6 +82,26 @@ def of_seller(request, seller: Seller) -> Section | None:
     return Section(_("Money"), "settlements/admin/_seller.html", context)
 
 
+def contract_of_seller(request, seller: Seller) -> Section | None:
+    """The contract in force, the one that follows it, and drafts of another."""
+    if not request.user.has_perm("settlements.view_sellercontract"):
+        return None
+    on = timezone.localdate(timezone=tenancy.current().tz)
+    current, coming = contract_words.of_seller(seller.pk, on=on)
+    drafts = SellerContract.objects.filter(seller=seller, state=SellerContract.State.DRAFT)
+    return Section(
+        _("Contract"),
+        "settlements/admin/_contract.html",
+        {
+            "seller": seller,
+            "current": current,
+            "coming": coming,
+            "drafts": list(drafts.order_by("number")),
+            "may_draft": request.user.has_perm("settlements.change_sellercontract"),
+        },
+    )
+
+
 def of_claim(request, claim: Claim) -> Section | None:
     """What completing a claim would take from its seller, by the function that settles it."""
     if claim.state not in Claim.OPEN_STATES:
@@ -106,5 +125,4 @@ def _effect(claim: Claim) -> reversals.Value | None:
     if line is None:
         return None
     key = LineTerms.objects.values_list("key", flat=True).get(pk=line.terms_id)
-    terms = Terms.from_key(key, rate_cards.rules(key[0]))
-    return reversals.reversed_between(terms, *remains)
+    return reversals.reversed_between(rate_cards.stored_terms(key), *remains)

@@ -110,6 +110,26 @@ _CHECKS = {
               (t.lines, t.fee, t.vat, t.net, t.list_amount, t.seller_discount,
                t.platform_discount, t.partner_discount) IS DISTINCT FROM
               (s.lines, s.fee, s.vat, s.net, s.listed, s.by_seller, s.by_platform, s.by_partner)""",
+    "statement whose personal services are not those that contracts name": """
+        SELECT 'statement', t.public_id, 'service_net', coalesce(n.net, 0)::text,
+               t.service_net::text
+        FROM settlements_statement t
+        LEFT JOIN (
+            SELECT s.statement_id, sum(s.net) AS net
+            FROM settlement_line s
+            CROSS JOIN LATERAL (
+                SELECT income_kind FROM settlements_sellercontract c
+                WHERE c.marketplace_id = s.marketplace_id AND c.seller_id = s.seller_id
+                  AND c.state = 'published' AND c.valid_from <= s.rate_on
+                ORDER BY c.valid_from DESC LIMIT 1
+            ) c
+            WHERE s.marketplace_id = %(marketplace)s AND c.income_kind = 'service'
+              AND s.seller_id IN (SELECT seller_id FROM settlements_sellercontract
+                                  WHERE marketplace_id = %(marketplace)s
+                                    AND income_kind = 'service')
+            GROUP BY s.statement_id
+        ) n ON n.statement_id = t.id
+        WHERE t.marketplace_id = %(marketplace)s AND t.service_net <> coalesce(n.net, 0)""",
     "statement that does not carry on from the one before": """
         SELECT 'statement', public_id, 'carry_in', expected::text, carry_in::text
         FROM (SELECT public_id, carry_in, coalesce(lag(carry_out) OVER (

@@ -10,7 +10,7 @@ from listings import kind_words
 from marketplace import identifiers, paging
 from orders import verdicts
 from sellers.access import seller_page
-from settlements import downloads, estimates, fee_lists, ledger, shop_statements
+from settlements import contract_words, downloads, estimates, fee_lists, ledger, shop_statements
 from settlements.estimates import Estimate, Item
 from settlements.forms import CalculatorForm
 from settlements.line_story import Story
@@ -88,7 +88,10 @@ def fees(request, marketplace):
         channels=channels,
     )
     estimate = _estimate(request.seller, form, today) if form.is_valid() else None
+    contract, coming = contract_words.of_seller(request.seller.pk, on=today)
     context = {
+        "contract": contract,
+        "coming": coming,
         "current": current,
         "sections": _told(story, current.sections, current.vat_rate_ppm),
         "announced": [

@@ -40,6 +40,7 @@ OBJECTS = {
     ("post", "/api/v1/orders/{public_id}/acknowledgement/"): ("order", {}),
     ("post", "/api/v1/orders/{public_id}/shipments/"): ("order", PARCEL),
     ("get", "/api/v1/sellers/{public_id}/"): ("seller", None),
+    ("get", "/api/v1/sellers/{public_id}/contract/"): ("seller", None),
     ("get", "/api/v1/settlement-lines/{line}/"): ("line", None),
     ("get", "/api/v1/statements/{public_id}/"): ("statement", None),
     ("get", "/api/v1/statements/{public_id}/lines/"): ("statement", None),

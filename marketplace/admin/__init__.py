@@ -37,7 +37,7 @@ from marketplace.admin.pages import (
     RowsInline,
     TenantAdmin,
 )
-from marketplace.admin.rules import DraftPartAdmin, VersionedRuleAdmin
+from marketplace.admin.rules import DraftPartAdmin, VersionedRuleAdmin, usual_start
 from marketplace.admin_site import HIDDEN
 from marketplace.approval_pages import Problem
 
@@ -73,4 +73,5 @@ __all__ = [
     "money_column",
     "register",
     "state_column",
+    "usual_start",
 ]

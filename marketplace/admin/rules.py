@@ -1,6 +1,6 @@
 """Pages of versioned rules and their parts: drafts are edited, published ones only read."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 
 from django.contrib.admin import register
@@ -42,18 +42,8 @@ class VersionedRuleAdmin(ProcessAdmin):
 
     @action(description=_("Draft a next version of each"), permissions=["change"])
     def revise(self, request, queryset):
-        marketplace = models.Marketplace.objects.get(pk=tenancy.current_id())
-        last = marketplace.last_closed_on or marketplace.first_open_on
-        self.ask_for_each(
-            request,
-            queryset,
-            partial(
-                versions.revise,
-                valid_from=last + NOTICE,
-                by=request.user,
-                at=timezone.now(),
-            ),
-        )
+        new = {"valid_from": usual_start(), "by": request.user, "at": timezone.now()}
+        self.ask_for_each(request, queryset, partial(versions.revise, **new))
 
     @action(description=_("Ask for the publication of selected drafts"), permissions=["ask"])
     def ask(self, request, queryset):
@@ -67,11 +57,20 @@ class VersionedRuleAdmin(ProcessAdmin):
         )
 
 
+def usual_start() -> date:
+    """The day on which a draft begins unless somebody says otherwise."""
+    marketplace = models.Marketplace.objects.get(pk=tenancy.current_id())
+    return (marketplace.last_closed_on or marketplace.first_open_on) + NOTICE
+
+
 class DraftPartAdmin(TenantAdmin):
-    """The parts of a version, in `part_of`: edited while it is a draft, then only read."""
+    """The parts of a version, edited while it is a draft, then only read.
+
+    `part_of` names the references to it; of several one is filled in.
+    """
 
     section = "rules"
-    part_of = "version"
+    part_of = ("version",)
 
     def has_change_permission(self, request, obj=None):
         return self._is_open(obj) and super().has_change_permission(request, obj)
@@ -80,13 +79,16 @@ class DraftPartAdmin(TenantAdmin):
         return self._is_open(obj) and super().has_delete_permission(request, obj)
 
     def _is_open(self, obj) -> bool:
-        return obj is None or getattr(obj, self.part_of).state == models.VersionedRule.State.DRAFT
+        if obj is None:
+            return True
+        [whole] = filter(None, (getattr(obj, name) for name in self.part_of))
+        return whole.state == models.VersionedRule.State.DRAFT
 
     def get_actions(self, request):
         return {}  # many at once would end at the first that is published
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
-        if db_field.name == self.part_of:
+        if db_field.name in self.part_of:
             kwargs["queryset"] = db_field.related_model.objects.filter(
                 state=models.VersionedRule.State.DRAFT
             )

@@ -87,6 +87,9 @@ class ComponentDocument(Document):
     component = serializers.CharField()
     schedule = serializers.CharField()
     schedule_version = serializers.IntegerField()
+    contract_version = serializers.IntegerField(
+        allow_null=True, help_text="Where a rule of the seller's contract says the charge."
+    )
     rule = serializers.IntegerField()
     fee = Money()
     vat = Money()
@@ -154,6 +157,7 @@ class EstimateDocument(Document):
     on = serializers.DateField()
     schedule = serializers.CharField()
     schedule_version = serializers.IntegerField(source="version")
+    contract_version = serializers.IntegerField(source="contract", allow_null=True)
     grade = serializers.CharField(allow_null=True)
     fee = Money()
     vat = Money()

@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from settlements.api import exports, viewsets
+from settlements.api import contracts, exports, viewsets
 
 router = SimpleRouter()
 router.register("statements", viewsets.StatementViewSet, "api_statement")
@@ -12,6 +12,11 @@ router.register("balances", viewsets.BalanceViewSet, "api_balance")
 router.register("exports", exports.ExportViewSet, "api_export")
 router.register("jobs", exports.JobViewSet, "api_job")
 urlpatterns = [
+    path(
+        "sellers/<str:public_id>/contract/",
+        contracts.ContractView.as_view({"get": "retrieve"}),
+        name="api_seller_contract",
+    ),
     path("exports/files/<str:token>/", exports.file, name="api_export_file"),
     *router.urls,
     path(

@@ -81,6 +81,7 @@ class SettlementLineViewSet(Resource):
                 "component": part.code,
                 "schedule": part.schedule,
                 "schedule_version": part.version,
+                "contract_version": part.contract.number if part.contract else None,
                 "rule": part.rank,
                 "fee": part.fee,
                 "vat": part.vat,

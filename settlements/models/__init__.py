@@ -1,6 +1,7 @@
 """Rates, what is owed for each order line, statements and the ledger; one file per subject."""
 
 from settlements.models.bulk import LedgerEntry, SettlementLine
+from settlements.models.contracts import SellerContract
 from settlements.models.ledger import Account, Journal
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
 from settlements.models.statements import LineTerms, SellerBalance, Statement
@@ -14,6 +15,7 @@ __all__ = [
     "LedgerEntry",
     "LineTerms",
     "SellerBalance",
+    "SellerContract",
     "SettlementLine",
     "SettlementTerms",
     "Statement",

@@ -16,6 +16,18 @@ ROUNDING = [
     ("half_up", _("half up")),
     ("half_even", _("half to even")),
 ]
+LAG_KINDS = [("business", _("business days")), ("calendar", _("calendar days"))]
+CYCLES = [
+    ("daily", _("daily")),
+    ("weekly", _("weekly")),
+    ("monthly", _("monthly")),
+    ("manual", _("listed days")),
+]
+HOLIDAYS = [
+    ("previous", _("the business day before")),
+    ("next", _("the business day after")),
+    ("none", _("stays")),
+]
 
 
 class FeeSchedule(TenantModel):
@@ -59,14 +71,28 @@ class FeeScheduleVersion(VersionedRule):
 
 
 class FeeRule(TenantModel):
-    """One rule of a version: conditions, and the charge where they hold.
+    """One rule of a fee schedule's version or of a seller's contract: conditions, and the charge.
 
-    The first rule of a component that matches by rank applies. Empty conditions match anything.
-    Rates in ppm, amounts in minor units, date and price ranges half open.
+    Those of a contract come first. The first rule of a component that matches by rank applies.
+    Empty conditions match anything. Rates in ppm, amounts in minor units, date and price ranges
+    half open.
     """
 
     version = TenantKey(
-        FeeScheduleVersion, models.CASCADE, related_name="rules", verbose_name=_("version")
+        FeeScheduleVersion,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="rules",
+        verbose_name=_("version"),
+    )
+    contract = TenantKey(
+        "settlements.SellerContract",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="rules",
+        verbose_name=_("contract"),
     )
     rank = models.PositiveIntegerField(_("rank"))
     component = models.CharField(_("component"), max_length=30)
@@ -111,13 +137,30 @@ class FeeRule(TenantModel):
         verbose_name = _("fee rule")
         verbose_name_plural = _("fee rules")
         constraints = [
-            *constraints.tenant("fee_rule", "version", "category", "seller"),
+            *constraints.tenant("fee_rule", "version", "contract", "category", "seller"),
             constraints.Frozen(
                 name="fee_rule_frozen", parent=("version_id", "settlements_feescheduleversion")
+            ),
+            constraints.Frozen(
+                name="fee_rule_of_contract_frozen",
+                parent=("contract_id", "settlements_sellercontract"),
             ),
             models.UniqueConstraint(
                 fields=["marketplace", "version", "component", "rank"],
                 name="fee_rule_rank_is_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "contract", "component", "rank"],
+                name="fee_rule_rank_is_unique_in_a_contract",
+                condition=Q(contract__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="fee_rule_is_of_a_version_or_of_a_contract",
+                condition=Q(version__isnull=False, contract__isnull=True)
+                | Q(version__isnull=True, contract__isnull=False),
+                violation_error_message=_(
+                    "A rule belongs either to a version of a fee schedule or to a contract."
+                ),
             ),
             models.CheckConstraint(
                 name="fee_rule_minimum_is_below_the_maximum",
@@ -141,36 +184,15 @@ class SettlementTerms(VersionedRule):
     """When lines fall due and what of a statement is kept back. Applies by the rate date."""
 
     lag_days = models.PositiveSmallIntegerField(_("lag in days"))
-    lag_kind = models.CharField(
-        _("kind of lag"),
-        max_length=10,
-        choices=[("business", _("business days")), ("calendar", _("calendar days"))],
-    )
-    cycle = models.CharField(
-        _("cycle"),
-        max_length=10,
-        choices=[
-            ("daily", _("daily")),
-            ("weekly", _("weekly")),
-            ("monthly", _("monthly")),
-            ("manual", _("listed days")),
-        ],
-    )
+    lag_kind = models.CharField(_("kind of lag"), max_length=10, choices=LAG_KINDS)
+    cycle = models.CharField(_("cycle"), max_length=10, choices=CYCLES)
     cycle_arg = models.JSONField(
         _("days of the cycle"),
         null=True,
         blank=True,
         help_text=_("Weekday (0 = Monday), day of the month, or a list of dates."),
     )
-    holiday = models.CharField(
-        _("on a closed day"),
-        max_length=10,
-        choices=[
-            ("previous", _("the business day before")),
-            ("next", _("the business day after")),
-            ("none", _("stays")),
-        ],
-    )
+    holiday = models.CharField(_("on a closed day"), max_length=10, choices=HOLIDAYS)
     minimum_payout = models.BigIntegerField(_("minimum payout"), default=0)
     reserve_ppm = models.PositiveIntegerField(_("reserve (ppm)"), default=0)
 

@@ -78,6 +78,7 @@ class Statement(TenantModel):
     fee = models.BigIntegerField(_("fees"), default=0)
     vat = models.BigIntegerField(_("VAT on fees"), default=0)
     net = models.BigIntegerField(_("net of its lines"), default=0)
+    service_net = models.BigIntegerField(_("of it for personal services"), default=0, db_default=0)
     components = models.JSONField(
         _("by component"), default=dict, help_text=_("Component: [fee, VAT, VAT on top].")
     )

@@ -4,11 +4,13 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
 from listings.models import Category
+from marketplace import versions
 from orders import outcomes
 from orders.folding import Reversal, Sale
 from orders.models import Order, OrderLine
 from sellers.models import GradePolicy, OfficialGrade, Seller
-from settlements import opening
+from settlements import contracting, opening
+from settlements.models import FeeRule, SellerContract
 
 AT = datetime(2026, 9, 1, 3, tzinfo=UTC)
 FIRST_OPEN_ON = date(2026, 9, 1)
@@ -100,6 +102,22 @@ def graded(seller, grade, *, effective_from=date(2026, 8, 1)):
         grade=grade,
         explanation={},
     )
+
+
+def contract(seller, *, valid_from=FIRST_OPEN_ON, rules=(), at=AT, **said):
+    """A published version of a seller's contract; its rules are on sales unless they say else."""
+    version = drafted_contract(seller, valid_from=valid_from, rules=rules, **said)
+    return contracting.publish(version, by=None, at=at)
+
+
+def drafted_contract(seller, *, valid_from=FIRST_OPEN_ON, rules=(), **said):
+    version = versions.draft(
+        SellerContract, valid_from=valid_from, by=None, at=AT, seller=seller, **said
+    )
+    usual = {"component": "sales", "base": "after_seller_discount", "vat_kind": "exclusive"}
+    for rank, rule in enumerate(rules, 1):
+        FeeRule.objects.create(contract=version, rank=rank, **{**usual, **rule})
+    return version
 
 
 def _named(row):

@@ -69,6 +69,7 @@ class TestEstimate:
             "on": "2026-09-01",
             "schedule": "standard",
             "schedule_version": 1,
+            "contract_version": None,
             "grade": "seed",
             "fee": cast.won(2_999),
             "vat": cast.won(300),

@@ -31,6 +31,55 @@ def chosen(made, **fields):
     return [charge.rule.id for charge in made.select(sale(**fields)).charges]
 
 
+conditions = st.fixed_dictionaries(
+    {},
+    optional={
+        "category_id": st.sampled_from([FOOD, FRUIT, APPLES]),
+        "channel": st.just("live"),
+        "date_from": st.just(date(2026, 6, 1)),
+        "date_to": st.just(date(2026, 6, 2)),
+        "price_from": st.sampled_from([0, 500, 1_000]),
+        "price_to": st.sampled_from([1_000, 2_000]),
+    },
+)
+some_rules = st.lists(st.tuples(conditions, st.sampled_from(["sales", "payment"])), max_size=4)
+
+
+class TestWithOwnRules:
+    @given(some_rules, some_rules, st.booleans(), st.sampled_from([1, 999, 1_000, 5_000]))
+    def test_is_the_schedule_with_those_rules_ranked_first(self, own, others, is_live, price):
+        def ranked(start, given_rules):
+            return [
+                rule(start + at, component=component, **fields)
+                for at, (fields, component) in enumerate(given_rules)
+            ]
+
+        before, behind = ranked(1, own), ranked(1_000, others)
+        layered = schedule(*behind).with_own_rules(before)
+        for day in (date(2026, 5, 31), date(2026, 6, 1), date(2026, 6, 2)):
+            line = {
+                "unit_price": price,
+                "rate_on": day,
+                "category_path": (FOOD, FRUIT),
+                "channel": "live" if is_live else None,
+            }
+            assert chosen(layered, **line) == chosen(schedule(*before, *behind), **line)
+
+    def test_comes_first_whatever_the_ranks(self):
+        made = schedule(rule(1, rank=1)).with_own_rules([rule(2, rank=900)])
+        assert chosen(made) == [2]
+
+    def test_leaves_a_schedule_alone_without_rules(self):
+        made = schedule(rule(1))
+        assert made.with_own_rules([]) is made
+
+    def test_asks_for_sales_where_either_does(self):
+        tiers = (Band(0, None, 50_000),)
+        tiered = rule(1, bands=tiers, band_basis=BAND_ON_PREVIOUS_SALES)
+        assert schedule(tiered).with_own_rules([rule(2)]).asks_for_sales
+        assert schedule(rule(2)).with_own_rules([tiered]).asks_for_sales
+
+
 class TestSelect:
     def test_takes_the_first_by_rank_whatever_order_they_are_stored_in(self):
         assert chosen(schedule(rule(1, rank=20), rule(2, rank=10))) == [2]

@@ -73,6 +73,7 @@ ADMIN_PAGES = {
     "admin:orders_import_upload": lambda people: {"pk": people.first(JobRun).pk},
     "admin:orders_import_report": lambda people: {"pk": people.first(JobRun).pk},
     "choose_marketplace": _none,
+    "admin:settlements_sellercontract_draft": lambda people: {"seller": people.victim.pk},
 }
 
 # What names no row.
@@ -143,6 +144,7 @@ ADMIN_LISTS = (
     "orders.Order",
     "orders.Claim",
     "settlements.FeeScheduleVersion",
+    "settlements.SellerContract",
     "settlements.Statement",
     "settlements.Account",
     "settlements.LedgerEntry",
@@ -155,6 +157,7 @@ ADMIN_ROWS = (
     "orders.Order",
     "orders.Claim",
     "settlements.FeeScheduleVersion",
+    "settlements.SellerContract",
     "settlements.Statement",
     "settlements.SettlementLine",
     "settlements.Account",
@@ -174,6 +177,7 @@ NOT_PAGES = {
     "admin:autocomplete",
     "admin:view_on_site",
     "admin:auth_user_password_change",
+    "admin:settlements_sellercontract_draft",
     "admin:orders_import_upload",
     "admin:orders_import_report",
     "shop_invitation",

@@ -35,8 +35,8 @@ from orders.models import (
     Shipment,
 )
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
-from settlements import demonstration, nights
-from settlements.models import SettlementTerms
+from settlements import contracting, demonstration, nights
+from settlements.models import FeeRule, SettlementTerms
 
 AT = datetime(2026, 3, 20, 12, tzinfo=UTC)
 DAYS = 12
@@ -162,6 +162,17 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
         end=2,
         evidence=revision.title[:2],
     )
+    contract = contracting.draft(victim, valid_from=date(2026, 4, 1), by=operator, at=AT)
+    FeeRule.objects.create(
+        contract=contract,
+        rank=1,
+        component="sales",
+        base="after_seller_discount",
+        rate_ppm=50_000,
+        vat_kind="exclusive",
+    )
+    contracting.publish(contract, by=operator, at=AT)
+    contracting.draft(victim, valid_from=date(2026, 5, 1), by=operator, at=AT)
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)

@@ -1,0 +1,79 @@
+"""What was agreed with one seller: fees, payment dates, reserve. Read by settlements.contracts."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import constraints
+from marketplace.models import TenantKey, TenantModel, VersionedRule
+from sellers.models import Seller
+from settlements import withholding
+from settlements.models.rates import CYCLES, HOLIDAYS, LAG_KINDS, FeeSchedule
+
+
+class SellerContract(VersionedRule):
+    """A version of a seller's contract. What it leaves empty is as for every other seller.
+
+    Its own fee rules (FeeRule.contract) come before those of the fee schedule. It applies by the
+    rate date of a line; minimum payout and reserve by the due date of a statement.
+    """
+
+    seller = TenantKey(Seller, related_name="contracts", verbose_name=_("seller"))
+    reference = models.CharField(
+        _("signed document"), max_length=100, blank=True, help_text=_("Its number or place.")
+    )
+    schedule = TenantKey(
+        FeeSchedule, null=True, blank=True, related_name="+", verbose_name=_("fee schedule")
+    )
+    lag_days = models.PositiveSmallIntegerField(_("lag in days"), null=True, blank=True)
+    lag_kind = models.CharField(_("kind of lag"), max_length=10, choices=LAG_KINDS, blank=True)
+    cycle = models.CharField(_("cycle"), max_length=10, choices=CYCLES, blank=True)
+    cycle_arg = models.JSONField(
+        _("days of the cycle"),
+        null=True,
+        blank=True,
+        help_text=_("Weekday (0 = Monday), day of the month, or a list of dates."),
+    )
+    holiday = models.CharField(_("on a closed day"), max_length=10, choices=HOLIDAYS, blank=True)
+    minimum_payout = models.BigIntegerField(_("minimum payout"), null=True, blank=True)
+    reserve_ppm = models.PositiveIntegerField(_("reserve (ppm)"), null=True, blank=True)
+    income_kind = models.CharField(
+        _("kind of income"),
+        max_length=10,
+        choices=[
+            (withholding.GOODS, _("goods")),
+            (withholding.SERVICE, _("personal services (tax is withheld)")),
+        ],
+        default=withholding.GOODS,
+    )
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("seller's contract")
+        verbose_name_plural = _("sellers' contracts")
+        constraints = [
+            *constraints.tenant("seller_contract", "seller", "schedule"),
+            constraints.Frozen(name="seller_contract_frozen"),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller", "number"],
+                name="seller_contract_number_is_unique",
+            ),
+            models.CheckConstraint(
+                name="seller_contract_reserve_is_below_all",
+                condition=Q(reserve_ppm__isnull=True) | Q(reserve_ppm__lt=1_000_000),
+            ),
+            models.CheckConstraint(
+                name="seller_contract_minimum_is_not_below_zero",
+                condition=Q(minimum_payout__isnull=True) | Q(minimum_payout__gte=0),
+            ),
+            models.CheckConstraint(
+                name="seller_contract_names_all_of_its_payment_dates_or_none",
+                condition=Q(
+                    lag_days__isnull=True, lag_kind="", cycle="", cycle_arg__isnull=True, holiday=""
+                )
+                | (Q(lag_days__isnull=False) & ~Q(lag_kind="") & ~Q(cycle="") & ~Q(holiday="")),
+                violation_error_message=_(
+                    "Name the lag, its kind, the cycle and what a closed day does, or leave all of "
+                    "them empty."
+                ),
+            ),
+        ]
