@@ -8,10 +8,24 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.admin import Problem, VersionedRuleAdmin, action, register, usual_start
+from marketplace.admin import (
+    Problem,
+    VersionedRuleAdmin,
+    action,
+    display,
+    register,
+    usual_start,
+)
 from marketplace.refusals import Refused
 from sellers.models import Seller
-from settlements import admin_forms, contract_words, contracting, models, rule_words
+from settlements import (
+    admin_forms,
+    contract_words,
+    contracting,
+    models,
+    rate_cards,
+    rule_words,
+)
 
 
 @register(models.SellerContract)
@@ -42,6 +56,20 @@ class SellerContractAdmin(VersionedRuleAdmin):
         )
         name = "admin:settlements_sellercontract_change"
         return HttpResponseRedirect(reverse(name, args=[contract.pk]))
+
+    def get_readonly_fields(self, request, obj=None):
+        names = super().get_readonly_fields(request, obj)
+        return names if self.has_change_permission(request, obj) else [*names, "days_of_cycle"]
+
+    def get_fields(self, request, obj=None):
+        names = super().get_fields(request, obj)
+        if self.has_change_permission(request, obj):
+            return names
+        return [name for name in names if name != "cycle_arg"]
+
+    @display(description=_("days of the cycle"))
+    def days_of_cycle(self, contract):
+        return contract_words.due(rate_cards.read_due_terms(contract)) if contract.cycle else "-"
 
     def problems(self, contract) -> list[Problem]:
         try:

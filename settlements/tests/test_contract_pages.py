@@ -115,6 +115,14 @@ class TestAdmin:
         page = text(client.get(f"/admin/sellers/seller/{seller.pk}/change/"))
         assert "Coming" in page or "In force" in page
 
+    def test_tells_the_payment_days_of_a_published_contract_in_words(self, enter, market, seller):
+        weekly = {"lag_days": 1, "lag_kind": "calendar", "cycle": "weekly", "holiday": "next"}
+        with tenancy.use(market.pk):
+            contract = make.contract(seller, cycle_arg=0, **weekly)
+        page = text(enter().get(f"{CONTRACTS}{contract.pk}/change/"))
+        assert "1 days after confirmation, then every Monday" in page
+        assert "cycle_arg" not in page
+
     def test_refuses_a_rule_of_two_wholes(self, enter, market, seller):
         with tenancy.use(market.pk):
             draft = make.drafted_contract(seller)
