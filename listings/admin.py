@@ -29,6 +29,7 @@ ListingState, RevisionState = models.Listing.State, models.Revision.State
 class CategoryAdmin(ProcessAdmin):
     """The tree, as it is: each category below the one that it belongs to."""
 
+    comes_from = _("Categories come with the preset; more are added here.")
     list_display = ["in_tree", "code", "parent"]
     list_select_related = ["parent"]
     ordering = ["path"]
@@ -44,6 +45,7 @@ class CategoryAdmin(ProcessAdmin):
 class ListingAdmin(StoryAdmin):
     """Listings with all their revisions; what is on sale may be taken down and restored."""
 
+    comes_from = _("Sellers list on the seller centre or through the API.")
     place = 10
     story_template = "listings/admin/listing.html"
     list_display = ["code", "title", "seller", "named_kind", state_column()]
@@ -118,6 +120,7 @@ def _shows_queue(request) -> bool:
 class RevisionAdmin(StoryAdmin):
     """What sellers have handed in, with what policy found in it, to publish or to send back."""
 
+    comes_from = _("Each text that a seller hands in for review becomes a revision here.")
     place = 20
     story_template = "listings/admin/revision.html"
     list_display = [
@@ -274,6 +277,7 @@ def _tried(pack: models.PolicyPack, said: dict) -> dict:
 
 @register(models.Finding)
 class FindingAdmin(ReadOnlyAdmin):
+    comes_from = _("The policy check writes a finding for each rule that a text breaks.")
     place = 30
     list_display = ["rule", "severity", "field", "evidence", "revision"]
     list_filter = ["severity"]

@@ -68,6 +68,7 @@ class LineStatusFilter(SimpleListFilter):
 class OrderAdmin(StoryAdmin):
     """Orders with their whole story: lines, payments, events, parcels, claims and money."""
 
+    comes_from = _("Orders come in through the API or from files, under Import profiles.")
     place = 10
     story_template = "orders/admin/order.html"
     list_display = [
@@ -118,6 +119,7 @@ class OrderAdmin(StoryAdmin):
 
 @register(models.OrderLine)
 class OrderLineAdmin(ReadOnlyAdmin):
+    comes_from = _("Lines come in with their orders.")
     place = 30
     list_display = [
         "order",
@@ -139,6 +141,7 @@ class OrderLineAdmin(ReadOnlyAdmin):
 
 @register(models.Payment)
 class PaymentAdmin(ReadOnlyAdmin):
+    comes_from = _("Payments come in with their orders.")
     place = 45
     list_display = [
         "order",
@@ -158,6 +161,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
 @register(models.OrderEvent)
 class OrderEventAdmin(ReadOnlyAdmin):
+    comes_from = _("What happens to order lines is told through the API, by sellers, or by files.")
     list_display = ["order_number", "line_number", "kind", "quantity", "occurred_at", "received_at"]
     list_filter = ["kind"]
     ordering = ["-id"]
@@ -166,6 +170,7 @@ class OrderEventAdmin(ReadOnlyAdmin):
 
 @register(models.Shipment)
 class ShipmentAdmin(ReadOnlyAdmin):
+    comes_from = _("Sellers ship on the seller centre or through the API.")
     place = 40
     list_display = [
         "order",
@@ -186,6 +191,9 @@ class ShipmentAdmin(ReadOnlyAdmin):
 
 @register(models.Outcome)
 class OutcomeAdmin(ReadOnlyAdmin):
+    comes_from = _(
+        "A purchase that is confirmed, and each cancellation after that, becomes an outcome."
+    )
     list_display = ["basis_on", "kind", "named_cause", "sold", "seller", "sequence", "quantity"]
     list_filter = ["kind"]
     list_select_related = ["line__order", "seller"]
@@ -202,6 +210,7 @@ class OutcomeAdmin(ReadOnlyAdmin):
 
 @register(models.OutcomeToSettle)
 class OutcomeToSettleAdmin(ReadOnlyAdmin):
+    comes_from = _("All outcomes are settled. New ones wait here for the next nightly close.")
     section = HIDDEN
     list_display = ["outcome", "seller", "basis_on"]
     list_select_related = ["outcome", "seller"]
@@ -262,6 +271,7 @@ def _shows_open_ones(request) -> bool:
 class ClaimAdmin(StoryAdmin):
     """Claims to decide on: who is at fault, how many units, and what it does to the money."""
 
+    comes_from = _("Claims come in through the API.")
     place = 20
     story_template = "orders/admin/claim.html"
     list_display = [
@@ -350,6 +360,9 @@ class ClaimAdmin(StoryAdmin):
 
 @register(models.PerformanceTouch)
 class PerformanceTouchAdmin(ReadOnlyAdmin):
+    comes_from = _(
+        "All days are up to date. Days that change later wait here for the next nightly close."
+    )
     section = HIDDEN
     list_display = ["seller", "on"]
     list_select_related = ["seller"]

@@ -56,6 +56,9 @@ class ProfileForm(forms.ModelForm):
 class ImportProfileAdmin(TenantAdmin):
     """How files are read, and the files themselves."""
 
+    comes_from = _(
+        "A profile tells which column of a file means what. Add one, then upload files with it."
+    )
     form = ProfileForm
     list_display = ["code", "name", "upload_link"]
     ordering = ["code"]

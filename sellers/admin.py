@@ -36,6 +36,10 @@ def _in(*states):
 class SellerAdmin(StoryAdmin):
     """Sellers as operators see them: how they stand, what they did, what is decided about them."""
 
+    comes_from = _(
+        "Sellers come in by the application form of the seller centre, or by import_orders with "
+        "a profile that makes them."
+    )
     place = 10
     story_template = "sellers/admin/seller.html"
     list_display = [
@@ -157,6 +161,10 @@ class SellerAdmin(StoryAdmin):
 class SellerMemberAdmin(StoryAdmin):
     """Who works for which shop. An operator may take somebody out; shops invite by themselves."""
 
+    comes_from = _(
+        "Whoever applies becomes the owner of the shop; owners invite their staff on the seller "
+        "centre."
+    )
     place = 20
     story_template = "sellers/admin/member.html"
     list_display = ["user", "seller", "role"]
@@ -183,6 +191,7 @@ class SellerMemberAdmin(StoryAdmin):
 
 @register(models.Invitation)
 class InvitationAdmin(ReadOnlyAdmin):
+    comes_from = _("Owners of shops invite their staff on the seller centre.")
     section = HIDDEN
     list_display = ["email", "seller", "role", state_column(), "expires_at"]
     list_filter = ["state"]
@@ -192,6 +201,7 @@ class InvitationAdmin(ReadOnlyAdmin):
 
 @register(models.PerformanceDay)
 class PerformanceDayAdmin(ReadOnlyAdmin):
+    comes_from = _("The nightly close writes the figures of each seller's day.")
     list_display = [
         "on",
         "seller",
@@ -237,6 +247,10 @@ class GradeAdmin(ReadOnlyAdmin):
 
 @register(models.ProjectedGrade)
 class ProjectedGradeAdmin(GradeAdmin):
+    comes_from = _(
+        "The nightly close computes what every seller is heading for, once a grade policy is in "
+        "force."
+    )
     place = 30
     list_display = ["seller", "named", "what_is_missing", "on"]
     list_select_related = ["seller", "policy", "marketplace"]
@@ -245,6 +259,10 @@ class ProjectedGradeAdmin(GradeAdmin):
 
 @register(models.OfficialGrade)
 class OfficialGradeAdmin(GradeAdmin):
+    comes_from = _(
+        "On the days that the grade policy names, the nightly close makes projected grades "
+        "official."
+    )
     place = 40
     list_display = ["seller", "named", "effective_from", "evaluated_on"]
     list_select_related = ["seller", "policy", "marketplace"]

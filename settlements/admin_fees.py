@@ -46,6 +46,7 @@ _WHAT = {
 
 @register(models.FeeSchedule)
 class FeeScheduleAdmin(ProcessAdmin):
+    comes_from = _("Fee schedules come with the preset; more are added here.")
     place = 30
     section = "rules"
     list_display = ["code", "name"]
@@ -180,6 +181,7 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
 class FeeRuleAdmin(DraftPartAdmin):
     """Rules of all versions and contracts; reached from one, whose rules alone are then listed."""
 
+    comes_from = _("Rules belong to a version of a fee schedule. Add them to a draft.")
     place = 20
     form = admin_forms.FeeRuleForm
     section = "rules"

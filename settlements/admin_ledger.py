@@ -63,6 +63,7 @@ class CardForm(forms.Form):
 class AccountAdmin(ReadOnlyAdmin):
     """Accounts; one opens as its card. The trial balance stands above the list."""
 
+    comes_from = _("Accounts come with the preset.")
     place = 40
     list_display = ["code", "name", "is_per_seller"]
     ordering = ["code"]
@@ -105,6 +106,7 @@ class AccountAdmin(ReadOnlyAdmin):
 class JournalAdmin(ReadOnlyAdmin):
     """Journals; one opens with its legs, which balance."""
 
+    comes_from = _("Each statement that is closed posts a journal.")
     place = 45
     list_display = ["reference", "named_template", "basis_on"]
     list_filter = [("basis_on", RangeDateFilter)]
@@ -133,6 +135,7 @@ class JournalAdmin(ReadOnlyAdmin):
 
 @register(models.LedgerEntry)
 class LedgerEntryAdmin(BulkAdmin):
+    comes_from = _("Entries come with their journals, as statements are closed.")
     place = 48
     list_display = [
         "basis_on",

@@ -62,6 +62,10 @@ def journal_of(statement):
 class StatementAdmin(ReadOnlyAdmin):
     """Statements; one opens as a sum from sales to payout, with its lines below."""
 
+    comes_from = _(
+        "The nightly close opens a statement for each seller and due date when the first "
+        "purchase is confirmed."
+    )
     place = 10
     list_display = [
         "public_id",
@@ -222,6 +226,9 @@ class BulkAdmin(ReadOnlyAdmin):
 class SettlementLineAdmin(BulkAdmin):
     """A line opens with its order, the versions of its rules, its inputs, and how it came about."""
 
+    comes_from = _(
+        "The nightly close makes a line of each confirmed purchase and of each later cancellation."
+    )
     place = 20
     list_display = [
         "with_proof",
@@ -313,6 +320,7 @@ class SettlementLineAdmin(BulkAdmin):
 
 @register(models.LineTerms)
 class LineTermsAdmin(ReadOnlyAdmin):
+    comes_from = _("Kept by the nightly close for the lines that it settles.")
     section = HIDDEN
     list_display = ["id", "version"]
     list_select_related = ["version"]
@@ -321,6 +329,7 @@ class LineTermsAdmin(ReadOnlyAdmin):
 
 @register(models.SellerBalance)
 class SellerBalanceAdmin(ReadOnlyAdmin):
+    comes_from = _("Balances appear when the first statements are closed.")
     place = 30
     list_display = [
         "seller",

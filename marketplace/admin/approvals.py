@@ -15,6 +15,7 @@ from marketplace.admin.pages import ReadOnlyAdmin
 class ApprovalAdmin(ReadOnlyAdmin):
     """What waits for a second person, and what was decided. Opening one leads to the decision."""
 
+    comes_from = _("What needs a second person waits here: fees, policies, suspensions.")
     list_display = ["subject", "named_kind", state_column(), "asked_by", "asked_at", "decided_by"]
     list_filter = [("state", ChoicesDropdownFilter)]
     list_select_related = ["asked_by", "decided_by"]

@@ -39,6 +39,7 @@ class TroubleFilter(SimpleListFilter):
 class JobRunAdmin(ReadOnlyAdmin):
     """Long work as it goes on: the page of a running one loads itself again."""
 
+    comes_from = _("The nightly close, imports and exports appear here as they run.")
     place = 10
     list_display = ["named", "key", "on", state_column(), "progress", "started_at", "finished_at"]
     list_filter = [TroubleFilter, "state"]

@@ -28,6 +28,9 @@ _COLOURS = {
 class ApiKeyAdmin(ReadOnlyAdmin):
     """The keys of the marketplace's own systems and, to be revoked, those of its sellers."""
 
+    comes_from = _(
+        "A key lets a program use the API: the shop's checkout, or a seller's own system."
+    )
     list_display = ["name", "last_four", "standing", "seller", "expires_at", "last_used_at"]
     ordering = ["-id"]
     actions = ["revoke"]

@@ -45,6 +45,7 @@ def _section_address(request) -> str:
 class MarketplaceAdmin(ProcessAdmin):
     """The chosen marketplace itself; opened by the command open_marketplace."""
 
+    comes_from = _("Marketplaces are opened with the command open_marketplace.")
     list_display = ["name", "slug", "state", "currency", "zone", "last_closed_on"]
     readonly_fields = [
         "slug",

@@ -14,6 +14,7 @@ from marketplace.admin_site import HIDDEN
 
 @register(models.OutboxMessage)
 class OutboxMessageAdmin(ReadOnlyAdmin):
+    comes_from = _("Follow-up work appears here for as long as it waits to be handed over.")
     list_display = ["topic", "created_at", "sent_at", "attempts", "last_error"]
     ordering = ["-created_at"]
     actions = ["replay"]
@@ -30,6 +31,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
 @register(models.InboxMessage)
 class InboxMessageAdmin(ReadOnlyAdmin):
+    comes_from = _("Messages appear here once they have been dealt with.")
     section = HIDDEN
     list_display = ["consumer", "message", "received_at"]
     ordering = ["-id"]

@@ -35,11 +35,13 @@ class CappedPaginator(Paginator):
 
 class Placed:
     """Where a list stands in the sidebar (admin_site.SECTIONS). Without a section of its own it
-    stands under its app's; a low `place` puts it before its neighbours.
+    stands under its app's; a low `place` puts it before its neighbours. `comes_from` tells, where
+    the list is empty, what fills it.
     """
 
     section = ""
     place = 50
+    comes_from = ""
 
 
 class TenantAdmin(Placed, ModelAdmin):
@@ -75,6 +77,11 @@ class TenantAdmin(Placed, ModelAdmin):
                 super().get_results(request)
                 self.result_list = list(self.result_list)
                 add_to_rows(self.result_list)
+
+            @property
+            def is_narrowed(self):
+                """Whether a search or a filter may have left rows out."""
+                return bool(self.query or self.get_filters_params())
 
         return Rows
 

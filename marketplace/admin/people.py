@@ -95,6 +95,7 @@ class InvitationForm(forms.ModelForm):
 class MembershipAdmin(TenantAdmin):
     """The operators of the chosen marketplace. Its owners take people in and let them go."""
 
+    comes_from = _("Add the people who work for this marketplace, each with a role.")
     section = "system"
     place = 5
     list_display = ["address", "role"]

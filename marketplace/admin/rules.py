@@ -23,6 +23,7 @@ class VersionedRuleAdmin(ProcessAdmin):
     """
 
     section = "rules"
+    comes_from = _("Start with a draft; it comes into force once a second person has agreed.")
     list_display = ["number", "valid_from", state_column(), "published_at", "note"]
     readonly_fields = ["number", "state", "published_at", "published_by"]
     ordering = ["-valid_from", "-number"]

@@ -33,6 +33,7 @@ class ColleagueFilter(SimpleListFilter):
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what, when and why."""
 
+    comes_from = _("Every decision and every change of state is recorded here.")
     place = 20
     list_display = ["at", "actor", "action", "about", "reason"]
     list_filter = [("at", RangeDateTimeFilter), ColleagueFilter]
@@ -61,6 +62,7 @@ def _pages_by_label() -> dict:
 
 @register(models.AuditSeal)
 class AuditSealAdmin(ReadOnlyAdmin):
+    comes_from = _("The trail is sealed a little after its entries are written.")
     section = HIDDEN
     list_display = ["number", "sealed_at", "entries", "hash"]
     ordering = ["-number"]

@@ -58,6 +58,7 @@ class SpanForm(forms.Form):
 
 @register(models.WebhookEndpoint)
 class WebhookEndpointAdmin(ProcessAdmin):
+    comes_from = _("Add an address to be told of orders, claims and statements as they happen.")
     form = EndpointForm
     list_display = ["url", "seller", state_column(), "failures", "paused_until", "created_at"]
     list_filter = ["state"]
@@ -183,6 +184,7 @@ def progress_chip(delivery):
 
 @register(models.WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    comes_from = _("Deliveries appear once an address is there and something happens.")
     list_display = [
         "told",
         "endpoint",
@@ -239,6 +241,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 class ChangeAdmin(ReadOnlyAdmin):
     """The change feed, newest first."""
 
+    comes_from = _("Whatever happens to listings, orders, claims and statements is told here.")
     list_display = ["told", "object_id", "seller", "at", "public_id"]
     list_select_related = ["seller"]
     ordering = ["-id"]

@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from marketplace import audit, jobs, outbox, tenancy, versions
-from marketplace.admin import TenantAdmin, money_column, state_column
+from marketplace.admin import HIDDEN, TenantAdmin, money_column, state_column
 from marketplace.middleware import SESSION_KEY
 from marketplace.models import (
     AuditEntry,
@@ -199,6 +199,29 @@ class TestWithAMarketplace:
             JobRun.objects.bulk_create(JobRun(kind="many", key=str(n)) for n in range(200))
         with django_assert_num_queries(12):
             at_work.get(JOBS)
+
+
+class TestEmptyLists:
+    @pytest.fixture
+    def korean(self, at_work):
+        at_work.defaults["HTTP_ACCEPT_LANGUAGE"] = "ko"
+        return at_work
+
+    def test_say_what_fills_them(self, korean):
+        page = korean.get("/admin/orders/order/").content.decode()
+        assert "아직 아무것도 없습니다." in page
+        assert "주문은 API로 들어오거나" in page
+        assert "전체 보기" not in page
+
+    def test_offer_the_way_back_from_a_search(self, korean):
+        page = korean.get("/admin/orders/order/?q=nobody").content.decode()
+        assert "찾은 항목이 없습니다." in page
+        assert "전체 보기" in page
+        assert "주문은 API로 들어오거나" not in page
+
+    @pytest.mark.parametrize("page", TENANT_ADMINS, ids=lambda page: page.opts.label)
+    def test_are_never_without_a_word(self, page):
+        assert page.comes_from or page.section == HIDDEN
 
 
 class TestMembership:
