@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from listings import finding_words, kind_words, models, policy, reviewing
+from marketplace import forms as refusals
 from marketplace.admin import (
     ProcessAdmin,
     ReadOnlyAdmin,
@@ -67,11 +68,11 @@ class ListingAdmin(StoryAdmin):
         ),
         "restore": Decision(
             name=_("Restore"),
-            explanation=_("The listing is on sale again."),
+            explanation=_("It is on sale again, or paused where its seller had paused it."),
             process=reviewing.restore,
             form=RemarkForm,
             offered=lambda listing: listing.state == ListingState.SUSPENDED_BY_PLATFORM,
-            done=_("The listing is on sale again."),
+            done=_("The stop is lifted."),
         ),
     }
 
@@ -88,7 +89,11 @@ class ListingAdmin(StoryAdmin):
 
     def tell(self, request, row):
         revisions = row.revisions.annotate(found=Count("findings")).order_by("-number")
-        return {"revisions": list(revisions[:SHOWN]), "live": row.live_revision}
+        return {
+            "revisions": list(revisions[:SHOWN]),
+            "live": row.live_revision,
+            "kind": kind_words.name(row.kind),
+        }
 
 
 class ReviewFilter(SimpleListFilter):
@@ -244,7 +249,8 @@ class PolicyPackAdmin(VersionedRuleAdmin):
         }
         if "refusal" not in context and form.is_valid():
             context |= _tried(pack, form.cleaned_data)
-        return TemplateResponse(request, "listings/admin/pack.html", context)
+        answered = refusals.status(form)
+        return TemplateResponse(request, "listings/admin/pack.html", context, status=answered)
 
 
 def _rules(pack: models.PolicyPack) -> dict:

@@ -59,7 +59,7 @@ class Listing(TenantModel):
         State.UNPUBLISHED: {State.ON_SALE, State.CLOSED},
         State.ON_SALE: {State.PAUSED_BY_SELLER, State.SUSPENDED_BY_PLATFORM, State.CLOSED},
         State.PAUSED_BY_SELLER: {State.ON_SALE, State.SUSPENDED_BY_PLATFORM, State.CLOSED},
-        State.SUSPENDED_BY_PLATFORM: {State.ON_SALE, State.CLOSED},
+        State.SUSPENDED_BY_PLATFORM: {State.ON_SALE, State.PAUSED_BY_SELLER, State.CLOSED},
         State.CLOSED: set(),
     }
 
@@ -77,6 +77,13 @@ class Listing(TenantModel):
         related_name="+",
         editable=False,
         verbose_name=_("live revision"),
+    )
+    paused_at = models.DateTimeField(
+        _("paused at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Since when its seller keeps it from sale, under a stop by the platform too."),
     )
     taken_down_for = models.CharField(
         _("taken down for"),
@@ -102,6 +109,14 @@ class Listing(TenantModel):
             models.CheckConstraint(
                 name="listing_on_sale_has_a_live_revision",
                 condition=~models.Q(state="on_sale") | models.Q(live_revision__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="listing_paused_says_since_when",
+                condition=(
+                    models.Q(state="on_sale", paused_at__isnull=True)
+                    | models.Q(state="paused_by_seller", paused_at__isnull=False)
+                    | ~models.Q(state__in=["on_sale", "paused_by_seller"])
+                ),
             ),
         ]
         indexes = [models.Index(fields=["marketplace", "seller", "-id"], name="listing_by_seller")]

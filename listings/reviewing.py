@@ -51,7 +51,7 @@ class AlreadySubmitted(Refused):
 class ShopNotOpen(Refused):
     code = "shop_not_open"
     message = gettext_noop(
-        "Nothing can be put on sale while the shop is not active. The draft is kept."
+        "Nothing can be put on sale while the shop is not active. The listing stays as it is."
     )
 
 
@@ -116,7 +116,10 @@ def revise(listing: Listing, *, by, at: datetime, **words) -> Revision:
 
 @transaction.atomic
 def edit(revision: Revision, *, by, at: datetime, **words) -> Revision:
-    """Change the words of a draft; one that was blocked or handed in becomes a draft again."""
+    """Change the words of a draft; one that was blocked or handed in becomes a draft again.
+
+    Raises NotADraft and ListingClosed.
+    """
     revision = _undecided(revision)
     Revision.objects.filter(pk=revision.pk).update(**_only_words(words))
     if revision.state != Revision.State.DRAFT:
@@ -142,6 +145,7 @@ def check(revision: Revision, *, by, at: datetime) -> list[Finding]:
     """Write down what the policy in force objects to, in place of earlier findings.
 
     With a blocking finding a revision becomes blocked; a blocked one without becomes a draft.
+    Raises NotADraft and ListingClosed.
     """
     revision = _undecided(revision)
     pack_row = PolicyPack.objects.all().on(_today(at))
@@ -179,8 +183,6 @@ def submit(revision: Revision, *, by, at: datetime) -> Revision:
         revision = _undecided(revision)
         if revision.state == Revision.State.SUBMITTED:
             raise AlreadySubmitted(number=revision.number)
-        if revision.listing.state == Listing.State.CLOSED:
-            raise ListingClosed()
         changes = {"submitted_at": at, "sent_back_for": ""}
         states.move(revision, Revision.State.SUBMITTED, by=by, at=at, changes=changes)
         _announce("submitted", revision.listing, at)
@@ -226,8 +228,6 @@ def publish(revision: Revision, *, by, at: datetime) -> Revision:
     with transaction.atomic():
         revision = _undecided(revision)
         listing = revision.listing
-        if listing.state == Listing.State.CLOSED:
-            raise ListingClosed()
         states.move(revision, Revision.State.APPROVED, by=by, at=at)
         if listing.state == Listing.State.UNPUBLISHED:
             live = {"live_revision": revision}
@@ -257,12 +257,17 @@ def take_down(listing: Listing, *, by, at: datetime, reason: str) -> Listing:
 
 @transaction.atomic
 def restore(listing: Listing, *, by, at: datetime, reason: str = "") -> Listing:
-    """Put a listing that was taken down back on sale. Raises NotTakenDown."""
+    """Lift the platform's stop: on sale again, or paused where its seller keeps it from sale.
+
+    Raises NotTakenDown.
+    """
     listing = Listing.objects.select_for_update(no_key=True).get(pk=listing.pk)
     if listing.state != Listing.State.SUSPENDED_BY_PLATFORM:
         raise NotTakenDown()
+    is_paused = listing.paused_at is not None
+    to = Listing.State.PAUSED_BY_SELLER if is_paused else Listing.State.ON_SALE
     changes = {"taken_down_for": ""}
-    states.move(listing, Listing.State.ON_SALE, by=by, at=at, reason=reason, changes=changes)
+    states.move(listing, to, by=by, at=at, reason=reason, changes=changes)
     _announce("restored", listing, at)
     return listing
 
@@ -323,6 +328,8 @@ def _undecided(revision: Revision) -> Revision:
     revision.listing = listing
     if revision.state == Revision.State.APPROVED:
         raise NotADraft(number=revision.number)
+    if listing.state == Listing.State.CLOSED:
+        raise ListingClosed()
     return revision
 
 

@@ -17,7 +17,10 @@ ALL: Final = "all"
 TO_MEND: Final = "to_mend"
 IN_REVIEW: Final = "in_review"
 ON_SALE: Final = "on_sale"
-TABS: Final = (ALL, TO_MEND, IN_REVIEW, ON_SALE)
+STOPPED: Final = "stopped"
+TABS: Final = (ALL, TO_MEND, IN_REVIEW, ON_SALE, STOPPED)
+AT_ONCE: Final = 200  # listings that one press may pause, resume or close
+_STOPPED = (Listing.State.PAUSED_BY_SELLER, Listing.State.SUSPENDED_BY_PLATFORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Row:
 
     @property
     def draft(self) -> Revision | None:
-        return None if self.newest.state == Revision.State.APPROVED else self.newest
+        return _draft(self.listing, self.newest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Page:
 
     @property
     def draft(self) -> Revision | None:
-        return None if self.newest.state == Revision.State.APPROVED else self.newest
+        return _draft(self.listing, self.newest)
 
     @property
     def blocks(self) -> bool:
@@ -68,6 +71,8 @@ def listings(seller: Seller, tab: str, parameters) -> paging.Page:
         rows = rows.filter(pk__in=waiting.values("listing_id"))
     elif tab == ON_SALE:
         rows = rows.filter(state=Listing.State.ON_SALE)
+    elif tab == STOPPED:
+        rows = rows.filter(state__in=_STOPPED)
     page = paging.page(parameters, rows.select_related("live_revision"))
     newest = _newest(page.rows)
     found = Counter(
@@ -101,6 +106,12 @@ def listing(seller: Seller, public_id: str) -> Page | None:
         description=_segments(newest, "description", findings),
         findings=finding_words.tell(findings, rules),
     )
+
+
+def _draft(listing: Listing, newest: Revision) -> Revision | None:
+    """What is still worked on; of a closed listing nothing is."""
+    is_over = listing.state == Listing.State.CLOSED or newest.state == Revision.State.APPROVED
+    return None if is_over else newest
 
 
 def _segments(revision: Revision, field: str, findings: Sequence[Finding]) -> list[Segment]:

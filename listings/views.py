@@ -4,12 +4,12 @@ from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from listings import category_picker, reviewing, shop_listings
+from listings import category_picker, reviewing, selling, shop_listings
 from listings.forms import ListingForm, NewListingForm
-from listings.models import Revision
+from listings.models import Listing, Revision
 from marketplace import forms as refusals
 from marketplace.refusals import Refused
 from sellers.access import seller_page
@@ -99,6 +99,28 @@ def hand_in(request, marketplace, public_id):
 
 
 @seller_page
+@require_POST
+def sale(request, marketplace):
+    """Pause, resume or close: some ticked ones of the list after a look back, or a page's one."""
+    deed = request.POST.get("deed")
+    if deed not in selling.DEEDS:
+        raise Http404
+    keys = request.POST.getlist("listing")[: shop_listings.AT_ONCE]
+    chosen = Listing.objects.filter(seller=request.seller, public_id__in=keys)
+    chosen = chosen.select_related("live_revision").order_by("pk")
+    if not chosen:
+        messages.warning(request, gettext("No listing was chosen. Tick one first."))
+        return redirect("shop_listings", marketplace)
+    if "sure" not in request.POST:
+        return render(request, "listings/sale.html", {"deed": deed, "chosen": chosen})
+    told = selling.each(chosen, deed, by=request.user, at=timezone.now())
+    _tell(request, deed, told)
+    if "detail" in request.POST:
+        return redirect("shop_listing", marketplace, chosen[0].public_id)
+    return redirect("shop_listings", marketplace)
+
+
+@seller_page
 @require_GET
 def categories(request, marketplace):
     """Those that fit what was typed, as a part of the form."""
@@ -119,10 +141,25 @@ def _draft(request, public_id: str) -> shop_listings.Page:
     return found
 
 
+def _tell(request, deed: str, told: selling.Told) -> None:
+    count = len(told.done)
+    done = {
+        "pause": ngettext("%(count)s listing is paused.", "%(count)s listings are paused.", count),
+        "resume": ngettext(
+            "%(count)s listing is on sale again.", "%(count)s listings are on sale again.", count
+        ),
+        "close": ngettext("%(count)s listing is closed.", "%(count)s listings are closed.", count),
+    }
+    if count:
+        messages.success(request, done[deed] % {"count": count})
+    for listing, refused in told.refused:
+        messages.error(request, f"{listing.code}: {refused.text(gettext)}")
+
+
 def _form_page(request, form, found=None):
     given = request.POST if request.method == "POST" else {"category": form["category"].value()}
     context = {"form": form, "found": found, **_categories(given)}
-    status = 422 if form.is_bound and form.errors else 200
+    status = refusals.status(form)
     if request.method == "POST" and not _is_saved(request):
         form.errors.clear()  # a category was searched for; nothing was handed in yet
         status = 200

@@ -35,6 +35,9 @@ OBJECTS = {
     ("delete", "/api/v1/jobs/{public_id}/"): ("job", None),
     ("get", "/api/v1/listings/{public_id}/"): ("listing", None),
     ("patch", "/api/v1/listings/{public_id}/"): ("listing", {"title": "홍차"}),
+    ("post", "/api/v1/listings/{public_id}/close/"): ("listing", {}),
+    ("post", "/api/v1/listings/{public_id}/pause/"): ("listing", {}),
+    ("post", "/api/v1/listings/{public_id}/resume/"): ("listing", {}),
     ("post", "/api/v1/listings/{public_id}/submission/"): ("listing", {}),
     ("get", "/api/v1/orders/{public_id}/"): ("order", None),
     ("post", "/api/v1/orders/{public_id}/acknowledgement/"): ("order", {}),
@@ -258,6 +261,39 @@ def test_sellers_send_no_orders_of_each_other(markets):
             refused = call(ours.sellers["other"], operation, "", body("only-here"))
             assert refused.json()["code"] == "not_for_sellers", operation
     assert rows_of(ours) == before
+
+
+def test_no_number_takes_a_fraction(markets):
+    ours, _ = markets
+    bodies = {operation: body for operation, (_, body) in OBJECTS.items() if body}
+    bodies |= {operation: body(ours.names) for operation, body in CREATING.items()}
+    bodies |= {operation: body("new") for operation, body in NAMING.items()}
+    before, numbers = rows_of(ours), 0
+    for operation, body in sorted(bodies.items(), key=lambda row: row[0]):
+        for at, spoiled in _fractions(body):
+            numbers += 1
+            answer = _send(ours, operation, spoiled)
+            errors = answer.json().get("errors") or answer.json()["data"][0]["errors"]
+            at = re.sub(r"^/(orders|events)/0", "", at) if operation[1].endswith("batch/") else at
+            found = {(error["pointer"], error["code"]) for error in errors}
+            assert found == {(at, "fraction")}, (operation, answer.content)
+    assert numbers > 15
+    kept = rows_of(ours)
+    kept["marketplace.IdempotencyKey"] = before["marketplace.IdempotencyKey"]  # of the batches
+    assert kept == before
+
+
+def _fractions(body, at=""):
+    """The body with one of its numbers written with a fraction, once for each."""
+    if isinstance(body, dict):
+        for name, below in body.items():
+            for place, spoiled in _fractions(below, f"{at}/{name}"):
+                yield place, {**body, name: spoiled}
+    elif isinstance(body, list) and body:
+        for place, spoiled in _fractions(body[0], f"{at}/0"):
+            yield place, [spoiled, *body[1:]]
+    elif type(body) is int:
+        yield at, float(body)
 
 
 def test_no_document_takes_a_field_that_is_not_its_own(markets, described):

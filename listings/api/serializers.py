@@ -44,6 +44,7 @@ class ListingDocument(Document):
     code = serializers.CharField(read_only=True)
     kind = serializers.CharField(read_only=True)
     state = serializers.ChoiceField(Listing.State.choices, read_only=True)
+    paused_at = Moment(read_only=True, allow_null=True)
     taken_down_for = serializers.CharField(read_only=True)
     live = RevisionDocument(source="live_revision", allow_null=True, read_only=True)
     newest = serializers.SerializerMethodField()

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from listings import reviewing
+from listings import reviewing, selling
 from listings.api import serializers
 from listings.models import Category, Listing, Revision
 from marketplace.api import etags, problems
@@ -90,6 +90,27 @@ class ListingViewSet(ReadMixin, Resource):
             return self._blocked(request, refused)
         return Response(self.get_serializer(self.get_object()).data, 202)
 
+    @extend_schema(request=None, responses={200: serializers.ListingDocument})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def pause(self, request, public_id):
+        """Take the listing from sale until it is resumed."""
+        return self._sale(request, selling.pause)
+
+    @extend_schema(request=None, responses={200: serializers.ListingDocument})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def resume(self, request, public_id):
+        """Put on sale again what was paused. What the marketplace took down stays down."""
+        return self._sale(request, selling.resume)
+
+    @extend_schema(request=None, responses={200: serializers.ListingDocument})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def close(self, request, public_id):
+        """End the listing for good. A draft of it is put aside."""
+        return self._sale(request, selling.close)
+
     @extend_schema(request=serializers.TextsDocument, responses={200: serializers.FindingsDocument})
     @action(detail=False, methods=["post"])
     def check(self, request):
@@ -98,6 +119,10 @@ class ListingViewSet(ReadMixin, Resource):
         category = _category(words)
         found = reviewing.look_over(words, category, at=timezone.now())
         return Response(serializers.FindingsDocument({"findings": found}).data)
+
+    def _sale(self, request, deed) -> Response:
+        deed(self.get_object(), by=None, at=timezone.now())
+        return etags.respond(request, self.get_serializer(self.get_object()).data)
 
     def _blocked(self, request, refused: Refused) -> Response:
         """Answered, not raised: what was found is kept, and stands in the listing."""

@@ -84,7 +84,7 @@ class TestRevision:
         assert stored(revision.listing, market).state == "on_sale"
 
     def test_is_sent_back_with_a_reason(self, owner, revision, market):
-        assert owner.post(decide(revision, "send-back"), {"reason": " "}).status_code == 200
+        assert owner.post(decide(revision, "send-back"), {"reason": " "}).status_code == 422
         assert stored(revision, market).state == "submitted"
         owner.post(decide(revision, "send-back"), {"reason": "사진이 없습니다."})
         after = stored(revision, market)

@@ -2,10 +2,12 @@
 
 import pytest
 
+from listings import reviewing
 from listings.models import Finding, Listing, Revision
 from listings.tests import make
 from marketplace import tenancy
 from marketplace.tests.make import ApiClient, api_key
+from sellers.models import Seller
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +67,7 @@ class TestCreate:
             "code": "T-1",
             "kind": "goods",
             "state": "unpublished",
+            "paused_at": None,
             "taken_down_for": "",
             "live": None,
             "newest": {
@@ -194,6 +197,44 @@ class TestSubmission:
         etag = cast.of_hanok.read(path)["ETag"]
         cast.of_hanok.call("patch", path, {"title": "금연 패치"}, if_match=etag)
         assert cast.of_hanok.send(f"{path}submission/", {}, key="again").status_code == 202
+
+
+class TestSale:
+    @pytest.fixture
+    def on_sale(self, cast, drafted):
+        """The address of a listing that is on sale."""
+        with tenancy.use(cast.market.pk):
+            reviewing.publish(Revision.objects.get(), by=None, at=make.AT)
+        return f"listings/{drafted.json()['id']}/"
+
+    def test_is_paused_resumed_and_closed(self, cast, on_sale):
+        paused = cast.of_hanok.send(f"{on_sale}pause/", {})
+        assert (paused.status_code, paused.json()["state"]) == (200, "paused_by_seller")
+        assert paused.json()["paused_at"] is not None
+        assert cast.of_hanok.read(on_sale)["ETag"] == paused["ETag"]
+        again = cast.of_hanok.send(f"{on_sale}pause/", {}, key="again")
+        refused(again, 409, "listing_not_on_sale")
+        with tenancy.use(cast.market.pk):
+            Seller.objects.update(state=Seller.State.ACTIVE)
+        resumed = cast.of_hanok.send(f"{on_sale}resume/", {})
+        assert (resumed.json()["state"], resumed.json()["paused_at"]) == ("on_sale", None)
+        assert cast.shop.send(f"{on_sale}close/", {}).json()["state"] == "closed"
+        refused(cast.of_hanok.send(f"{on_sale}resume/", {}, key="back"), 409, "listing_closed")
+
+    def test_stays_stopped_where_the_platform_stopped_it(self, cast, on_sale):
+        with tenancy.use(cast.market.pk):
+            reviewing.take_down(Listing.objects.get(), reason="위조", by=None, at=make.AT)
+        for deed in ("pause", "resume"):
+            refused(cast.of_hanok.send(f"{on_sale}{deed}/", {}), 409, "listing_taken_down")
+        assert cast.of_hanok.read(on_sale).json()["state"] == "suspended_by_platform"
+
+    def test_is_of_its_seller_and_marketplace_alone(self, cast, on_sale):
+        stranger = Cast("other")
+        before = cast.of_hanok.read(on_sale).json()
+        for client in (cast.of_tteok, stranger.shop, stranger.of_hanok):
+            for deed in ("pause", "resume", "close"):
+                assert client.send(f"{on_sale}{deed}/", {}).status_code == 404
+        assert cast.of_hanok.read(on_sale).json() == before
 
 
 class TestCheck:

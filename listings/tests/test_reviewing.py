@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from listings import reviewing
+from listings import reviewing, selling
 from listings.models import Finding, Listing, PolicyPack, Revision
 from listings.tests import make
 from marketplace import documents, reasons, states, tenancy, versions
@@ -213,7 +213,7 @@ class TestTakeDown:
     def test_takes_a_listing_from_view_and_says_why(self, own, paused):
         listing = reviewing.publish(make.draft(), **BY_AT).listing
         if paused:
-            states.move(Listing.objects.get(), Listing.State.PAUSED_BY_SELLER, **BY_AT)
+            selling.pause(listing, **BY_AT)
         reviewing.take_down(listing, reason="위조 신고", **BY_AT)
         listing.refresh_from_db()
         assert (listing.state, listing.taken_down_for) == ("suspended_by_platform", "위조 신고")

@@ -80,7 +80,13 @@ class TestOthers:
         listed = client.get("/s/own/listings/")
         assert listed.status_code == (404 if who == "stranger" else 200)
         assert key not in text(listed)
+        for deed in ("pause", "resume", "close"):
+            told = {"listing": key, "deed": deed, "sure": "1"}
+            answer = client.post("/s/own/listings/sale/", told)
+            # A shop of one's own is told what it is told without any tick.
+            assert answer.status_code == (404 if who == "stranger" else 302)
         assert (stored(market).state, stored(market).title) == ("draft", "무선 이어폰")
+        assert stored(market).listing.state == "unpublished"
 
     @pytest.mark.parametrize("rest", ["listings/", "listings/new/", "listings/categories/"])
     def test_a_stranger_has_no_page_here(self, client, market, rest):
@@ -248,6 +254,65 @@ class TestHandIn:
         key = drafted(market)
         owner.post(f"/s/own/listings/{key}/hand-in/")
         assert owner.post(f"/s/own/listings/{key}/hand-in/").status_code == 404
+
+
+class TestSale:
+    @pytest.fixture
+    def key(self, market):
+        """A listing that is on sale."""
+        key = drafted(market)
+        with tenancy.use(market.pk):
+            reviewing.publish(Revision.objects.get(), **BY_AT)
+        return key
+
+    def press(self, owner, deed, *keys, **more):
+        told = {"deed": deed, "listing": keys, **more}
+        return owner.post("/s/own/listings/sale/", told, follow=True)
+
+    def test_is_paused_and_resumed_on_the_page(self, owner, market, key):
+        assert "Pause the sale" in text(owner.get(f"/s/own/listings/{key}/"))
+        page = text(self.press(owner, "pause", key, sure="1", detail="1"))
+        assert "1 listing is paused." in page
+        assert "Resume the sale" in page
+        assert stored(market).listing.state == "paused_by_seller"
+        assert key in text(owner.get("/s/own/listings/?tab=stopped"))
+        page = text(self.press(owner, "resume", key, sure="1", detail="1"))
+        assert "1 listing is on sale again." in page
+        assert stored(market).listing.state == "on_sale"
+
+    def test_is_closed_for_good(self, owner, market, key):
+        page = text(self.press(owner, "close", key, sure="1", detail="1"))
+        assert "Closed for good." in page
+        assert "/edit/" not in page
+        assert "Close for good" not in page
+        assert stored(market).listing.state == "closed"
+
+    def test_several_are_looked_over_first(self, owner, market, key):
+        with tenancy.use(market.pk):
+            waiting = make.draft("의자", owner=market.apple, code="B-2").listing.public_id
+        page = text(self.press(owner, "close", key, waiting))
+        assert "Close 2 listings for good" in page
+        assert "무선 이어폰" in page
+        with tenancy.use(market.pk):
+            assert not Listing.objects.filter(state="closed").exists()
+        page = text(self.press(owner, "pause", key, waiting, sure="1"))
+        assert "1 listing is paused." in page
+        assert "B-2: Only a listing that is on sale can be paused." in page
+        page = text(self.press(owner, "close", key, waiting, sure="1"))
+        assert "2 listings are closed." in page
+
+    def test_of_what_the_marketplace_took_down_stays_so(self, owner, market, key):
+        with tenancy.use(market.pk):
+            reviewing.take_down(Listing.objects.get(), reason="위조", **BY_AT)
+        assert "Resume the sale" not in text(owner.get(f"/s/own/listings/{key}/"))
+        page = text(self.press(owner, "resume", key, sure="1", detail="1"))
+        assert "only it lifts that." in page
+        assert stored(market).listing.state == "suspended_by_platform"
+
+    def test_needs_a_tick_and_a_known_deed(self, owner, market, key):
+        assert "No listing was chosen." in text(self.press(owner, "pause"))
+        assert self.press(owner, "delete", key, sure="1").status_code == 404
+        assert stored(market).listing.state == "on_sale"
 
 
 class TestListings:
