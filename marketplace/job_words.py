@@ -1,4 +1,4 @@
-"""What jobs and their counts are called; what has no name here is shown by its code."""
+"""What jobs, their counts and the heads of their reports are called; others go by their code."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -34,6 +34,32 @@ COUNTS = {
     "statements": _("statements"),
     "statements_differ_from_lines": _("statements that differ from their lines"),
     "waiting_outcomes": _("outcomes left unsettled"),
+    "rows": _("Rows read"),
+    "orders_accepted": _("Orders accepted"),
+    "orders_repeated": _("Orders that were there already"),
+    "orders_refused": _("Orders refused"),
+    "events_accepted": _("Events accepted"),
+    "events_repeated": _("Events that were there already"),
+    "events_refused": _("Events refused"),
+    "cancels_accepted": _("Cancellations accepted"),
+    "cancels_repeated": _("Cancellations that were there already"),
+    "cancels_refused": _("Cancellations refused"),
+    "cancels_unmatched": _("Cancellations without a sale"),
+    "sellers": _("Sellers in the files"),
+    "categories": _("Categories in the files"),
+    "listings": _("Listings in the files"),
+}
+HEADS = {  # under which reported rows stand; an import's profile may name others
+    "failed": _("Not done"),
+    "rejected": _("Rejected"),
+    "repaired": _("Repaired"),
+    "tender_differs": _("Payment differs"),
+    "tender_off_by_one": _("Payment off by one"),
+    "no_items": _("Order without lines"),
+    "time_missing": _("Time missing"),
+    "cancel_unmatched": _("Cancellation without a sale"),
+    "listed": _("Accepted with a remark"),
+    "note": _("Note"),
 }
 
 
@@ -43,3 +69,7 @@ def kind(code: str):
 
 def count(code: str):
     return COUNTS.get(code, code)
+
+
+def head(code: str):
+    return HEADS.get(code, code)

@@ -12,11 +12,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from marketplace import sheets
+from marketplace import forms as refusals
+from marketplace import job_words, sheets
 from marketplace.admin import TenantAdmin, display
 from marketplace.models import JobRun, Marketplace
 from marketplace.refusals import Refused
-from orders import import_uploads, import_words, profiles
+from orders import import_uploads, profiles
 
 SHOWN = 50
 _NEWEST = 20
@@ -98,18 +99,18 @@ class ImportProfileAdmin(TenantAdmin):
         job = self._job(request, pk)
         told = Paginator(import_uploads.told(job), SHOWN).get_page(request.GET.get("page"))
         for row in told:
-            row.head_name = import_words.head(row.head)
+            row.head_name = job_words.head(row.head)
         context = {
             "title": gettext("Import"),
             "job": job,
             "is_running": job.state in (JobRun.State.QUEUED, JobRun.State.RUNNING),
             "profile": dict(import_uploads.profiles()).get(job.counts["profile"]),
             "counts": [
-                (import_words.count(code), number)
+                (job_words.count(code), number)
                 for code, number in sorted(job.counts.get("result", {}).items())
             ],
             "heads": [
-                (import_words.head(code), number)
+                (job_words.head(code), number)
                 for code, number in sorted(job.counts.get("heads", {}).items())
             ],
             "told": told,
@@ -154,4 +155,5 @@ class ImportProfileAdmin(TenantAdmin):
 
     def _page(self, request, template, context):
         frame = {**self.admin_site.each_context(request), "opts": self.opts}
-        return TemplateResponse(request, template, frame | context)
+        answered = refusals.status(context.get("form"))
+        return TemplateResponse(request, template, frame | context, status=answered)

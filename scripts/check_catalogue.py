@@ -1,11 +1,13 @@
 """Is every text that people see translated into Korean?
 
 Extracts the texts into a copy of the project and compares: texts without a translation, fuzzy
-guesses, and translations of texts that are gone are each reported. With --write, the catalogue in
-the project is brought up to date instead, ready for a translator. Needs the GNU gettext tools.
+guesses, particles of two forms (은(는)), and translations of texts that are gone are each reported.
+With --write, the catalogue in the project is brought up to date instead, ready for a translator.
+Needs the GNU gettext tools.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from compile_messages import Entry, parse
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = Path("locale/ko/LC_MESSAGES/django.po")
+TWO_FORMS = re.compile(r"은\(는\)|이\(가\)|을\(를\)|와\(과\)|\(으\)로|\(이\)")
 LEFT_OUT = shutil.ignore_patterns("tests", "var", "docs", "node_modules", "__pycache__", ".*")
 
 
@@ -35,6 +38,11 @@ def main() -> None:
     ]
     wanted = {entry.key for entry in fresh if not entry.obsolete}
     complaints += [f"no longer used: {text!r}" for context, text in known - wanted]
+    complaints += [
+        f"says a particle in two forms: {entry.id!r}"
+        for entry in fresh
+        if any(map(TWO_FORMS.search, entry.strings.values()))
+    ]
     if complaints:
         print("\n".join(sorted(complaints)))
         sys.exit(

@@ -7,18 +7,21 @@ from django.contrib import messages
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from marketplace import forms as refusals
 from marketplace.admin import (
     DraftPartAdmin,
     Problem,
     ProcessAdmin,
     RelatedDropdownFilter,
+    SimpleListFilter,
     VersionedRuleAdmin,
     action,
     display,
+    named,
     register,
 )
 from marketplace.refusals import Refused
@@ -49,9 +52,13 @@ class FeeScheduleAdmin(ProcessAdmin):
     comes_from = _("Fee schedules come with the preset; more are added here.")
     place = 30
     section = "rules"
-    list_display = ["code", "name"]
+    list_display = ["named"]
     ordering = ["code"]
     readonly_fields = ["code"]
+
+    @display(description=_("name"), ordering="name")
+    def named(self, schedule):
+        return named(schedule.name, schedule.code)
 
 
 @register(models.FeeScheduleVersion)
@@ -70,7 +77,23 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         findings = rate_cards.read_schedule(version).check()[:SHOWN_PROBLEMS]
         ids = {key for found in findings for key in found.rule_ids}
         ranks = dict(models.FeeRule.objects.filter(pk__in=ids).values_list("pk", "rank"))
-        return [Problem(rule_words.finding(found, ranks), found.forbids) for found in findings]
+        names = ledger.component_names()
+        return [
+            Problem(rule_words.finding(found, ranks, names), found.forbids) for found in findings
+        ]
+
+    def get_fields(self, request, obj=None):
+        """A published version says its components by their names; a draft's are edited as codes."""
+        fields = super().get_fields(request, obj)
+        if self.has_change_permission(request, obj):
+            return fields
+        return ["named_components" if name == "components" else name for name in fields]
+
+    @display(description=_("components"))
+    def named_components(self, version):
+        names = ledger.component_names()
+        shown = ((named(names.get(code, code), code),) for code in version.components)
+        return format_html_join("", "<div>{}</div>", shown)
 
     @action(description=_("Rules of this version"), url_path="rules", permissions=["view"])
     def rules(self, request, object_id):
@@ -153,9 +176,9 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
                 imported = _imported(request, form.cleaned_data)
             except schedule_files.FileRefused as refused:
                 problems = refused.problems
-                messages.warning(request, refused.text(gettext))
+                form.add_error("file", refused.text(gettext))
             except Refused as refused:
-                messages.warning(request, refused.text(gettext))
+                refusals.show(form, refused)
             else:
                 told = {"rules": imported.rules, "categories": imported.categories}
                 messages.success(
@@ -177,6 +200,17 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         )
 
 
+class ComponentFilter(SimpleListFilter):
+    title = _("component")
+    parameter_name = "component"
+
+    def lookups(self, request, model_admin):
+        return sorted(ledger.component_names().items(), key=lambda row: row[1])
+
+    def queryset(self, request, queryset):
+        return queryset.filter(component=self.value()) if self.value() else queryset
+
+
 @register(models.FeeRule)
 class FeeRuleAdmin(DraftPartAdmin):
     """Rules of all versions and contracts; reached from one, whose rules alone are then listed."""
@@ -187,7 +221,7 @@ class FeeRuleAdmin(DraftPartAdmin):
     section = "rules"
     part_of = ("version", "contract")
     autocomplete_fields = ["category", "seller"]
-    list_filter = [("version", RelatedDropdownFilter), "component"]
+    list_filter = [("version", RelatedDropdownFilter), ComponentFilter]
     list_filter_submit = True
     list_display = ["rank", "named_component", "holds_for", "charges", "holds_on", "version"]
     list_display_links = ["rank", "named_component"]

@@ -15,6 +15,7 @@ from marketplace.admin import (
     action,
     display,
     money_column,
+    named,
     register,
 )
 from sellers.models import Seller
@@ -65,9 +66,13 @@ class AccountAdmin(ReadOnlyAdmin):
 
     comes_from = _("Accounts come with the preset.")
     place = 40
-    list_display = ["code", "name", "is_per_seller"]
+    list_display = ["named", "is_per_seller"]
     ordering = ["code"]
     actions_list = ["trial_balance"]
+
+    @display(description=_("account"), ordering="code")
+    def named(self, account):
+        return named(account.name, account.code)
 
     @action(description=_("Trial balance"), url_path="trial-balance", permissions=["view"])
     def trial_balance(self, request):
@@ -95,7 +100,7 @@ class AccountAdmin(ReadOnlyAdmin):
         return self.page(
             request,
             "settlements/admin_account.html",
-            title=gettext("Account card: %(account)s") % {"account": account},
+            title=gettext("Account card: %(account)s") % {"account": account.name},
             account=account,
             form=form,
             card=card,
@@ -116,7 +121,7 @@ class JournalAdmin(ReadOnlyAdmin):
 
     @display(description=_("kind"))
     def named_template(self, journal):
-        return TEMPLATES.get(journal.template, journal.template)
+        return _template(journal)
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         journal = self.found(request, object_id)
@@ -126,6 +131,7 @@ class JournalAdmin(ReadOnlyAdmin):
             "settlements/admin_journal.html",
             title=gettext("Journal %(reference)s") % {"reference": journal.reference},
             journal=journal,
+            named_template=_template(journal),
             legs=legs,
             debit=sum(leg.entry.debit for leg in legs),
             credit=sum(leg.entry.credit for leg in legs),
@@ -172,6 +178,10 @@ class LedgerEntryAdmin(BulkAdmin):
     @display(description=_("seller"))
     def of_seller(self, entry):
         return entry.leg.seller or "-"
+
+
+def _template(journal):
+    return TEMPLATES.get(journal.template, journal.template)
 
 
 def _link(model: str, key: int, text: str):

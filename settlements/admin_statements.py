@@ -310,7 +310,7 @@ class SettlementLineAdmin(BulkAdmin):
                 {
                     "name": names.get(component.code, component.code),
                     "part": component,
-                    "words": line_words.describe(component),
+                    "words": line_words.describe(component, names),
                 }
                 for component in components
             ],

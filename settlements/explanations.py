@@ -33,6 +33,7 @@ class Component:
 
     code: str
     schedule: str
+    schedule_name: str
     version: int
     valid_from: date
     contract: SellerContract | None
@@ -69,6 +70,7 @@ def explain(line: SettlementLine) -> tuple[Component, ...]:
         Component(
             code=after.component,
             schedule=version.schedule.code,
+            schedule_name=version.schedule.name,
             version=version.number,
             valid_from=version.valid_from,
             contract=contracts.get(pinned.rule.contract_id),

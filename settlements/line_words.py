@@ -3,6 +3,7 @@
 What is said is computed by settlements.explanations; only the wording is here.
 """
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from django.utils.translation import gettext as _
@@ -26,11 +27,14 @@ _VAT = {
 DECIMALS = 6
 
 
-def describe(component: Component) -> list[str]:
-    """Sentences that let a reader compute a component again by hand. Amounts in minor units."""
+def describe(component: Component, names: Mapping[str, str]) -> list[str]:
+    """Sentences that let a reader compute a component again by hand. Amounts in minor units.
+
+    `names` are the marketplace's words for components.
+    """
     about = {
-        "component": component.code,
-        "schedule": component.schedule,
+        "component": names.get(component.code, component.code),
+        "schedule": component.schedule_name,
         "version": component.version,
         "rank": component.rank,
     }

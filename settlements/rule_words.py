@@ -1,5 +1,7 @@
 """Fee rules and what is wrong with them, in words for operators."""
 
+from collections.abc import Mapping
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -40,10 +42,14 @@ FINDINGS: dict[str, Promise] = {
 _SELLER_TYPES = dict(Seller.Type.choices)
 
 
-def finding(found: Finding, ranks: dict[int, int]) -> str:
-    """What is wrong, and with which rules of the component, by their ranks."""
+def finding(found: Finding, ranks: Mapping[int, int], names: Mapping[str, str]) -> str:
+    """What is wrong, and with which rules of the component, by their ranks.
+
+    `names` are the marketplace's words for components.
+    """
     which = ", ".join(f"#{ranks[key]}" for key in found.rule_ids if key in ranks)
-    text = f"{found.component} {which}".strip() + f": {FINDINGS[found.code]}"
+    name = names.get(found.component, found.component)
+    text = f"{name} {which}".strip() + f": {FINDINGS[found.code]}"
     if found.start is not None:
         end = _amount(found.end) if found.end is not None else "∞"
         text += f" ({_amount(found.start)} – {end})"

@@ -27,7 +27,7 @@ from marketplace.admin import (  # noqa: F401 (register their pages)
     trail,
     webhooks,
 )
-from marketplace.admin.cells import COLOURS, amount, chip, money_column, state_column
+from marketplace.admin.cells import COLOURS, amount, chip, money_column, named, state_column
 from marketplace.admin.marketplaces import choose_marketplace
 from marketplace.admin.pages import (
     COUNTED,
@@ -71,6 +71,7 @@ __all__ = [
     "choose_marketplace",
     "display",
     "money_column",
+    "named",
     "register",
     "state_column",
     "usual_start",

@@ -62,6 +62,12 @@ def state_column(field: str = "state", *, colours=None, description=None):
     return column
 
 
+def named(text, code: str):
+    """What something is called, with its code small beside it; the code alone without a name."""
+    shown = format_html('<code class="code">{}</code>', code)
+    return format_html("{} {}", text, shown) if str(text) != code else shown
+
+
 def chip(text, colour: str = ""):
     """A word in a coloured frame. Colours: good, busy, care, bad; none for what is at rest."""
     return format_html('<span class="chip chip-{}">{}</span>', colour or "rest", text)

@@ -86,6 +86,8 @@ class JobRunAdmin(ReadOnlyAdmin):
     @display(description=_("details"))
     def parts(self, job):
         rows = list(job.rows.order_by("head", "row_number", "pk")[: SHOWN_PARTS + 1])
+        for row in rows:
+            row.head_name = job_words.head(row.head)
         rest = reverse("admin:marketplace_jobrow_changelist") + f"?job__id__exact={job.pk}"
         context = {
             "shards": job.shards.order_by("is_done", "-attempts", "number")[:SHOWN_PARTS],
@@ -119,9 +121,13 @@ class JobShardAdmin(ReadOnlyAdmin):
 @register(models.JobRow)
 class JobRowAdmin(ReadOnlyAdmin):
     section = HIDDEN
-    list_display = ["job", "head", "source", "row_number", "key", "code", "reason", "amount"]
+    list_display = ["job", "named_head", "source", "row_number", "key", "code", "reason", "amount"]
     list_select_related = ["job"]
     ordering = ["-id"]
+
+    @display(description=_("head"))
+    def named_head(self, row):
+        return job_words.head(row.head)
 
     def lookup_allowed(self, lookup, value, request):
         return lookup == "job__id__exact" or super().lookup_allowed(lookup, value, request)

@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
-from marketplace import models, tenancy
+from marketplace import audit_words, models, tenancy
+from marketplace.admin.cells import named
 from marketplace.admin.pages import ReadOnlyAdmin
 from marketplace.admin_site import HIDDEN
 
@@ -35,14 +36,18 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     comes_from = _("Every decision and every change of state is recorded here.")
     place = 20
-    list_display = ["at", "actor", "action", "about", "reason"]
+    list_display = ["at", "actor", "deed", "about", "reason"]
     list_filter = [("at", RangeDateTimeFilter), ColleagueFilter]
     list_filter_submit = True
     list_select_related = ["actor"]
     ordering = ["-at", "-id"]
     search_fields = ["action__exact", "object_key__exact"]
     search_help_text = _("An action such as claim.approved, or an object's number, in full.")
-    fields = readonly_fields = ["at", "actor", "action", "about", "reason", "data"]
+    fields = readonly_fields = ["at", "actor", "deed", "about", "reason", "data"]
+
+    @display(description=_("action"))
+    def deed(self, entry):
+        return named(audit_words.words(entry.action), entry.action)
 
     @display(description=_("object"))
     def about(self, entry):

@@ -11,7 +11,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from marketplace import changes, models
-from marketplace.admin.cells import chip, state_column
+from marketplace.admin.cells import chip, named, state_column
 from marketplace.admin.pages import ProcessAdmin, ReadOnlyAdmin, RowsInline, TenantAdmin
 from marketplace.refusals import Refused
 from marketplace.webhooks import deliveries, endpoints, targets, words
@@ -249,4 +249,4 @@ class ChangeAdmin(ReadOnlyAdmin):
 
     @display(description=_("event"))
     def told(self, change):
-        return words.event(change.type)
+        return named(words.event(change.type), change.type)

@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from marketplace import constraints
+from marketplace import constraints, job_words
 from marketplace.models.base import TenantKey, TenantModel, scoped
 
 MAX_ATTEMPTS = 5  # at a shard, or at a job that is done whole; then it waits for a person
@@ -84,7 +84,7 @@ class JobRun(TenantModel):
         ]
 
     def __str__(self):
-        return f"{self.kind} {self.key}"
+        return f"{job_words.kind(self.kind)} {self.key}"
 
 
 class JobShard(TenantModel):
@@ -140,4 +140,5 @@ class JobRow(TenantModel):
         ]
 
     def __str__(self):
-        return f"{self.head} {self.source}:{self.row_number}"
+        place = f" {self.source}:{self.row_number}" if self.source else ""
+        return f"{job_words.head(self.head)}{place}"

@@ -3,6 +3,8 @@
 from django import forms, template
 from django.templatetags.static import static
 from django.utils.html import format_html
+from django.utils.timesince import timesince
+from django.utils.translation import gettext
 
 register = template.Library()
 
@@ -18,6 +20,12 @@ def icon(name: str):
         static("vendor/tabler-icons/sprite.svg"),
         name,
     )
+
+
+@register.filter
+def age(moment) -> str:
+    """How long ago something was, in its two largest units: "5 hours 3 minutes"."""
+    return timesince(moment).replace(gettext(", "), " ")
 
 
 @register.filter

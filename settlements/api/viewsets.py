@@ -13,12 +13,12 @@ from rest_framework.response import Response
 
 from listings.models import Category
 from marketplace.api import etags
-from marketplace.api.views import ReadMixin, Resource
+from marketplace.api.views import ReadMixin, Resource, span
 from orders.intake import UnknownCategory
 from orders.models import OrderLine
 from sellers.api import holders
 from sellers.models import Seller
-from settlements import estimates, explanations, line_words, positions
+from settlements import estimates, explanations, ledger, line_words, positions
 from settlements.api import serializers
 from settlements.estimates import Item
 from settlements.models import SellerBalance, SettlementLine, Statement
@@ -31,8 +31,8 @@ class StatementViewSet(ReadMixin, Resource):
 
     resource = "settlements"
     seller_actions = None
-    parameters = ("state", "seller", "due_on")
-    lists_below = {"lines": ()}
+    parameters = ("state", "seller", "due_on", *span("due_on"))
+    lists_below = {"lines": span("basis_on")}
     serializer_class = serializers.StatementDocument
 
     def get_queryset(self):
@@ -45,7 +45,7 @@ class StatementViewSet(ReadMixin, Resource):
             found = found.filter(seller__public_id=seller)
         if due_on := self.date_parameter("due_on"):
             found = found.filter(due_on=due_on)
-        return found
+        return self.within(found, "due_on")
 
     @extend_schema(responses={200: serializers.SettlementLineDocument(many=True)})
     @action(detail=True)
@@ -53,7 +53,8 @@ class StatementViewSet(ReadMixin, Resource):
         """The settlement lines of a statement."""
         statement = self.get_object()
         self.page_order = ("basis_on", "pk")
-        page = self.paginate_queryset(SettlementLine.objects.filter(statement_id=statement.pk))
+        lines = self.within(SettlementLine.objects.of_statement(statement), "basis_on")
+        page = self.paginate_queryset(lines)
         documents = serializers.SettlementLineDocument(
             _named(page), many=True, context=self.get_serializer_context()
         )
@@ -76,6 +77,7 @@ class SettlementLineViewSet(Resource):
     def retrieve(self, request, line):
         """A settlement line by its id: order, line number and sequence."""
         [found] = _named([self._find(line)])
+        names = ledger.component_names()
         found.components = [
             {
                 "component": part.code,
@@ -85,7 +87,7 @@ class SettlementLineViewSet(Resource):
                 "rule": part.rank,
                 "fee": part.fee,
                 "vat": part.vat,
-                "explanation": line_words.describe(part),
+                "explanation": line_words.describe(part, names),
             }
             for part in explanations.explain(found)
         ]

@@ -23,7 +23,7 @@ class Account(TenantModel):
         ]
 
     def __str__(self):
-        return f"{self.code} {self.name}"
+        return self.name
 
 
 class Journal(TenantModel):

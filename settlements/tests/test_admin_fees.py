@@ -228,7 +228,7 @@ class TestCheck:
         client = enter()
         [problem] = client.get(f"{VERSIONS}{draft.pk}/check/").context["problems"]
         assert problem.forbids
-        assert problem.text == f"{rule.component} #{rule.rank}: A rule ends before it begins."
+        assert problem.text == f"판매 수수료 #{rule.rank}: A rule ends before it begins."
         assert problem.text in text(client.get(f"{VERSIONS}{draft.pk}/ask/"))
 
     def test_has_words_for_everything_that_may_be_found(self):
@@ -314,6 +314,7 @@ class TestImport:
     @pytest.mark.parametrize("content", [b"\x1f\x8b\x08\x00", b"\xff\xfe\x00"])
     def test_takes_no_file_that_is_not_text(self, enter, content):
         answer = upload(enter(), content)
+        assert answer.status_code == 422
         assert answer.context["form"].errors["file"] == ["The file is not CSV in UTF-8."]
 
     def test_knows_the_schedules_of_the_marketplace_alone(self, enter):

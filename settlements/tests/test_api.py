@@ -149,6 +149,8 @@ class TestStatements:
         assert sellers("state=closed") == []
         assert sorted(sellers(f"due_on={DUE}")) == ["other", "own"]
         assert sellers("due_on=2026-09-12") == []
+        assert sorted(sellers(f"due_on_since={DUE}")) == ["other", "own"]
+        assert sellers(f"due_on_until={DUE}") == []
         for wrong in ("2026-9-8", "20260908", "yesterday", "2026-02-30", ""):
             answer = cast.shop.read(f"statements/?due_on={wrong}")
             assert refused(answer, 400, "parameter_not_usable") == {
@@ -200,7 +202,7 @@ class TestLines:
         }
         [component] = components
         told = component.pop("explanation")
-        assert told[0].startswith("sales: rule ")
+        assert told[0].startswith("판매 수수료: rule ")
         assert told[1:] == [
             "99,999 × 3 % = 2,999.97, rounded (cut) to 2,999; VAT on top 299.9, "
             "rounded (half up) to 300"

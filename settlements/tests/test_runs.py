@@ -146,8 +146,8 @@ class TestSettle:
             [part] = explanations.explain(reversal)
             assert (part.before.fee, part.after.fee, part.fee) == (1_999, 999, -1_000)
             with translation.override("en"):
-                assert line_words.describe(part) == [
-                    "sales: rule 1 of standard, version 1",
+                assert line_words.describe(part, {"sales": "Sales fee"}) == [
+                    "Sales fee: rule 1 of 기본 수수료, version 1",
                     "before: 66,666 × 3 % = 1,999.98, rounded (cut) to 1,999; "
                     "VAT on top 199.9, rounded (half up) to 200",
                     "after: 33,333 × 3 % = 999.99, rounded (cut) to 999; "

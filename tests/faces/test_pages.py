@@ -19,9 +19,6 @@ from tests.faces.tables import (
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("faces")]
 
 SCREENS = [("ko", 1280, False), ("en", 390, True)]
-# Codes that stand on pages of operators: of an account, of fee components, a schedule and a
-# channel, of a job and a head of its report.
-CODES = {"clearing", "sales", "shipping", "standard", "live", "Night", "failed"}
 HEAVIEST = 150_000  # bytes of a seller page, compressed, without fonts
 
 
@@ -44,8 +41,8 @@ def admin_addresses(world):
     yield from ADMIN_OTHERS
 
 
-def look(visitor, address, codes=frozenset()):
-    """What is wrong with a page, each with its address. `codes` may stand on it as they are."""
+def look(visitor, address, random=frozenset()):
+    """What is wrong with a page, each with its address. What is `random` may look like words."""
     visitor.complaints.clear()
     status = visitor.open(address)
     found = list(visitor.complaints)
@@ -55,7 +52,9 @@ def look(visitor, address, codes=frozenset()):
         found.append(f"{pixels} pixels wider than the screen")
     found += visitor.unreadable()
     if visitor.language == "ko":
-        found += [f"English: {word}" for word in words.english(visitor.text()) if word not in codes]
+        found += [
+            f"English: {word}" for word in words.english(visitor.text()) if word not in random
+        ]
     return [f"{address}: {complaint}" for complaint in found]
 
 
@@ -74,7 +73,7 @@ class TestPages:
         visitor = visit(world.operator, language=language, width=width, dark=dark)
         visitor.choose(world.alpha)
         complaints = []
-        codes = CODES | set(ApiKey.objects.values_list("last_four", flat=True))
+        ends_of_keys = set(ApiKey.objects.values_list("last_four", flat=True))
         for address in admin_addresses(world):
-            complaints += look(visitor, address, codes)
+            complaints += look(visitor, address, ends_of_keys)
         assert not complaints, "\n".join(complaints)

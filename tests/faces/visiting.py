@@ -87,9 +87,14 @@ class Visitor:
         ]
 
     def text(self) -> str:
-        """What the page says; names of pictograms, which a font draws, are no words of it."""
+        """What the page says.
+
+        No words of it are the names of pictograms, which a font draws, and codes that stand small
+        beside what people call the thing.
+        """
         return self.page.evaluate(
-            "document.querySelectorAll('.material-symbols-outlined').forEach(e => e.remove()),"
+            "document.querySelectorAll('.material-symbols-outlined, code.code')"
+            ".forEach(e => e.remove()),"
             " document.body.innerText"
         )
 

@@ -1,0 +1,96 @@
+"""What the deeds of the audit trail are called.
+
+A move along a MOVES table (`claim.approved`) is told by the names of its model and of its state,
+what is done to rows of many models by DEEDS; every other action has its words in ACTIONS.
+"""
+
+from functools import cache
+from typing import Final
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+DEEDS: Final[dict[str, Promise]] = {  # of the admin and of versions, on rows of any model
+    "added": pgettext_lazy("deed", "added"),
+    "changed": pgettext_lazy("deed", "changed"),
+    "deleted": pgettext_lazy("deed", "deleted"),
+    "drafted": pgettext_lazy("deed", "drafted"),
+    "published": pgettext_lazy("deed", "published"),
+}
+ACTIONS: Final[dict[str, Promise]] = {
+    "apikey.created": _("API key made"),
+    "apikey.revoked": _("API key revoked"),
+    "apikey.rotated": _("API key replaced"),
+    "approval.asked": _("Second person asked"),
+    "bankaccount.changed": _("Bank account changed"),
+    "bankaccount.registered": _("Bank account registered"),
+    "calendarversion.day_kept_open": _("Day kept open in the calendar"),
+    "calendarversion.day_operator": _("Day closed in the calendar"),
+    "claim.corrected": _("Claim corrected"),
+    "export.asked": _("Export asked for"),
+    "import.uploaded": _("Files uploaded for an import"),
+    "listing.created": _("Listing drafted"),
+    "listing.revised": _("New wording of a listing published"),
+    "marketplace.day_closed": _("Business day closed"),
+    "marketplace.entered": _("Marketplace entered"),
+    "marketplace.opened": _("Marketplace opened"),
+    "membership.invited": _("Colleague invited"),
+    "membership.removed": _("Colleague removed"),
+    "membership.role_changed": _("Role of a colleague changed"),
+    "officialgrade.made": _("Grade made official"),
+    "order.accepted": _("Order accepted"),
+    "order.acknowledged": _("Order acknowledged"),
+    "orderline.price_reduced": _("Price of an order line reduced"),
+    "outboxmessage.replayed": _("Message of the outbox sent again"),
+    "revision.edited": _("Draft of a listing changed"),
+    "seller.applied": _("Seller applied"),
+    "seller.registered": _("Seller registered"),
+    "sellermember.invited": _("Shop: person invited"),
+    "sellermember.joined": _("Shop: person joined"),
+    "sellermember.removed": _("Shop: person removed"),
+    "sellermember.role_changed": _("Shop: role of a person changed"),
+    "sellermember.taken_out": _("Shop: person taken out by the operator"),
+    "sellerprofile.changed": _("Shop details changed"),
+    "shipment.corrected": _("Parcel number corrected"),
+    "shipment.recorded": _("Parcel recorded"),
+    "webhookdelivery.replayed": _("Webhook message sent again"),
+    "webhookendpoint.created": _("Webhook endpoint made"),
+    "webhookendpoint.deleted": _("Webhook endpoint deleted"),
+    "webhookendpoint.edited": _("Webhook endpoint changed"),
+    "webhookendpoint.replayed": _("Webhook messages of a span sent again"),
+    "webhookendpoint.secret_rotated": _("Webhook secret replaced"),
+    "webhookendpoint.tested": _("Webhook endpoint tested"),
+}
+
+
+def words(action: str) -> str:
+    """What was done, in the reader's language; an action without words goes by its code."""
+    if action in ACTIONS:
+        return str(ACTIONS[action])
+    name, _dot, deed = action.partition(".")
+    model = _models().get(name)
+    told = (_states(model).get(deed) or DEEDS.get(deed)) if model else None
+    if told is None:
+        return action
+    thing = {"thing": capfirst(model._meta.verbose_name), "deed": told}
+    return gettext("%(thing)s: %(deed)s") % thing
+
+
+@cache
+def _models() -> dict:
+    return {model._meta.model_name: model for model in apps.get_models()}
+
+
+def _states(model) -> dict[str, str]:
+    """The names of the states that a model is moved through."""
+    if not hasattr(model, "MOVES"):
+        return {}
+    try:
+        field = model._meta.get_field("state")
+    except FieldDoesNotExist:
+        field = model._meta.get_field("status")
+    return dict(field.flatchoices)
