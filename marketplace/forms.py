@@ -1,4 +1,4 @@
-"""What a refusal means for a form: the field that is to be mended, and nothing typed is lost."""
+"""Forms that come back: what a refusal means for them, and how such a page is answered."""
 
 from django.forms import BaseForm
 from django.utils.translation import gettext
@@ -14,3 +14,11 @@ def show(form: BaseForm, refused: Refused, **fields: str) -> None:
     named = str(refused.params.get("field", ""))
     field = fields.get(named, named)
     form.add_error(field if field in form.fields else None, refused.text(gettext))
+
+
+def status(form: BaseForm | None) -> int:
+    """How a page with this form is answered: one that came back wrong is no success.
+
+    Browsers and htmx show it all the same.
+    """
+    return 422 if form is not None and form.is_bound and form.errors else 200

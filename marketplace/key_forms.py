@@ -9,14 +9,53 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import api_keys
 
+_EXPLAINED = {  # scope: what a key of the marketplace does with it
+    "sellers:read": _("Codes, names, states and official grades of all sellers."),
+    "listings:read": _("What is on sale, drafts, and what policy found in them."),
+    "listings:write": _("For any seller. What an operator reviews is still reviewed."),
+    "orders:read": _("Orders with lines, payments, parcels, and the events that were sent."),
+    "orders:write": _("What a checkout needs: new orders, payments, deliveries, refunds."),
+    "claims:read": _("Cancellations, returns and exchanges, and how far they are."),
+    "claims:write": _("Claims in the name of buyers, and the marketplace's decisions."),
+    "settlements:read": _("All money of all sellers. It moves none."),
+    "events:read": _("What happened, in order, for whoever polls instead of being called."),
+    "webhooks:read": _("Which addresses are called, and how each attempt ended."),
+    "webhooks:write": _("New addresses, their secrets, tests, and sending again."),
+    "jobs:read": _("How far exports are, and their files."),
+    "jobs:write": _("Exports of orders, lines, statements and the journal."),
+}
+_EXPLAINED_TO_SELLERS = {  # where a key of a seller does something else
+    "sellers:read": _("Your own shop, and its grade."),
+    "listings:write": _("Your own; also to pause, resume and close them."),
+    "orders:read": _("Orders with your goods. Buyers' details stay with the marketplace."),
+    "orders:write": _("Acknowledge orders and record parcels."),
+    "claims:write": _("Agree to claims on your goods, or turn them down."),
+    "settlements:read": _("Your own statements, lines and balance."),
+    "jobs:write": _("Exports of your own lines and statements."),
+}
+
+
+class ScopeTicks(forms.CheckboxSelectMultiple):
+    """Tick boxes that say below each scope what a key does with it."""
+
+    def __init__(self, explained, **kwargs):
+        super().__init__(**kwargs)
+        self.explained = explained
+
+    def create_option(self, name, value, *args, **kwargs):
+        explanation = self.explained.get(value, "")
+        return {**super().create_option(name, value, *args, **kwargs), "explanation": explanation}
+
 
 class KeyForm(forms.Form):
-    """A new key."""
+    """A new key of the marketplace itself."""
+
+    explained = _EXPLAINED
 
     name = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("Which system uses it, such as “checkout”.")
     )
-    scopes = forms.MultipleChoiceField(label=_("It may"), widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(label=_("It may"))
     days = forms.TypedChoiceField(
         label=_("Valid for"),
         coerce=int,
@@ -35,6 +74,7 @@ class KeyForm(forms.Form):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.fields["scopes"].widget = ScopeTicks(self.explained)
         self.fields["scopes"].choices = [
             (scope, gettext(text)) for scope, text in api_keys.SCOPES.items()
         ]
@@ -48,6 +88,12 @@ class KeyForm(forms.Form):
             "networks": [text for text in re.split(r"[\s,]+", asked["networks"]) if text],
             "expires_at": at + timedelta(days=asked["days"]),
         }
+
+
+class SellerKeyForm(KeyForm):
+    """A new key of a seller, which reaches what is the seller's own."""
+
+    explained = _EXPLAINED | _EXPLAINED_TO_SELLERS
 
 
 class RotationForm(forms.Form):

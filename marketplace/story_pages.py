@@ -28,6 +28,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import tenancy
 from marketplace.admin import ReadOnlyAdmin
+from marketplace.forms import status
 from marketplace.models import Marketplace
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
@@ -139,7 +140,7 @@ class StoryAdmin(ReadOnlyAdmin):
         if form.is_valid() and self._decided(request, row, wanted, form):
             return redirect(self.list_address() if wanted.ends_row else self.address(row))
         context = self._context(request, row) | {"decision": wanted, "form": form}
-        return TemplateResponse(request, "admin/decide.html", context)
+        return TemplateResponse(request, "admin/decide.html", context, status=status(form))
 
     def decision_form(self, decision: Decision, row, data):
         return decision.form(data, initial=decision.initial(row))

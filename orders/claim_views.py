@@ -49,8 +49,7 @@ def claim(request, marketplace, public_id):
             messages.success(request, said)
             return redirect("shop_claim", marketplace, public_id)
     context = {"claim": found, "form": form}
-    status = 422 if form.errors else 200
-    return render(request, "orders/claim.html", context, status=status)
+    return render(request, "orders/claim.html", context, status=refusals.status(form))
 
 
 def _answer(request, row, reason: str) -> str:

@@ -105,8 +105,7 @@ def cancel(request, marketplace, public_id):
             messages.success(request, gettext("Cancelled. The buyer gets the money back."))
             return redirect("shop_order", marketplace, public_id)
     context = {"sellers_order": found, "form": form}
-    status = 422 if form.errors else 200
-    return render(request, "orders/cancel.html", context, status=status)
+    return render(request, "orders/cancel.html", context, status=refusals.status(form))
 
 
 @seller_page
@@ -127,8 +126,7 @@ def parcel(request, marketplace, public_id):
             messages.success(request, gettext("The tracking number is saved."))
             return redirect("shop_order", marketplace, shipment.order.public_id)
     context = {"shipment": shipment, "form": form}
-    status = 422 if form.errors else 200
-    return render(request, "orders/parcel.html", context, status=status)
+    return render(request, "orders/parcel.html", context, status=refusals.status(form))
 
 
 @seller_page
@@ -152,8 +150,7 @@ def ship_many(request, marketplace):
         "good": [row for row in told if not row.refusal],
         "most": shipping_sheets.MOST_ROWS,
     }
-    status = 422 if form.errors else 200
-    return render(request, "orders/ship_many.html", context, status=status)
+    return render(request, "orders/ship_many.html", context, status=refusals.status(form))
 
 
 @seller_page

@@ -10,7 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from marketplace import api_keys
-from marketplace.key_forms import KeyForm, RotationForm
+from marketplace import forms as refusals
+from marketplace.key_forms import RotationForm, SellerKeyForm
 from marketplace.models import ApiKey
 from marketplace.refusals import Refused
 from sellers.access import seller_page
@@ -21,7 +22,7 @@ from sellers.access import seller_page
 @seller_page(owner_only=True)
 def keys(request, marketplace):
     """The keys that work, and a form for another one."""
-    form = KeyForm(request.POST or None)
+    form = SellerKeyForm(request.POST or None)
     process = partial(api_keys.create, request.marketplace, seller=request.seller.public_id)
     return _page(request, form, _made(request, form, process))
 
@@ -30,11 +31,11 @@ def keys(request, marketplace):
 @require_POST
 @seller_page(owner_only=True)
 def rotate(request, marketplace, code):
-    form = RotationForm(request.POST)
-    made = _made(request, form, partial(api_keys.rotate, _key(request, code)))
-    for refusal in form.non_field_errors():  # the form stands once for each key
+    key, form = _key(request, code), RotationForm(request.POST, auto_id=f"id_{code}_%s")
+    made = _made(request, form, partial(api_keys.rotate, key))
+    for refusal in form.non_field_errors():  # a key that was replaced already has no form any more
         messages.error(request, refusal)
-    return _page(request, KeyForm(), made)
+    return _page(request, SellerKeyForm(), made, rotated=(key.pk, form))
 
 
 @require_POST
@@ -64,11 +65,18 @@ def _made(request, form, process):
         return None
 
 
-def _page(request, form, made):
+def _page(request, form, made, rotated=(None, None)):
+    """`rotated`: the id of the key that was to be replaced, and the form that was sent for it."""
+    pk, sent = rotated
+    keys = list(_own(request).usable(timezone.now()).order_by("-pk")[:50])
+    for key in keys:  # each key has a form of its own
+        is_wrong = sent is not None and sent.errors and key.pk == pk
+        key.may = [gettext(api_keys.SCOPES[scope]) for scope in key.scopes]
+        key.rotation = sent if is_wrong else RotationForm(auto_id=f"id_{key.code}_%s")
     context = {
-        "keys": _own(request).usable(timezone.now()).order_by("-pk")[:50],
+        "keys": keys,
         "form": form,
-        "rotation": RotationForm(),
         "made": made,
     }
-    return render(request, "sellers/api_keys.html", context)
+    status = max(refusals.status(form), refusals.status(sent))
+    return render(request, "sellers/api_keys.html", context, status=status)

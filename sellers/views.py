@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from marketplace import forms as refusals
 from marketplace.fresh_log_in import fresh_log_in
 from marketplace.refusals import Refused
 from sellers import access, applying, bank_accounts, forms, letters, members, profiles, shops
@@ -75,7 +76,7 @@ def apply(request, marketplace):
         else:
             messages.success(request, gettext("Your application has been received."))
             return redirect("shop_apply", marketplace)
-    return render(request, "sellers/apply.html", {"form": form}, status=_status(form))
+    return render(request, "sellers/apply.html", {"form": form}, status=refusals.status(form))
 
 
 @seller_page(owner_only=True, even_waiting=True)
@@ -108,7 +109,7 @@ def people(request, marketplace):
         "roles": SellerMember.Role.choices,
         "now": timezone.now(),
     }
-    return render(request, "sellers/members.html", context, status=_status(form))
+    return render(request, "sellers/members.html", context, status=refusals.status(form))
 
 
 @seller_page(owner_only=True, even_waiting=True)
@@ -119,6 +120,8 @@ def change_role(request, marketplace, user):
     if form.is_valid():
         members.change_role(member, form.cleaned_data["role"], by=request.user, at=timezone.now())
         messages.success(request, gettext("The role was changed."))
+    else:
+        messages.error(request, gettext("Choose one of the roles."))
     return redirect("shop_members", marketplace)
 
 
@@ -177,7 +180,7 @@ def profile(request, marketplace):
             messages.success(request, gettext("The contact data was saved."))
             return redirect("shop_profile", marketplace)
     context = {"profile": row, "form": form}
-    return render(request, "sellers/profile.html", context, status=_status(form))
+    return render(request, "sellers/profile.html", context, status=refusals.status(form))
 
 
 @never_cache
@@ -206,9 +209,6 @@ def change_bank_account(request, marketplace):
             messages.success(request, gettext("The bank account was registered."))
             return redirect("shop_bank_account", marketplace)
     context = {"form": form, "days": bank_accounts.COOLING.days}
-    return render(request, "sellers/change_bank_account.html", context, status=_status(form))
-
-
-def _status(form) -> int:
-    """A form that came back wrong is no success; htmx shows it all the same."""
-    return 422 if form is not None and form.is_bound and form.errors else 200
+    return render(
+        request, "sellers/change_bank_account.html", context, status=refusals.status(form)
+    )

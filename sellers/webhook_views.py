@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from marketplace import forms as refusals
 from marketplace.models import WebhookDelivery
 from marketplace.refusals import Refused
 from marketplace.webhooks import deliveries, endpoints
@@ -20,7 +21,7 @@ SHOWN = 20
 def webhooks(request, marketplace):
     """Addresses and the latest messages; a POST adds an address and shows its secret once."""
     form = forms.WebhookForm(request.POST or None)
-    secret, status = "", 200
+    secret = ""
     if request.method == "POST" and form.is_valid():
         try:
             made = endpoints.create(
@@ -34,8 +35,6 @@ def webhooks(request, marketplace):
         else:
             secret, form = made.secret, forms.WebhookForm()
             messages.success(request, gettext("The address was added."))
-    if form.errors:
-        status = 422
     own = endpoints.of(request.seller.pk)
     sent = WebhookDelivery.objects.filter(endpoint__in=own).select_related("endpoint")
     context = {
@@ -44,7 +43,7 @@ def webhooks(request, marketplace):
         "endpoints": own,
         "deliveries": sent.order_by("-pk")[:SHOWN],
     }
-    response = render(request, "sellers/webhooks.html", context, status=status)
+    response = render(request, "sellers/webhooks.html", context, status=refusals.status(form))
     response["Cache-Control"] = "no-store"
     return response
 

@@ -17,7 +17,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from unfold.admin import ModelAdmin, TabularInline
 
-from marketplace import audit, tenancy
+from marketplace import audit, forms, tenancy
 from marketplace.refusals import Refused
 
 COUNTED = 10_000  # rows of a list; beyond them a page is found by filters, not by leafing
@@ -34,14 +34,22 @@ class CappedPaginator(Paginator):
 
 
 class Placed:
-    """Where a list stands in the sidebar (admin_site.SECTIONS). Without a section of its own it
+    """What all pages of models share.
+
+    Where a list stands in the sidebar (admin_site.SECTIONS): without a `section` of its own it
     stands under its app's; a low `place` puts it before its neighbours. `comes_from` tells, where
-    the list is empty, what fills it.
+    the list is empty, what fills it. And a form that came back wrong is answered as such.
     """
 
     section = ""
     place = 50
     comes_from = ""
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        answer = super().changeform_view(request, object_id, form_url, extra_context)
+        if request.method == "POST" and (getattr(answer, "context_data", None) or {}).get("errors"):
+            answer.status_code = 422
+        return answer
 
 
 class TenantAdmin(Placed, ModelAdmin):
@@ -100,8 +108,10 @@ class TenantAdmin(Placed, ModelAdmin):
 
     def page(self, request, template, *, title, **context):
         """A page of our own inside the admin. Its template extends admin/page.html."""
+        # What a search or a filter cannot read is no failure: there is nothing to be kept.
+        status = forms.status(context.get("form")) if request.method == "POST" else 200
         context |= {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
-        return TemplateResponse(request, template, context)
+        return TemplateResponse(request, template, context, status=status)
 
     def found(self, request, object_id):
         """The row of an address, or 404: of another marketplace's rows none is there.

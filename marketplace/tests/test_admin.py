@@ -307,6 +307,15 @@ class TestChanges:
         assert entry.data == {"fields": ["name"]}
         assert not LogEntry.objects.exists()
 
+    def test_that_cannot_be_read_are_no_success(self, at_work, markets):
+        page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
+        answer = at_work.post(page, {"name": "", "locale": "ko", "closing_hour": 2})
+        assert answer.status_code == 422
+        assert "name" in answer.context["adminform"].form.errors
+        answer = at_work.post("/admin/marketplace/apikey/add/", {"name": "checkout"})
+        assert (answer.status_code, [*answer.context["form"].errors]) == (422, ["scopes", "days"])
+        assert at_work.get("/admin/marketplace/apikey/add/").status_code == 200
+
     def test_history_leads_to_the_audit_trail(self, at_work, markets):
         page = f"/admin/marketplace/marketplace/{markets[0].pk}/history/"
         answer = at_work.get(page, follow=True)

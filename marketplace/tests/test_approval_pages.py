@@ -69,6 +69,7 @@ class TestAsking:
 
     def test_needs_a_reason(self, enter, version, markets):
         page = enter("asker").post(f"{IDENTITIES}{version.pk}/ask/", {"reason": " "})
+        assert page.status_code == 422
         assert page.context["form"].errors
         with tenancy.use(markets[0].pk):
             assert not Approval.objects.exists()
@@ -134,7 +135,7 @@ class TestDeciding:
 
     def test_refuses_with_a_reason_only(self, enter, asked, markets):
         client = enter("decider")
-        decide(client, asked, "refuse", "")
+        assert decide(client, asked, "refuse", "").status_code == 422
         assert stored(markets[0], asked).state == State.ASKED
         decide(client, asked, "refuse", "Wrong company")
         approval = stored(markets[0], asked)

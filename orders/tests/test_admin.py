@@ -184,7 +184,7 @@ class TestClaims:
             assert OrderLine.objects.get(number=1).units_left == 1
 
     def test_are_rejected_with_a_reason_for_the_buyer(self, owner, market, claim):
-        assert owner.post(decide(claim, "reject"), {"reason": ""}).status_code == 200
+        assert owner.post(decide(claim, "reject"), {"reason": ""}).status_code == 422
         assert stored(claim, market).state == "requested"
         owner.post(decide(claim, "reject"), {"reason": "worn"})
         after = stored(claim, market)

@@ -121,7 +121,7 @@ class TestDecisions:
 
     def test_need_one_that_harms_nobody_unsaid(self, owner, seller, market):
         answer = owner.post(decide(seller, "restrict"), {"reason": "  "})
-        assert answer.status_code == 200
+        assert answer.status_code == 422
         assert "This field is required." in desks.text(answer)
         assert state_of(seller, market) == "active"
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from marketplace import tenancy
+from marketplace import api_keys, tenancy
 from marketplace.models import ApiKey
 from marketplace.tests import make as floor
 from marketplace.tests.make import ApiClient
@@ -71,10 +71,28 @@ class TestSellersPage:
 
     def test_makes_none_of_what_cannot_be_asked_for(self, market):
         client = owner_of(market)
-        client.post("/s/own/api-keys/", ASKED | {"scopes": ["everything:write"]})
-        client.post("/s/own/api-keys/", ASKED | {"scopes": []})
-        client.post("/s/own/api-keys/", ASKED | {"networks": "nowhere"})
+        for wrong in ({"scopes": ["everything:write"]}, {"scopes": []}, {"networks": "nowhere"}):
+            answer = client.post("/s/own/api-keys/", ASKED | wrong)
+            assert answer.status_code == 422
+            assert 'value="warehouse"' in answer.content.decode()
         assert not ApiKey.objects.exists()
+
+    def test_says_at_the_key_what_is_wrong_with_its_replacement(self, market):
+        client = owner_of(market)
+        for name in ("warehouse", "ledger"):
+            client.post("/s/own/api-keys/", ASKED | {"name": name})
+        code = ApiKey.objects.get(name="ledger").code
+        answer = client.post(f"/s/own/api-keys/{code}/rotate/", {"days": "999"})
+        page = answer.content.decode()
+        assert answer.status_code == 422
+        assert page.count("999 is not one of the available choices.") == 1
+        for key in ApiKey.objects.all():
+            assert page.count(f'id="id_{key.code}_days"') == 1
+
+    def test_explains_each_scope_as_it_is_for_a_seller(self, market):
+        page = owner_of(market).get("/s/own/api-keys/").content.decode()
+        assert "Acknowledge orders and record parcels. <code>orders:write</code>" in page
+        assert page.count("form-check-description") == len(api_keys.SCOPES)
 
     def test_is_for_this_shops_owner_alone(self, market):
         owner = owner_of(market)
