@@ -12,6 +12,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 LARGEST = 10**15
+# 12900.0 is refused as 12900.5 is: whoever computes with fractions of money sends that one next.
+FRACTION = _("Write a whole number without a fraction: 12900, not 12900.0.")
 _MOMENT = {"type": "string", "format": "date-time"}
 
 
@@ -59,9 +61,11 @@ class Whole(serializers.IntegerField):
         kwargs.setdefault("max_value", LARGEST)
         super().__init__(**kwargs)
 
+    default_error_messages = {"fraction": FRACTION}
+
     def to_internal_value(self, data):
         if type(data) is not int:
-            self.fail("invalid")
+            self.fail("fraction" if isinstance(data, float) else "invalid")
         return data
 
 
@@ -83,16 +87,10 @@ class Moment(serializers.Field):
     }
 
     def to_internal_value(self, data):
-        try:
-            moment = parse_datetime(data) if isinstance(data, str) and len(data) < 40 else None
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
+        moment = moment_of(data) if isinstance(data, str) else None
+        if moment is None:
             self.fail("invalid")
-        try:
-            return moment.astimezone(UTC)
-        except OverflowError:
-            self.fail("invalid")
+        return moment
 
     def to_representation(self, value: datetime) -> str:
         return shown(value)
@@ -116,6 +114,7 @@ class Money(serializers.Field):
     default_error_messages = {
         "invalid": _("Write money as an amount in minor units and a currency."),
         "currency": _("This marketplace trades in %(currency)s."),
+        "fraction": FRACTION,
         "negative": _("An amount is not below zero."),
         "large": _("The amount is too large."),
     }
@@ -124,6 +123,10 @@ class Money(serializers.Field):
         if not isinstance(data, dict) or data.keys() != {"amount", "currency"}:
             self.fail("invalid")
         amount, currency = data["amount"], self.context["request"].auth.marketplace.currency
+        if isinstance(amount, float):
+            raise serializers.ValidationError(
+                {"amount": serializers.ErrorDetail(self.error_messages["fraction"], "fraction")}
+            )
         if type(amount) is not int:
             self.fail("invalid")
         if data["currency"] != currency:
@@ -137,6 +140,15 @@ class Money(serializers.Field):
 
     def to_representation(self, value: int) -> dict:
         return {"amount": value, "currency": self.context["request"].auth.marketplace.currency}
+
+
+def moment_of(text: str) -> datetime | None:
+    """The moment that a text of RFC 3339 names, in UTC; None where it names none."""
+    try:
+        moment = parse_datetime(text) if len(text) < 40 else None
+        return moment.astimezone(UTC) if moment is not None and moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def shown(moment: datetime) -> str:

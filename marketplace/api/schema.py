@@ -53,6 +53,20 @@ _ANSWER = {
 }
 
 
+_BOUNDS = {  # of a span of time, by the end of their names
+    "_since": "From then on, itself included.",
+    "_until": "Up to then, itself excluded.",
+}
+
+
+def _parameter(name: str) -> OpenApiParameter:
+    told = _BOUNDS.get(name[-6:])
+    schema = {"type": "string"}
+    if told:
+        schema["format"] = "date" if name[:-6].endswith("_on") else "date-time"
+    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=told or "")
+
+
 class Schema(AutoSchema):
     """Adds the headers that a method asks for, the parameters that a list knows, and the scope."""
 
@@ -64,10 +78,7 @@ class Schema(AutoSchema):
         if self.method in ("PUT", "PATCH", "DELETE"):
             found.append(_IF_MATCH)
         if self._is_list_view() and hasattr(self.view, "filters"):
-            found += [
-                OpenApiParameter(name, str, OpenApiParameter.QUERY)
-                for name in self.view.filters() or ()
-            ]
+            found += [_parameter(name) for name in self.view.filters() or ()]
         return found
 
     def get_operation(self, *args, **kwargs):

@@ -192,7 +192,6 @@ class TestProblems:
             [],
             {},
             {"amount": 1},
-            {"amount": 1.0, "currency": "KRW"},
             {"amount": True, "currency": "KRW"},
             {"amount": -1, "currency": "KRW"},
             {"amount": 10**400, "currency": "KRW"},
@@ -203,6 +202,14 @@ class TestProblems:
     def test_takes_no_other_money(self, client, price):
         response = client.send("jobs/", {"kind": "a", "price": price})
         assert list(problem(response, 400, "invalid")) == ["/price"]
+
+    @pytest.mark.parametrize("amount", [12_900.0, 12_900.5, 0.0])
+    def test_takes_no_amount_with_a_fraction(self, client, amount):
+        data = {"kind": "a", "count": amount, "price": {"amount": amount, "currency": "KRW"}}
+        answer = client.send("jobs/", data)
+        told = problem(answer, 400, "invalid")
+        assert told == {"/price/amount": "fraction", "/count": "fraction"}
+        assert "12900, not 12900.0" in answer.json()["errors"][0]["detail"]
 
     def test_refuses_fields_that_nobody_named(self, client, market):
         data = {"kind": "a", "key": "mine", "id": 7, "marketplace_id": 1, "\u0000": 1}

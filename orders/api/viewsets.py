@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from marketplace.api import etags
 from marketplace.api.batches import items_of
 from marketplace.api.idempotency import idempotent
-from marketplace.api.views import ReadMixin, Resource
+from marketplace.api.views import ReadMixin, Resource, span
 from orders import claims, events, intake, shipping
 from orders.api import sending, serializers
 from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment, ShipmentLine
@@ -23,7 +23,7 @@ class OrderViewSet(ReadMixin, Resource):
 
     resource = "orders"
     seller_actions = ("list", "retrieve", "acknowledgement", "shipments")
-    parameters = ("number",)
+    parameters = ("number", *span("placed_at"))
     serializer_class = serializers.OrderDocument
 
     def get_queryset(self):
@@ -39,7 +39,7 @@ class OrderViewSet(ReadMixin, Resource):
             orders = orders.filter(pk__in=own.values("order"))
         if number := self.text_parameter("number"):
             orders = orders.filter(number=number)
-        return orders
+        return self.within(orders, "placed_at")
 
     @extend_schema(
         request=serializers.NewOrderDocument, responses={201: serializers.VerdictDocument}
@@ -137,7 +137,7 @@ class ClaimViewSet(ReadMixin, Resource):
 
     resource = "claims"
     seller_actions = ("list", "retrieve", "decision")
-    parameters = ("state", "order")
+    parameters = ("state", "order", *span("requested_at"), *span("completed_on"))
     serializer_class = serializers.ClaimDocument
 
     def get_queryset(self):
@@ -149,7 +149,7 @@ class ClaimViewSet(ReadMixin, Resource):
         if order := self.text_parameter("order"):
             lines = OrderLine.objects.filter(pk=OuterRef("line"), order__public_id=order)
             found = found.filter(Exists(lines))
-        return found
+        return self.within(self.within(found, "requested_at"), "completed_on")
 
     @extend_schema(request=serializers.NewClaimDocument, responses={201: serializers.ClaimDocument})
     @idempotent

@@ -232,6 +232,26 @@ class TestListOrders:
         assert cast.shop.read("orders/?number=A-9").json()["data"] == []
         assert cast.shop.read("orders/?number=%00").status_code == 400
 
+    def test_finds_by_when_they_were_placed(self, cast, order):
+        for number, day in (("B-2", "03"), ("B-3", "04"), ("B-1", "01")):
+            placed = body(number, placed_at=f"2026-03-{day}T00:00:00Z")
+            assert cast.shop.send("orders/", placed).status_code == 201
+
+        def found(query):
+            return [row["number"] for row in cast.shop.read(f"orders/?{query}").json()["data"]]
+
+        span = "placed_at_since=2026-03-01T00:00:00Z&placed_at_until=2026-03-04T00:00:00Z"
+        assert found(span) == ["B-2", "A-1", "B-1"]  # by their moment, the end excluded
+        page = cast.shop.read(f"orders/?{span}&limit=2").json()
+        following = cast.shop.read(page["next"].partition("/api/v1/")[2]).json()
+        assert [row["number"] for row in following["data"]] == ["B-1"]
+        assert found("placed_at_since=2026-03-04T09:00:00%2B09:00") == ["B-3"]
+        for wrong in ("2026-03-04", "2026-03-04T09:00:00", "2026-03-04T09:00:00+09:00", "now"):
+            answer = cast.shop.read(f"orders/?placed_at_until={wrong}")
+            assert answer.status_code == 400
+            assert answer.json()["errors"][0]["pointer"] == "?placed_at_until"
+            assert "+ is written %2B" in answer.json()["errors"][0]["detail"]
+
     def test_costs_the_same_for_any_number(self, cast, django_assert_max_num_queries):
         many = {"orders": [body(f"B-{n}") for n in range(60)]}
         cast.shop.send("orders/batch/", many)
@@ -348,6 +368,21 @@ class TestClaims:
         assert cast.shop.read("claims/?state=requested,approved").json()["data"] == []
         assert cast.shop.read("claims/?state=odd").status_code == 400
         assert len(cast.shop.read(f"claims/?order={order}").json()["data"]) == 1
+
+    def test_are_found_by_when_they_were_made_and_completed(self, cast, order):
+        claim = self.ask(cast, order).json()
+        made = claim["requested_at"]
+        since, until = f"requested_at_since={made}", f"requested_at_until={made}"
+        assert len(cast.of_hanok.read(f"claims/?{since}").json()["data"]) == 1
+        assert cast.of_hanok.read(f"claims/?{until}").json()["data"] == []
+        ever = "claims/?completed_on_since=2000-01-01"
+        assert cast.shop.read(ever).json()["data"] == []
+        for decision in ("approve", "complete"):
+            cast.shop.send(f"claims/{claim['id']}/decision/", {"decision": decision})
+        [done] = cast.shop.read(ever).json()["data"]
+        until = f"claims/?completed_on_until={done['completed_on']}"
+        assert cast.shop.read(until).json()["data"] == []
+        assert cast.shop.read("claims/?completed_on_since=2026-03-04T00:00:00Z").status_code == 400
 
     def test_ask_for_no_more_than_there_is(self, cast, order):
         refused = self.ask(cast, order, quantity=3)
