@@ -23,12 +23,11 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from marketplace import forms as refusals
 from marketplace import tenancy
 from marketplace.admin import ReadOnlyAdmin
-from marketplace.forms import status
 from marketplace.models import Marketplace
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
@@ -140,7 +139,7 @@ class StoryAdmin(ReadOnlyAdmin):
         if form.is_valid() and self._decided(request, row, wanted, form):
             return redirect(self.list_address() if wanted.ends_row else self.address(row))
         context = self._context(request, row) | {"decision": wanted, "form": form}
-        return TemplateResponse(request, "admin/decide.html", context, status=status(form))
+        return TemplateResponse(request, "admin/decide.html", context, status=refusals.status(form))
 
     def decision_form(self, decision: Decision, row, data):
         return decision.form(data, initial=decision.initial(row))
@@ -165,7 +164,7 @@ class StoryAdmin(ReadOnlyAdmin):
         try:
             wanted.process(row, by=request.user, at=timezone.now(), **form.cleaned_data)
         except Refused as refused:
-            form.add_error(None, refused.text(gettext))
+            refusals.show(form, refused)
             return False
         self.message_user(request, str(wanted.done), messages.SUCCESS)
         return True

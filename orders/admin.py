@@ -64,6 +64,39 @@ class LineStatusFilter(SimpleListFilter):
         return queryset.filter(pk__in=newest.values("order")[:COUNTED])
 
 
+class NewClaimForm(forms.Form):
+    """What a buyer wishes to undo, as an operator was told it."""
+
+    line = forms.TypedChoiceField(label=_("line"), coerce=int)
+    type = forms.ChoiceField(
+        label=_("type"),
+        choices=models.Claim.Type,
+        help_text=_("A cancellation before the goods have left, a return afterwards."),
+    )
+    quantity = forms.IntegerField(
+        label=_("units"), min_value=1, max_value=verdicts.LARGEST_QUANTITY, initial=1
+    )
+    fault = forms.ChoiceField(
+        label=_("at fault"),
+        choices=models.Claim.Fault,
+        help_text=_("As it looks now; whoever decides may find otherwise."),
+    )
+    reason = forms.CharField(
+        label=_("reason"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("In the buyer's words. The seller reads it."),
+    )
+
+    def __init__(self, *args, order, **kwargs):
+        super().__init__(*args, **kwargs)
+        left = order.lines.filter(units_left__gt=0).order_by("number")[: story.MOST]
+        self.fields["line"].choices = [
+            (line.number, f"{line.number}. {line.title or line.sku} × {line.units_left}")
+            for line in left
+        ]
+
+
 @register(models.Order)
 class OrderAdmin(StoryAdmin):
     """Orders with their whole story: lines, payments, events, parcels, claims and money."""
@@ -71,6 +104,19 @@ class OrderAdmin(StoryAdmin):
     comes_from = _("Orders come in through the API or from files, under Import profiles.")
     place = 10
     story_template = "orders/admin/order.html"
+    decisions = {
+        "claim": Decision(
+            name=_("Open a claim"),
+            explanation=_(
+                "For a buyer who called or wrote. The seller is asked for an answer, as for any "
+                "other claim."
+            ),
+            process=claims.request_for_buyer,
+            form=NewClaimForm,
+            offered=lambda order: True,
+            done=_("The claim is made. It stands below, and in the queue of open claims."),
+        ),
+    }
     list_display = [
         "number",
         "placed_at",
@@ -83,6 +129,9 @@ class OrderAdmin(StoryAdmin):
     ordering = ["-placed_at", "-id"]
     search_fields = ["number__exact", "public_id__exact"]
     search_help_text = _("Exact order number or public id, or a seller's exact code.")
+
+    def decision_form(self, decision, row, data):
+        return decision.form(data, order=row)
 
     def add_to_rows(self, rows):
         order_summaries.add_to(rows)

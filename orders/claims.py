@@ -15,10 +15,11 @@ from marketplace import audit, changes, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import applying, confirmation_days, folding, shipping, verdicts, withdrawal
-from orders.models import Claim, OrderLine
+from orders.models import Claim, Order, OrderLine
 
 Type, Fault, State = Claim.Type, Claim.Fault, Claim.State
 Status = OrderLine.Status
+OPERATOR = "operator"  # the sender of what an operator was told
 
 CLAIMABLE = {  # in which statuses of its line a claim may be made
     Type.CANCEL: {
@@ -36,8 +37,13 @@ CLAIMABLE = {  # in which statuses of its line a claim may be made
 class NotClaimable(Refused):
     code = "not_claimable"
     message = gettext_noop(
-        "A claim of type “%(type)s” cannot be made on a line that is %(status)s."
+        "A claim of type “%(type)s” cannot be made on a line of the status “%(status)s”."
     )
+
+
+class NoSuchLine(Refused):
+    code = "no_such_line"
+    message = gettext_noop("The order has no line %(number)s.")
 
 
 class MoreThanClaimable(Refused):
@@ -97,7 +103,7 @@ def request(
     if made := _made_before(line, kind, quantity, source, source_id):
         return made
     if line.status not in CLAIMABLE[kind]:
-        raise NotClaimable(type=kind, status=line.status)
+        raise NotClaimable(type=kind.label, status=Status(line.status).label)
     left = claimable(line)
     if quantity > left:
         raise MoreThanClaimable(asked=quantity, claimable=left)
@@ -117,6 +123,28 @@ def request(
     audit.record("claim.requested", by=by, at=at, obj=claim, data=data)
     _announce(claim, at)
     return claim
+
+
+def request_for_buyer(
+    order: Order,
+    *,
+    line: int,
+    type: str,  # noqa: A002 (the operators' word)
+    quantity: int,
+    fault: str,
+    reason: str,
+    by,
+    at: datetime,
+) -> Claim:
+    """Make a claim that a buyer told an operator, on a line of the order by its number.
+
+    Raises NoSuchLine, and what request() raises.
+    """
+    found = OrderLine.objects.filter(order=order, number=line).first()
+    if found is None:
+        raise NoSuchLine(number=line, field="line")
+    asked = {"type": type, "quantity": quantity, "fault": fault, "reason": reason}
+    return request(found, **asked, source=OPERATOR, by=by, at=at)
 
 
 def _made_before(line: OrderLine, kind: str, quantity: int, source: str, source_id: str | None):
@@ -145,7 +173,7 @@ def cancel_by_seller(line: OrderLine, *, quantity: int, reason: str, by, at: dat
         raise ReasonMissing(field="reason")
     line = applying.lock_line(line)
     if line.status not in (Status.PENDING_PAYMENT, *shipping.OPEN):
-        raise NotClaimable(type=Type.CANCEL, status=line.status)
+        raise NotClaimable(type=Type.CANCEL.label, status=Status(line.status).label)
     here = line.units_left - shipping.sent_units([line.pk])[line.pk]
     if quantity > here:
         raise HasLeft(left=here, line=line.number, field="quantity")

@@ -16,7 +16,7 @@ _REASONS = {
     "ordered_twice": _("Ordered by mistake"),
     "out_of_stock": _("Sold out"),
 }
-_SOURCES = {"simulation": _("Demonstration data")}
+_SOURCES = {"simulation": _("Demonstration data"), "operator": _("Operator")}
 
 
 def reason(text: str) -> str:

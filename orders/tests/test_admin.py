@@ -13,6 +13,7 @@ from orders.tests import make
 pytestmark = pytest.mark.django_db
 ORDERS = reverse("admin:orders_order_changelist")
 CLAIMS = reverse("admin:orders_claim_changelist")
+ASKED = {"line": "1", "type": "return", "quantity": "2", "fault": "seller", "reason": "It hurts"}
 
 
 def order_page(order) -> str:
@@ -121,6 +122,52 @@ class TestOrders:
         assert desks.is_inert(owner.get(order_page(order)))
         assert desks.is_inert(owner.get(claim_page(claim)))
         assert desks.is_inert(owner.get(CLAIMS))
+
+    def test_take_a_claim_that_a_buyer_told(self, market, order):
+        client, operator = desks.operator(market, "support")
+        address = reverse("admin:orders_order_decide", args=[order.pk, "claim"])
+        assert "Open a claim" in desks.text(client.get(order_page(order)))
+        assert desks.is_inert(client.get(address))
+        answer = client.post(address, ASKED, follow=True)
+        assert answer.redirect_chain == [(order_page(order), 302)]
+        assert "It hurts" in desks.text(answer)
+        with tenancy.use(market.pk):
+            claim = Claim.objects.get()
+            entry = AuditEntry.objects.get(action="claim.requested")
+        assert (claim.line.number, claim.type, claim.quantity) == (1, "return", 2)
+        assert (claim.fault, claim.reason, claim.source) == ("seller", "It hurts", "operator")
+        assert claim.state == "requested"
+        assert (entry.actor, entry.object_key) == (operator, str(claim.pk))
+        assert "It hurts" not in str(entry.data)
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            ({"line": "7"}, "7 is not one of the available choices."),
+            ({"quantity": "4"}, "only 3 can be claimed"),
+            ({"quantity": "0"}, "greater than or equal to 1"),
+            ({"reason": " "}, "This field is required."),
+            ({"type": "exchange"}, "exchange is not one of the available choices."),
+        ],
+    )
+    def test_take_no_claim_that_cannot_be_made(self, owner, market, order, given, told):
+        address = reverse("admin:orders_order_decide", args=[order.pk, "claim"])
+        answer = owner.post(address, ASKED | given)
+        assert answer.status_code == 422
+        assert told in desks.text(answer)
+        with tenancy.use(market.pk):
+            assert not Claim.objects.exists()
+
+    def test_take_a_claim_of_whoever_may(self, market, stranger, order):
+        address = reverse("admin:orders_order_decide", args=[order.pk, "claim"])
+        assert stranger.get(address).status_code == 404
+        assert stranger.post(address, ASKED).status_code == 404
+        for role in ("viewer", "reviewer", "finance"):
+            client, _ = desks.operator(market, role)
+            assert "Open a claim" not in desks.text(client.get(order_page(order)))
+            assert client.post(address, ASKED).status_code == 403
+        with tenancy.use(market.pk):
+            assert not Claim.objects.exists()
 
     def test_ask_a_fixed_number_of_queries(self, owner, market, django_assert_max_num_queries):
         with tenancy.use(market.pk):

@@ -33,7 +33,7 @@ DECISIONS = {
     "listings.Listing": "take-down",
     "listings.Revision": "publish",
     "orders.Claim": "approve",
-    "orders.Order": "none",
+    "orders.Order": "claim",
 }
 
 
