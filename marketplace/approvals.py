@@ -96,6 +96,14 @@ KINDS: dict[str, Kind] = {
         "marketplace.versions.publish",
     ),
     "suspend_seller": Kind(_("Suspend a seller"), "sellers.Seller", "sellers.deciding.suspend"),
+    "reinstate_seller": Kind(
+        _("Let a seller sell again"), "sellers.Seller", "sellers.deciding.reinstate"
+    ),
+    "terminate_seller": Kind(
+        _("Begin the termination of a seller who was stopped"),
+        "sellers.Seller",
+        "sellers.deciding.begin_termination",
+    ),
     "publish_fee_schedule": Kind(
         _("Publish fees"), "settlements.FeeScheduleVersion", "settlements.fee_publishing.publish"
     ),

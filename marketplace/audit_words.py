@@ -57,6 +57,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "sellerprofile.changed": _("Shop details changed"),
     "shipment.corrected": _("Parcel number corrected"),
     "shipment.recorded": _("Parcel recorded"),
+    "user.second_factors_taken": _("Second factors taken away"),
     "webhookdelivery.replayed": _("Webhook message sent again"),
     "webhookendpoint.created": _("Webhook endpoint made"),
     "webhookendpoint.deleted": _("Webhook endpoint deleted"),

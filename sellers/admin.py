@@ -74,11 +74,13 @@ class SellerAdmin(StoryAdmin):
         ),
         "reinstate": Decision(
             name=_("Reinstate"),
-            explanation=_("The seller may sell again, and listings on sale are visible again."),
-            process=deciding.reinstate,
-            form=RemarkForm,
+            explanation=_(
+                "The seller may sell again, and listings on sale are visible again, once a second "
+                "person approves."
+            ),
+            process=deciding.ask_to_reinstate,
             offered=_in(State.RESTRICTED, State.SUSPENDED, State.TERMINATING),
-            done=_("The seller may sell again."),
+            done=_("It was asked for. The seller may sell again once a second person approves."),
         ),
         "restrict": Decision(
             name=_("Restrict"),
@@ -106,16 +108,22 @@ class SellerAdmin(StoryAdmin):
             name=_("Begin termination"),
             explanation=_(
                 "The end of the contract is announced. Until it is finished, the seller goes on "
-                "selling."
+                "selling; of one who was stopped a second person has to agree to that."
             ),
-            process=deciding.begin_termination,
+            process=deciding.ask_to_terminate,
             offered=_in(State.ACTIVE, State.RESTRICTED, State.SUSPENDED),
             is_grave=True,
-            done=_("The termination has begun."),
+            done=_(
+                "The termination has begun, or begins once a second person approves where the "
+                "seller was stopped."
+            ),
         ),
         "finish": Decision(
             name=_("Finish termination"),
-            explanation=_("The contract ends, for good. Look at open orders and money first."),
+            explanation=_(
+                "The contract ends, for good. It is refused while orders, claims or money are "
+                "open, and says which."
+            ),
             process=deciding.finish_termination,
             offered=_in(State.TERMINATING),
             is_grave=True,

@@ -50,7 +50,7 @@ class Position:
 def of_seller(seller: Seller, *, on: date) -> Position:
     """Where the seller's money stands on a business day. Raises what estimates.expected does."""
     expected = estimates.expected(seller, on=on)
-    owed, paid = _for_payout(seller)
+    owed, paid = for_payout(seller)
     balance = SellerBalance.objects.filter(seller=seller).first()
     following = Statement.objects.open().filter(seller=seller).order_by("due_on").first()
     return Position(
@@ -64,7 +64,7 @@ def of_seller(seller: Seller, *, on: date) -> Position:
     )
 
 
-def _for_payout(seller: Seller) -> tuple[int, int]:
+def for_payout(seller: Seller) -> tuple[int, int]:
     """What statements gave the seller to be paid out, and what of it was paid."""
     account = Account.objects.filter(code=ledger.PAYOUT_PAYABLE).values_list("pk", flat=True)
     # The number itself, not a subquery: with it the index on account and seller is used.

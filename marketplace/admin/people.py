@@ -7,12 +7,13 @@ from allauth.account.models import EmailAddress
 from allauth.mfa import admin as allauth_mfa  # noqa: F401 (registers what is taken out below)
 from allauth.mfa.models import Authenticator
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import register
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.mail import send_mail
 from django.db import transaction
+from django.template.response import TemplateResponse
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -25,8 +26,10 @@ from unfold.forms import (
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 from unfold.widgets import UnfoldAdminEmailInputWidget as EmailInput
 
-from marketplace import memberships, models, tenancy
+from marketplace import approval_pages, memberships, models, second_factors, tenancy
+from marketplace import forms as refusals
 from marketplace.admin.pages import Placed, TenantAdmin
+from marketplace.refusals import Refused
 
 # Shared by the installation: superusers only, and shown without a marketplace.
 
@@ -68,8 +71,35 @@ class UserAdmin(Placed, DjangoUserAdmin, ModelAdmin):
 
     @action(description=_("Take away second factors, for who has lost them"))
     def take_second_factors(self, request, queryset):
-        count, _each = Authenticator.objects.filter(user__in=queryset).delete()
-        self.message_user(request, gettext("%(count)s done.") % {"count": count})
+        """Asked once more, with a reason: whoever takes them away can let anybody in."""
+        market = request.marketplace
+        if market is None or market.state == models.Marketplace.State.ARCHIVED:
+            text = gettext("Enter a marketplace first: the deed stands in its audit trail.")
+            self.message_user(request, text, messages.WARNING)
+            return None
+        form = approval_pages.ReasonForm(request.POST if "reason" in request.POST else None)
+        if form.is_valid():
+            for user in queryset:
+                self._take(request, user, form.cleaned_data["reason"])
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": gettext("Take away second factors"),
+            "form": form,
+            "people": queryset,
+        }
+        template, status = "marketplace/take_second_factors.html", refusals.status(form)
+        return TemplateResponse(request, template, context, status=status)
+
+    def _take(self, request, user, reason):
+        try:
+            second_factors.take_away(user, by=request.user, at=timezone.now(), reason=reason)
+        except Refused as refused:
+            self.message_user(request, f"{user}: {refused.text(gettext)}", messages.WARNING)
+        else:
+            text = gettext("%(user)s logs in by password alone now. Ask for a new factor soon.")
+            self.message_user(request, text % {"user": user})
 
 
 @register(EmailAddress)

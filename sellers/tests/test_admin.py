@@ -138,6 +138,16 @@ class TestDecisions:
             approvals.approve(Approval.objects.get(), by=second, at=make.AT)
         assert state_of(seller, market) == "suspended"
 
+    def test_to_let_sell_again_wait_for_a_second_person(self, owner, seller, market):
+        owner.post(decide(seller, "restrict"), {"reason": "complaints"})
+        assert owner.post(decide(seller, "reinstate"), {"reason": ""}).status_code == 422
+        owner.post(decide(seller, "reinstate"), {"reason": "mended"})
+        assert state_of(seller, market) == "restricted"
+        second = floor.user("second@example.org")
+        with tenancy.use(market.pk):
+            approvals.approve(Approval.objects.get(), by=second, at=make.AT)
+        assert state_of(seller, market) == "active"
+
     def test_that_do_not_exist_are_not_found(self, owner, seller):
         assert owner.get(decide(seller, "praise")).status_code == 404
 

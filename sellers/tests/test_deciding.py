@@ -5,7 +5,7 @@ import pytest
 from marketplace import approvals, reasons, states, tenancy
 from marketplace.models import Approval, AuditEntry, Change
 from marketplace.tests.make import user
-from sellers import deciding
+from sellers import deciding, leaving
 from sellers.models import Seller
 from sellers.tests import make
 
@@ -151,3 +151,60 @@ class TestAskToSuspend:
         with pytest.raises(states.IllegalMove):
             deciding.ask_to_suspend(seller, by=user(), at=make.AT, reason="x")
         assert not Approval.objects.exists()
+
+
+class TestAskToReinstate:
+    @pytest.mark.parametrize("state", [State.RESTRICTED, State.SUSPENDED, State.TERMINATING])
+    def test_waits_for_a_second_person(self, state):
+        seller, first, second = in_state(state), user(), user("second@example.org")
+        deciding.ask_to_reinstate(seller, by=first, at=make.AT, reason="It was a mistake")
+        seller.refresh_from_db()
+        assert seller.state == state
+        approval = Approval.objects.get()
+        with pytest.raises(approvals.SamePerson):
+            approvals.approve(approval, by=first, at=make.AT)
+        approvals.approve(approval, by=second, at=make.AT)
+        seller.refresh_from_db()
+        assert seller.state == State.ACTIVE
+        entry = AuditEntry.objects.filter(action="seller.active").latest("pk")
+        assert (entry.actor, entry.reason) == (second, "It was a mistake")
+
+    @pytest.mark.parametrize("state", [State.ONBOARDING, State.ACTIVE, State.TERMINATED])
+    def test_is_refused_where_there_is_nothing_to_lift(self, state):
+        seller = in_state(state)
+        with pytest.raises(states.IllegalMove):
+            deciding.ask_to_reinstate(seller, by=user(), at=make.AT, reason="x")
+        assert not Approval.objects.exists()
+
+    def test_needs_a_reason(self):
+        with pytest.raises(reasons.ReasonMissing):
+            deciding.ask_to_reinstate(in_state(State.SUSPENDED), by=user(), at=make.AT, reason=" ")
+
+
+class TestAskToTerminate:
+    def test_begins_at_once_where_nothing_was_stopped(self):
+        seller = in_state(State.ACTIVE)
+        deciding.ask_to_terminate(seller, by=user(), at=make.AT, reason="It asked to leave")
+        seller.refresh_from_db()
+        assert seller.state == State.TERMINATING
+        assert not Approval.objects.exists()
+
+    @pytest.mark.parametrize("state", [State.RESTRICTED, State.SUSPENDED])
+    def test_brings_listings_of_a_stopped_seller_back_by_two_people_only(self, state):
+        seller, second = in_state(state), user("second@example.org")
+        deciding.ask_to_terminate(seller, by=user(), at=make.AT, reason="It asked to leave")
+        seller.refresh_from_db()
+        assert seller.state == state
+        approvals.approve(Approval.objects.get(), by=second, at=make.AT)
+        seller.refresh_from_db()
+        assert seller.state == State.TERMINATING
+
+
+class TestFinishTermination:
+    def test_is_refused_with_what_is_open(self, monkeypatch):
+        monkeypatch.setattr(leaving, "obstacles", lambda seller: ["2 open claims", "₩500 owed"])
+        seller = in_state(State.TERMINATING)
+        with pytest.raises(deciding.StillOpen, match="2 open claims, ₩500 owed"):
+            deciding.finish_termination(seller, by=None, at=make.AT, reason="x")
+        seller.refresh_from_db()
+        assert seller.state == State.TERMINATING

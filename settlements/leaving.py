@@ -1,0 +1,45 @@
+"""What of a seller's money keeps its contract from ending."""
+
+from collections.abc import Iterator
+
+from django.utils.translation import get_language, gettext, ngettext
+
+from marketplace import money, tenancy
+from orders.models import OutcomeToSettle
+from sellers.models import Seller
+from settlements import positions
+from settlements.models import SellerBalance, Statement
+
+
+def open_money(seller: Seller) -> Iterator[str]:
+    """What is not settled, not closed, not paid, kept back, or owed by the seller."""
+    waiting = OutcomeToSettle.objects.filter(seller=seller).count()
+    if waiting:
+        text = ngettext("%(count)s unsettled outcome", "%(count)s unsettled outcomes", waiting)
+        yield text % {"count": waiting}
+    statements = Statement.objects.open().filter(seller=seller).count()
+    if statements:
+        text = ngettext("%(count)s open statement", "%(count)s open statements", statements)
+        yield text % {"count": statements}
+    owed, paid = positions.for_payout(seller)
+    if owed != paid:
+        yield gettext("%(amount)s not paid out yet") % {"amount": _shown(owed - paid)}
+    balance = SellerBalance.objects.filter(seller=seller).first() or SellerBalance()
+    if balance.reserve:
+        yield gettext("%(amount)s in reserve") % {"amount": _shown(balance.reserve)}
+    if balance.carry > 0:
+        yield gettext("%(amount)s carried to the next statement") % {
+            "amount": _shown(balance.carry)
+        }
+    elif balance.carry:
+        yield gettext("%(amount)s owed by the seller") % {"amount": _shown(-balance.carry)}
+
+
+def _shown(amount: int) -> str:
+    market = tenancy.current()
+    return money.format_amount(
+        amount,
+        currency=market.currency,
+        exponent=market.currency_exponent,
+        locale=get_language() or market.locale,
+    )
