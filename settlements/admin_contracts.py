@@ -22,6 +22,7 @@ from settlements import (
     admin_forms,
     contract_words,
     contracting,
+    ledger,
     models,
     rate_cards,
     rule_words,
@@ -78,8 +79,10 @@ class SellerContractAdmin(VersionedRuleAdmin):
             return [Problem(refused.text(gettext), forbids=True)]
         rules = models.FeeRule.objects.filter(contract=contract)
         ranks = dict(rules.values_list("pk", "rank"))
+        names = ledger.component_names()
         return [
-            Problem(rule_words.finding(found, ranks), found.forbids) for found in schedule.check()
+            Problem(rule_words.finding(found, ranks, names), found.forbids)
+            for found in schedule.check()
         ]
 
     @action(description=_("Fee rules of this contract"), url_path="rules", permissions=["view"])
