@@ -132,7 +132,7 @@ class TestOrders:
         assert answer.redirect_chain == [(order_page(order), 302)]
         assert "It hurts" in desks.text(answer)
         with tenancy.use(market.pk):
-            claim = Claim.objects.get()
+            claim = Claim.objects.select_related("line").get()
             entry = AuditEntry.objects.get(action="claim.requested")
         assert (claim.line.number, claim.type, claim.quantity) == (1, "return", 2)
         assert (claim.fault, claim.reason, claim.source) == ("seller", "It hurts", "operator")

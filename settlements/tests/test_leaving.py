@@ -42,24 +42,32 @@ def test_orders_and_claims_do_until_they_are_over(market):
     assert leaving.obstacles(make.seller("other")) == []
 
 
-def test_money_does_until_it_is_paid(market):
-    seller = make.seller()
-    make.sold(seller, unit_price=100_000, category="gold")
-    assert leaving.obstacles(seller) == ["1 unsettled outcome"]
+def test_money_does_until_it_is_paid():
+    market = make.market("leaving")
+
+    def found():
+        with tenancy.use(market.pk), translation.override("en"):
+            return leaving.obstacles(Seller.objects.get())
+
+    with tenancy.use(market.pk):
+        make.sold(make.seller(), unit_price=100_000, category="gold")
+    assert found() == ["1 unsettled outcome"]
     nights.close_day(market.pk, date(2026, 9, 8), at=make.AT)
-    assert leaving.obstacles(seller) == ["1 open statement"]
+    assert found() == ["1 open statement"]
     for day in (9, 10, 11):
         nights.close_day(market.pk, date(2026, 9, day), at=make.AT)
     # 3 % of 100,000 and the VAT on it are kept.
-    assert leaving.obstacles(seller) == ["₩96,700 not paid out yet"]
-    Seller.objects.update(state=Seller.State.TERMINATING)
-    with pytest.raises(deciding.StillOpen, match="₩96,700 not paid out yet"):
-        deciding.finish_termination(seller, by=None, at=make.AT, reason="It asked to leave")
-    paid = ledger.Draft("payout", "p-1", date(2026, 9, 11), seller.pk)
-    paid.debit(ledger.PAYOUT_PAYABLE, 96_700)
-    paid.credit(ledger.CLEARING, 96_700)
-    ledger.post([paid])
-    assert leaving.obstacles(seller) == []
+    assert found() == ["₩96,700 not paid out yet"]
+    with tenancy.use(market.pk), translation.override("en"):
+        Seller.objects.update(state=Seller.State.TERMINATING)
+        seller = Seller.objects.get()
+        with pytest.raises(deciding.StillOpen, match="₩96,700 not paid out yet"):
+            deciding.finish_termination(seller, by=None, at=make.AT, reason="It asked to leave")
+        paid = ledger.Draft("payout", "p-1", date(2026, 9, 11), seller.pk)
+        paid.debit(ledger.PAYOUT_PAYABLE, 96_700)
+        paid.credit(ledger.CLEARING, 96_700)
+        ledger.post([paid])
+    assert found() == []
 
 
 @pytest.mark.parametrize(
