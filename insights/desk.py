@@ -30,7 +30,7 @@ from listings.models import Revision
 from marketplace.models import Approval, AuditEntry, JobRun, Marketplace
 from orders.models import Claim
 from sellers.models import Seller
-from settlements import nights
+from settlements import nights, sentinels
 from settlements.models import Statement
 
 
@@ -140,6 +140,13 @@ QUEUES = (
             "state__exact": Statement.State.OPEN.value,
             "due_on__lte": nights.next_on(market).isoformat(),
         },
+    ),
+    Queue(
+        "holds",
+        _("Holds past their day, or without an end"),
+        lambda market: sentinels.stuck_holds(nights.last_closed(market)),
+        lambda: F("placed_at"),
+        lambda market: {"end": "stuck"},
     ),
     Queue(
         "approvals",

@@ -112,6 +112,14 @@ KINDS: dict[str, Kind] = {
         "settlements.SellerContract",
         "settlements.contracting.publish",
     ),
+    "exclude_statement": Kind(
+        _("Exclude a statement from payment"),
+        "settlements.Statement",
+        "settlements.holding.exclude",
+    ),
+    "reverse_exclusion": Kind(
+        _("Reverse an exclusion from payment"), "settlements.Hold", "settlements.holding.reverse"
+    ),
     "publish_settlement_terms": Kind(
         _("Publish settlement terms"),
         "settlements.SettlementTerms",

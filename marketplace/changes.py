@@ -57,6 +57,8 @@ TYPES = {  # what may be announced, and subscribed to
     "seller.terminated": _("A seller has left."),
     "grade.made_official": _("A seller's grade came into force."),
     "contract.published": _("A seller's contract was changed, from a day on."),
+    "hold.placed": _("Money of a seller is held back."),
+    "hold.released": _("A hold has ended."),
     "statement.payable": _("A statement was closed, with money to be paid out."),
     "statement.closed": _("A statement was closed, with nothing to be paid out."),
     "night.closed": _("A business day was closed."),

@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 KINDS = {
     "night": _("Night"),
+    "night.holds": _("Night: holds"),
     "night.confirm": _("Night: confirm purchases"),
     "night.performance": _("Night: figures of sellers"),
     "night.grades": _("Night: grades"),
@@ -21,13 +22,18 @@ KINDS = {
 COUNTS = {
     "days": _("days of performance"),
     "failed": _("failed"),
+    "holds_stuck": _("holds without a way out"),
+    "holds_differ": _("statements that differ from their holds"),
     "ledger_differs_from_statements": _("ledger differs from statements by"),
     "lines": _("lines"),
     "official": _("grades made official"),
+    "opened": _("statements opened"),
     "overdue_statements": _("overdue statements"),
     "payout": _("payout"),
+    "placed": _("holds placed"),
     "projected": _("grades projected"),
     "rejected": _("rejected"),
+    "released": _("holds released"),
     "repaired": _("repaired"),
     "reversals": _("reversals"),
     "shards": _("parts"),

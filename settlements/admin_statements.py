@@ -37,6 +37,7 @@ from settlements import (
     nights,
     sentinel_words,
     sentinels,
+    shop_holds,
     statement_sums,
     verification,
 )
@@ -106,6 +107,9 @@ class StatementAdmin(ReadOnlyAdmin):
             state=state_column()(statement),
             steps=statement_sums.steps(statement, ledger.component_names()),
             journal=journal_of(statement),
+            payment_holds=shop_holds.payment_holds(statement),
+            hold_movements=shop_holds.of_statement(statement),
+            may_hold=request.user.has_perm("settlements.change_hold"),
             page=page,
             rows=[
                 {"line": line, "sold": sold.get(line.order_line_id), "url": line_url(line)}
@@ -334,7 +338,9 @@ class SellerBalanceAdmin(ReadOnlyAdmin):
     list_display = [
         "seller",
         money_column("carry", _("carried on")),
+        money_column("held", _("held back")),
         money_column("reserve", _("reserve")),
+        money_column("receivable", _("invoiced debt")),
         money_column("withholding_base", _("withholding base carried")),
     ]
     list_select_related = ["seller"]

@@ -8,7 +8,7 @@ for every line. It decides nothing about money: fees.figures() and payables.sett
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -121,7 +121,8 @@ def standing(seller_id: int, *, on: date) -> tuple[SellerContract | None, Seller
 def over(standard: PayoutTerms, contract: Contract) -> PayoutTerms:
     """What the contract says over the standard terms."""
     minimum, reserve = contract.minimum_payout, contract.reserve_ppm
-    return PayoutTerms(
+    return replace(
+        standard,
         due=contract.due or standard.due,
         minimum_payout=standard.minimum_payout if minimum is None else minimum,
         reserve_ppm=standard.reserve_ppm if reserve is None else reserve,

@@ -17,13 +17,17 @@ CLEARING = "clearing"
 PLATFORM_FUNDING = "platform_funding"
 PARTNER_FUNDING = "partner_funding"
 SELLER_PAYABLE = "seller_payable"
+SELLER_HELD = "seller_held"
 SELLER_RESERVE = "seller_reserve"
+SELLER_RECEIVABLE = "seller_receivable"
 PAYOUT_PAYABLE = "payout_payable"
 FEE_REVENUE = "fee_revenue:"  # and the component
 VAT_PAYABLE = "vat_payable"
 WITHHOLDING_INCOME = "withholding_income"
 WITHHOLDING_LOCAL = "withholding_local"
-PER_SELLER = frozenset({SELLER_PAYABLE, SELLER_RESERVE, PAYOUT_PAYABLE})
+PER_SELLER = frozenset(
+    {SELLER_PAYABLE, SELLER_HELD, SELLER_RESERVE, SELLER_RECEIVABLE, PAYOUT_PAYABLE}
+)
 
 
 @dataclass(slots=True)

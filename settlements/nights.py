@@ -25,7 +25,7 @@ from orders import confirming, performance
 from orders.models import OutcomeToSettle
 from sellers import grades
 from sellers.models import Seller
-from settlements import runs, sentinels, statements
+from settlements import holding, runs, sentinels, statements
 from settlements.models import Statement
 
 FAILED = "failed"  # head of the reported sellers that could not be served
@@ -86,6 +86,11 @@ def next_on(marketplace: Marketplace) -> date:
     if marketplace.last_closed_on is None:
         return marketplace.first_open_on
     return marketplace.last_closed_on + timedelta(days=1)
+
+
+def last_closed(marketplace: Marketplace) -> date:
+    """The business date before the next one to close, whether or not it was ever open."""
+    return next_on(marketplace) - timedelta(days=1)
 
 
 def due_on(marketplace: Marketplace, *, at: datetime) -> date | None:
@@ -369,6 +374,11 @@ def _open_months(on: date) -> None:
         cursor.execute("SELECT open_settlement_month('ledger_entry', %s)", [on])
 
 
+def _hold(on: date, at: datetime) -> Counts:
+    swept = holding.sweep(on=on, at=at)
+    return {"placed": swept.placed, "released": swept.released, "opened": swept.statements}
+
+
 def _confirm(on: date, at: datetime) -> Counts:
     return {"lines": confirming.confirm_due(on, at=at)}
 
@@ -421,6 +431,7 @@ def _notify(on: date, at: datetime) -> Counts:
 
 
 STEPS = (
+    Step("holds", whole=_hold),
     Step("confirm", whole=_confirm),
     Step("performance", whole=_perform),
     Step("grades", whole=_grade),

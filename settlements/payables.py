@@ -43,6 +43,7 @@ class Payable:
     available: int  # what would be paid were there no minimum; the payout, or nothing
     payout: int
     carry_out: int
+    reserve_used: int  # of the released reserve, paid out or against a debt
     reserve_released_left: int
     base_carried: int
 
@@ -84,7 +85,8 @@ def settle(
     reserve = money.share(payable, reserve_ppm, money.FLOOR) if payable > 0 else 0
     available = payable - reserve - tax.total + reserve_released
     is_paid = available > 0 and available >= minimum_payout
-    covered = 0 if is_paid else min(reserve_released, max(-payable, 0))
+    covered = min(reserve_released, max(-payable, 0))
+    used = reserve_released if is_paid else covered
     return Payable(
         gross=gross,
         hold_taken=hold,
@@ -96,7 +98,8 @@ def settle(
         available=available,
         payout=available if is_paid else 0,
         carry_out=0 if is_paid else payable + covered,
-        reserve_released_left=0 if is_paid else reserve_released - covered,
+        reserve_used=used,
+        reserve_released_left=reserve_released - used,
         base_carried=withholding.carried(tax, is_paid=is_paid),
     )
 

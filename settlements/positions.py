@@ -17,20 +17,25 @@ from settlements.models import Account, LedgerEntry, SellerBalance, Statement
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Amounts in minor units. `carry` is below zero where the seller owes the marketplace."""
+    """Amounts in minor units. `carry` is below zero where the seller owes the marketplace.
+
+    `held_back` is what statements keep for holds; `invoiced` is debt that is paid by invoice.
+    """
 
     expected: Expected
     confirmed: int
     paid: int
+    held_back: int
     reserve: int
     carry: int
+    invoiced: int
     next_due_on: date | None
     next_net: int
 
     @property
     def held(self) -> int:
-        """What is kept back for now: by open claims, as a reserve, or as too little to pay out."""
-        return self.expected.held.net + self.reserve + self.carried
+        """What is kept back for now: by claims and holds, as a reserve, as too little to pay."""
+        return self.expected.held.net + self.held_back + self.reserve + self.carried
 
     @property
     def carried(self) -> int:
@@ -38,12 +43,13 @@ class Position:
 
     @property
     def debt(self) -> int:
+        """What is taken off the next statements."""
         return max(-self.carry, 0)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was ever sold, as far as money can tell."""
-        amounts = (self.confirmed, self.paid, self.reserve, self.carry)
+        amounts = (self.confirmed, self.paid, self.held_back, self.reserve, self.carry)
         return not (any(amounts) or self.expected.lines or self.expected.held.lines)
 
 
@@ -57,8 +63,10 @@ def of_seller(seller: Seller, *, on: date) -> Position:
         expected=expected,
         confirmed=owed - paid,
         paid=paid,
+        held_back=balance.held if balance else 0,
         reserve=balance.reserve if balance else 0,
         carry=balance.carry if balance else 0,
+        invoiced=balance.receivable if balance else 0,
         next_due_on=following.due_on if following else None,
         next_net=following.net if following else 0,
     )

@@ -18,7 +18,7 @@ from marketplace.documents import Part
 from marketplace.refusals import Refused, gettext_noop
 from sellers import grade_documents
 from sellers.grading import Policy
-from settlements import rule_checks, vat
+from settlements import debts, rule_checks, vat
 from settlements.due_dates import BadDueTerms, DueTerms
 from settlements.fee_rules import Band, Rule
 
@@ -116,6 +116,8 @@ class Terms:
     holiday: str
     minimum_payout: int
     reserve_ppm: int
+    reserve_days: int
+    debt_policy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +352,8 @@ def _terms(part: Part) -> Terms:
         holiday=part.text("holiday"),
         minimum_payout=part.integer("minimum_payout", 0),
         reserve_ppm=part.integer("reserve_ppm", 0, high=money.MILLION - 1),
+        reserve_days=part.integer("reserve_days", debts.RESERVE_DAYS, high=3660),
+        debt_policy=part.choice("debt_policy", debts.POLICIES, debts.CARRY_FORWARD),
     )
     part.done()
     try:

@@ -35,6 +35,8 @@ class PayoutTerms:
     due: DueTerms
     minimum_payout: int
     reserve_ppm: int
+    reserve_days: int
+    debt_policy: str
 
 
 class Versions(Generic[T]):
@@ -157,5 +159,9 @@ def read_due_terms(row: SettlementTerms | SellerContract) -> DueTerms:
 
 def _payout_terms(row: SettlementTerms) -> PayoutTerms:
     return PayoutTerms(
-        due=read_due_terms(row), minimum_payout=row.minimum_payout, reserve_ppm=row.reserve_ppm
+        due=read_due_terms(row),
+        minimum_payout=row.minimum_payout,
+        reserve_ppm=row.reserve_ppm,
+        reserve_days=row.reserve_days,
+        debt_policy=row.debt_policy,
     )

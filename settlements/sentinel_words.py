@@ -16,6 +16,8 @@ TITLES: dict[str, Promise] = {
     sentinels.OVERDUE: _("Statements overdue"),
     sentinels.LINES_DIFFER: _("Statements that differ from their lines"),
     sentinels.LEDGER_DIFFERS: _("Payouts that the ledger does not show"),
+    sentinels.HOLDS_DIFFER: _("Statements that differ from their holds"),
+    sentinels.HOLDS_STUCK: _("Holds without a way out"),
 }
 _MEANINGS: dict[str, Promise] = {
     sentinels.WAITING: _(
@@ -34,6 +36,14 @@ _MEANINGS: dict[str, Promise] = {
         "What the ledger owes sellers for the statements closed that night is not what these "
         "statements pay out. Pay nothing of it before it is understood."
     ),
+    sentinels.HOLDS_DIFFER: _(
+        "What a statement held back or gave back is not what its holds or its journal say. Pay "
+        "nothing of it before it is understood."
+    ),
+    sentinels.HOLDS_STUCK: _(
+        "Holds that end on no day, by no condition and with no claim, or whose day has passed. "
+        "Sellers wait for this money: release them, or place them anew with an end."
+    ),
 }
 
 
@@ -45,10 +55,11 @@ class Told:
     meaning: str | Promise
     outcomes: list
     statements: list
+    holds: list
 
     @property
     def is_quiet(self) -> bool:
-        return not self.outcomes and not self.statements
+        return not (self.outcomes or self.statements or self.holds)
 
 
 def told(on: date) -> list[Told]:
@@ -60,13 +71,16 @@ def told(on: date) -> list[Told]:
         sentinels.OVERDUE: Statement.objects.due_on(on).select_related("seller").order_by("due_on"),
         sentinels.LINES_DIFFER: statements.filter(pk__in=differing[sentinels.LINES_DIFFER]),
         sentinels.LEDGER_DIFFERS: statements.filter(pk__in=differing[sentinels.LEDGER_DIFFERS]),
+        sentinels.HOLDS_DIFFER: statements.filter(pk__in=differing[sentinels.HOLDS_DIFFER]),
     }
+    holds = sentinels.stuck_holds(on).select_related("seller").order_by("pk")
     return [
         Told(
             TITLES[name],
             _MEANINGS[name],
             list(outcomes.order_by("basis_on", "pk")[:SHOWN]) if name == sentinels.WAITING else [],
             list(rows[name][:SHOWN]) if name in rows else [],
+            list(holds[:SHOWN]) if name == sentinels.HOLDS_STUCK else [],
         )
         for name in sentinels.NAMES
     ]

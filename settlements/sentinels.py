@@ -10,13 +10,15 @@ from django.db import connection
 
 from marketplace import tenancy
 from orders.models import OutcomeToSettle
-from settlements.models import Statement
+from settlements.models import Hold, Statement
 
 WAITING = "waiting_outcomes"
 OVERDUE = "overdue_statements"
 LINES_DIFFER = "statements_differ_from_lines"
 LEDGER_DIFFERS = "ledger_differs_from_statements"
-NAMES = (WAITING, OVERDUE, LINES_DIFFER, LEDGER_DIFFERS)
+HOLDS_DIFFER = "holds_differ"
+HOLDS_STUCK = "holds_stuck"
+NAMES = (WAITING, OVERDUE, LINES_DIFFER, LEDGER_DIFFERS, HOLDS_DIFFER, HOLDS_STUCK)
 
 # Lines of the statements that closed tonight against the statements' totals. The dates keep the
 # search to the months that the statements name.
@@ -58,6 +60,27 @@ WHERE s.marketplace_id = %(marketplace)s AND s.id = ANY(%(statements)s)
 ORDER BY s.id
 """
 
+# What tonight's statements held back and gave back against the holds and the ledger.
+_HOLDS_DIFFER = """
+SELECT s.id FROM settlements_statement s
+LEFT JOIN settlements_journal j ON j.marketplace_id = %(marketplace)s
+     AND j.template = 'statement' AND j.reference = s.public_id
+LEFT JOIN LATERAL (
+    SELECT sum(e.credit - e.debit) AS held FROM ledger_entry e
+    JOIN settlements_account a ON a.marketplace_id = %(marketplace)s AND a.id = e.account_id
+    WHERE e.marketplace_id = %(marketplace)s AND e.journal_id = j.id AND e.basis_on = %(on)s
+      AND a.code = 'seller_held'
+) e ON true
+LEFT JOIN LATERAL (
+    SELECT sum(m.taken) AS taken, sum(m.released) AS released FROM settlements_holdmovement m
+    WHERE m.marketplace_id = %(marketplace)s AND m.statement_id = s.id
+) m ON true
+WHERE s.marketplace_id = %(marketplace)s AND s.id = ANY(%(statements)s)
+  AND (s.hold_taken, s.released_holds, s.hold_taken - s.released_holds) IS DISTINCT FROM
+      (coalesce(m.taken, 0), coalesce(m.released, 0), coalesce(e.held, 0))
+ORDER BY s.id
+"""
+
 
 def watch(on: date) -> dict[str, int]:
     """Counts of what is wrong after the night of `on`; all zero on a good one."""
@@ -72,17 +95,33 @@ def watch(on: date) -> dict[str, int]:
         lines_differ = len(cursor.fetchall())
         cursor.execute(_LEDGER_DIFFERS, parameters)
         [owed] = cursor.fetchone()
+        cursor.execute(_HOLDS_DIFFER, parameters)
+        holds_differ = len(cursor.fetchall())
     return {
         WAITING: waiting(on).count(),
         OVERDUE: Statement.objects.due_on(on).count(),
         LINES_DIFFER: lines_differ,
         LEDGER_DIFFERS: int(owed - sum(payout for _, payout in closed)),
+        HOLDS_DIFFER: holds_differ,
+        HOLDS_STUCK: stuck_holds(on).count(),
     }
 
 
 def waiting(on: date):
     """Outcomes that were due by the night of `on` and are on no statement."""
     return OutcomeToSettle.objects.filter(basis_on__lte=on)
+
+
+def stuck_holds(on: date):
+    """Holds that nothing will end, and holds whose day has come by the night of `on`."""
+    return Hold.objects.without_way_out() | Hold.objects.past_date(on)
+
+
+_DIFFERING = {
+    LINES_DIFFER: _LINES_DIFFER,
+    LEDGER_DIFFERS: _JOURNAL_DIFFERS,
+    HOLDS_DIFFER: _HOLDS_DIFFER,
+}
 
 
 def differing(on: date) -> dict[str, list[int]]:
@@ -94,7 +133,7 @@ def differing(on: date) -> dict[str, list[int]]:
     }
     found = {}
     with connection.cursor() as cursor:
-        for name, query in ((LINES_DIFFER, _LINES_DIFFER), (LEDGER_DIFFERS, _JOURNAL_DIFFERS)):
+        for name, query in _DIFFERING.items():
             cursor.execute(query, parameters)
             found[name] = [key for (key,) in cursor.fetchall()]
     return found

@@ -62,6 +62,14 @@ def _fees(statement: Statement, names: Mapping[str, str]) -> list[Step]:
 
 
 def _closing(statement: Statement) -> list[Step]:
+    moved = [
+        (gettext("Given back from holds"), statement.released_holds),
+        (gettext("Held back"), -statement.hold_taken),
+    ]
+    given = [
+        (gettext("Given back from reserves"), statement.reserve_released),
+        (gettext("Debt that is invoiced"), statement.debt_invoiced),
+    ]
     kept = [
         (gettext("Kept as reserve"), statement.reserve),
         (gettext("Income tax withheld"), statement.withholding_income),
@@ -69,7 +77,9 @@ def _closing(statement: Statement) -> list[Step]:
         (gettext("Carried on to the next statement"), statement.carry_out),
     ]
     return [
+        *(Step(label, amount) for label, amount in moved if amount),
         Step(gettext("Payable"), statement.payable, is_total=True),
+        *(Step(label, amount) for label, amount in given if amount),
         *(Step(label, -amount) for label, amount in kept if amount),
         Step(gettext("Payout"), statement.payout, is_total=True),
     ]

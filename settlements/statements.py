@@ -1,15 +1,19 @@
-"""Close what falls due: carry-over, reserve and payout of each statement, and its one journal.
+"""Close what falls due: holds, carry-over, reserve and payout of each statement, and its journal.
 
 A seller's statements close in the order of their due dates, as each carries on from the last.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+
+from django.db.models import Sum
 
 from marketplace import changes, states
-from settlements import ledger, payables, withholding
+from settlements import debts, ledger, payables, withholding
 from settlements.contracts import Contracts
+from settlements.hold_book import HoldBook
+from settlements.holds import Plan
 from settlements.ledger import Draft
 from settlements.models import SellerBalance, Statement
 from settlements.payables import Payable
@@ -39,40 +43,71 @@ def close_due(*, on: date, first_seller: int, end_seller: int, at: datetime) -> 
         return Closed(0, 0)
     sellers = {statement.seller_id for statement in statements}
     balances = _balances(sellers)
+    _count_due_reserves(balances, on)
+    book = HoldBook(sellers)
     contracts = Contracts(first_seller=first_seller, end_seller=end_seller, only=sellers)
     journals = []
     for statement in statements:
         balance = balances[statement.seller_id]
         terms = contracts.payout_terms(statement.seller_id, statement.due_on)
-        _close(statement, balance, terms)
+        _close(statement, balance, book, terms, on)
         journals.append(journal(statement, on))
     _save(statements, balances.values(), on=on, at=at)
+    book.save()
     ledger.post(journals)
     return Closed(len(statements), sum(statement.payout for statement in statements))
 
 
-def settle(statement: Statement, balance: SellerBalance, terms: PayoutTerms) -> Payable:
-    """The figures of a statement, from its lines and what its seller carries. Changes nothing."""
+def settle(statement: Statement, balance: SellerBalance, plan: Plan, terms: PayoutTerms) -> Payable:
+    """The figures of a statement, from its lines, holds, and what its seller carries.
+
+    Changes nothing.
+    """
+    released = plan.released_sum
     return payables.settle(
         statement.net,
         carry_in=balance.carry,
+        released_holds=released,
+        new_holds=plan.asked_sum,
         reserve_ppm=terms.reserve_ppm,
+        reserve_released=debts.reserve_offered(
+            statement.net + balance.carry + released,
+            due=balance.reserve_released,
+            reserve=balance.reserve,
+            policy=terms.debt_policy,
+        ),
         minimum_payout=terms.minimum_payout,
         tax=withholding.withhold(statement.service_net, balance.withholding_base),
     )
 
 
-def _close(statement: Statement, balance: SellerBalance, terms: PayoutTerms) -> None:
-    figures = settle(statement, balance, terms)
+def _close(
+    statement: Statement, balance: SellerBalance, book: HoldBook, terms: PayoutTerms, on: date
+) -> None:
+    plan = book.plan(statement)
+    figures = settle(statement, balance, plan, terms)
+    book.settle(statement, plan, figures.hold_taken)
     statement.carry_in = balance.carry
+    statement.released_holds = plan.released_sum
+    statement.new_holds = plan.asked_sum
+    statement.hold_taken = figures.hold_taken
     statement.payable = figures.payable
     statement.reserve = figures.reserve
+    statement.reserve_released = figures.reserve_used
+    if figures.reserve:
+        kept_until = statement.due_on + timedelta(days=terms.reserve_days)
+        # Reserves due by tonight have been counted.
+        statement.reserve_due_on = max(kept_until, on + timedelta(days=1))
     statement.withholding_income = figures.withholding_income
     statement.withholding_local = figures.withholding_local
     statement.payout = figures.payout
-    statement.carry_out = figures.carry_out
-    balance.carry = figures.carry_out
-    balance.reserve += figures.reserve
+    statement.debt_invoiced = debts.invoiced(figures.carry_out, policy=terms.debt_policy)
+    statement.carry_out = figures.carry_out + statement.debt_invoiced
+    balance.carry = statement.carry_out
+    balance.held += statement.hold_taken - statement.released_holds
+    balance.reserve += figures.reserve - figures.reserve_used
+    balance.reserve_released -= figures.reserve_used
+    balance.receivable += statement.debt_invoiced
     balance.withholding_base = figures.base_carried
 
 
@@ -80,7 +115,8 @@ def journal(statement: Statement, on: date) -> Draft:
     """The journal of a statement that closes in the night of `on`.
 
     Buyers' money of its lines and what platform and partners fund are owed to the seller, and
-    are fees and VAT; what is paid out moves on from what is owed.
+    are fees and VAT; what is held, reserved and paid out moves on from what is owed, and what is
+    given back moves there. A debt that is invoiced is owed to the marketplace instead.
     """
     draft = Draft("statement", statement.public_id, on, statement.seller_id)
     funded = statement.platform_discount + statement.partner_discount
@@ -91,10 +127,15 @@ def journal(statement: Statement, on: date) -> Draft:
         draft.credit(ledger.FEE_REVENUE + component, fee - (vat - vat_on_top))
     draft.credit(ledger.VAT_PAYABLE, statement.vat)
     draft.credit(ledger.SELLER_PAYABLE, statement.net)
-    kept_back = statement.reserve + statement.withholding_income + statement.withholding_local
-    draft.debit(ledger.SELLER_PAYABLE, statement.payout + kept_back)
+    held = statement.hold_taken - statement.released_holds
+    reserved = statement.reserve - statement.reserve_released
+    withheld = statement.withholding_income + statement.withholding_local
+    gone = statement.payout + held + reserved + withheld - statement.debt_invoiced
+    draft.debit(ledger.SELLER_PAYABLE, gone)
+    draft.debit(ledger.SELLER_RECEIVABLE, statement.debt_invoiced)
     draft.credit(ledger.PAYOUT_PAYABLE, statement.payout)
-    draft.credit(ledger.SELLER_RESERVE, statement.reserve)
+    draft.credit(ledger.SELLER_HELD, held)
+    draft.credit(ledger.SELLER_RESERVE, reserved)
     draft.credit(ledger.WITHHOLDING_INCOME, statement.withholding_income)
     draft.credit(ledger.WITHHOLDING_LOCAL, statement.withholding_local)
     return draft
@@ -110,6 +151,15 @@ def _balances(sellers: set[int]) -> dict[int, SellerBalance]:
     return {row.seller_id: row for row in rows.order_by("seller_id")}
 
 
+def _count_due_reserves(balances: dict[int, SellerBalance], on: date) -> None:
+    """Make of each seller's reserve usable what has been kept for its days by `on`."""
+    rows = Statement.objects.reserve_due(on).filter(seller_id__in=list(balances))
+    for seller_id, amount in rows.values_list("seller_id").annotate(Sum("reserve")).order_by():
+        balances[seller_id].reserve_released += amount
+    for balance in balances.values():
+        balance.reserve_swept_on = on
+
+
 def _save(
     statements: list[Statement], balances: Iterable[SellerBalance], *, on: date, at: datetime
 ) -> None:
@@ -121,11 +171,17 @@ def _save(
         unique_fields=["marketplace", "seller", "due_on"],
         update_fields=[
             "carry_in",
+            "released_holds",
+            "new_holds",
+            "hold_taken",
             "payable",
             "reserve",
+            "reserve_due_on",
+            "reserve_released",
             "withholding_income",
             "withholding_local",
             "payout",
+            "debt_invoiced",
             "carry_out",
         ],
     )
@@ -134,7 +190,15 @@ def _save(
         batch_size=2000,
         update_conflicts=True,
         unique_fields=["marketplace", "seller"],
-        update_fields=["carry", "reserve", "withholding_base"],
+        update_fields=[
+            "carry",
+            "held",
+            "reserve",
+            "reserve_released",
+            "reserve_swept_on",
+            "receivable",
+            "withholding_base",
+        ],
     )
     for state, is_paid in ((Statement.State.PAYABLE, True), (Statement.State.CLOSED, False)):
         closed = [statement for statement in statements if (statement.payout > 0) is is_paid]

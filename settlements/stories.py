@@ -15,7 +15,7 @@ from marketplace.story_pages import Section
 from orders import outcomes, story
 from orders.models import Claim, Order, Outcome
 from sellers.models import Seller
-from settlements import contract_words, positions, rate_cards, reversals
+from settlements import contract_words, positions, rate_cards, reversals, shop_holds
 from settlements.models import LineTerms, SellerContract, SettlementLine, Statement
 
 _STATEMENTS = 5  # the newest ones
@@ -74,7 +74,12 @@ def of_seller(request, seller: Seller) -> Section | None:
         return None
     on = timezone.localdate(timezone=tenancy.current().tz)
     newest = Statement.objects.filter(seller=seller).order_by("-due_on")[:_STATEMENTS]
-    context: dict = {"statements": list(newest)}
+    context: dict = {
+        "statements": list(newest),
+        "holds": shop_holds.in_force(seller),
+        "may_hold": request.user.has_perm("settlements.change_hold"),
+        "seller": seller,
+    }
     try:
         context["position"] = positions.of_seller(seller, on=on)
     except Refused as refused:  # without a fee schedule in force nothing can be expected

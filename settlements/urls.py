@@ -13,6 +13,7 @@ urlpatterns = [
         name="shop_line",
     ),
     path("statements/<str:public_id>/lines.<str:kind>", views.lines_file, name="shop_lines_file"),
+    path("holds/", views.holds, name="shop_holds"),
     path("downloads/", views.downloads_page, name="shop_downloads"),
     path(
         "downloads/statements-<int:year>.<str:kind>",

@@ -109,7 +109,9 @@ _CHECKS = {
         WHERE t.marketplace_id = %(marketplace)s AND
               (t.lines, t.fee, t.vat, t.net, t.list_amount, t.seller_discount,
                t.platform_discount, t.partner_discount) IS DISTINCT FROM
-              (s.lines, s.fee, s.vat, s.net, s.listed, s.by_seller, s.by_platform, s.by_partner)""",
+              (coalesce(s.lines, 0), coalesce(s.fee, 0), coalesce(s.vat, 0), coalesce(s.net, 0),
+               coalesce(s.listed, 0), coalesce(s.by_seller, 0), coalesce(s.by_platform, 0),
+               coalesce(s.by_partner, 0))""",
     "statement whose personal services are not those that contracts name": """
         SELECT 'statement', t.public_id, 'service_net', coalesce(n.net, 0)::text,
                t.service_net::text
@@ -152,26 +154,81 @@ _CHECKS = {
         FROM ledger_entry WHERE marketplace_id = %(marketplace)s
         HAVING sum(debit) <> sum(credit)""",
     "closed statement without one journal that says the same": """
-        SELECT 'statement', t.public_id, 'net, payout in its journal',
-               concat_ws(', ', t.net, t.payout),
-               concat_ws(', ', coalesce(e.net, 0), coalesce(e.payout, 0))
+        SELECT 'statement', t.public_id, 'net, payout, held, reserved in its journal',
+               concat_ws(', ', t.net, t.payout, t.hold_taken - t.released_holds,
+                         t.reserve - t.reserve_released),
+               concat_ws(', ', coalesce(e.net, 0), coalesce(e.payout, 0), coalesce(e.held, 0),
+                         coalesce(e.reserved, 0))
         FROM settlements_statement t
         LEFT JOIN settlements_journal j ON j.marketplace_id = t.marketplace_id
              AND j.template = 'statement' AND j.reference = t.public_id
         LEFT JOIN (
             SELECT e.journal_id,
-                   sum(CASE WHEN a.code IN ('seller_payable', 'payout_payable', 'seller_reserve',
-                       'withholding_income', 'withholding_local')
+                   sum(CASE WHEN a.code IN ('seller_payable', 'payout_payable', 'seller_held',
+                       'seller_reserve', 'seller_receivable', 'withholding_income',
+                       'withholding_local')
                        THEN e.credit - e.debit ELSE 0 END) AS net,
                    sum(CASE WHEN a.code = 'payout_payable' THEN e.credit - e.debit ELSE 0 END)
-                       AS payout
+                       AS payout,
+                   sum(CASE WHEN a.code = 'seller_held' THEN e.credit - e.debit ELSE 0 END)
+                       AS held,
+                   sum(CASE WHEN a.code = 'seller_reserve' THEN e.credit - e.debit ELSE 0 END)
+                       AS reserved
             FROM ledger_entry e
             JOIN settlements_account a ON a.marketplace_id = e.marketplace_id
                  AND a.id = e.account_id
             WHERE e.marketplace_id = %(marketplace)s GROUP BY e.journal_id
         ) e ON e.journal_id = j.id
         WHERE t.marketplace_id = %(marketplace)s AND t.state <> 'open'
-          AND (j.id IS NULL OR (coalesce(e.net, 0), coalesce(e.payout, 0)) <> (t.net, t.payout))""",
+          AND (j.id IS NULL OR (coalesce(e.net, 0), coalesce(e.payout, 0), coalesce(e.held, 0),
+                                coalesce(e.reserved, 0))
+               <> (t.net, t.payout, t.hold_taken - t.released_holds,
+                   t.reserve - t.reserve_released))""",
+    "statement that differs from the movements of its holds": """
+        SELECT 'statement', t.public_id, 'held back, given back from holds',
+               concat_ws(', ', coalesce(m.taken, 0), coalesce(m.released, 0)),
+               concat_ws(', ', t.hold_taken, t.released_holds)
+        FROM settlements_statement t
+        LEFT JOIN (
+            SELECT statement_id, sum(taken) AS taken, sum(released) AS released
+            FROM settlements_holdmovement WHERE marketplace_id = %(marketplace)s
+            GROUP BY statement_id
+        ) m ON m.statement_id = t.id
+        WHERE t.marketplace_id = %(marketplace)s
+          AND (t.hold_taken, t.released_holds)
+              <> (coalesce(m.taken, 0), coalesce(m.released, 0))""",
+    "seller whose holds do not say what is held back": """
+        SELECT 'seller', r.code, 'held', coalesce(t.held, 0)::text,
+               concat_ws(', ', coalesce(b.held, 0), coalesce(h.taken, 0))
+        FROM sellers_seller r
+        LEFT JOIN settlements_sellerbalance b ON b.marketplace_id = r.marketplace_id
+             AND b.seller_id = r.id
+        LEFT JOIN (
+            SELECT seller_id, sum(hold_taken - released_holds) AS held
+            FROM settlements_statement WHERE marketplace_id = %(marketplace)s GROUP BY seller_id
+        ) t ON t.seller_id = r.id
+        LEFT JOIN (
+            SELECT seller_id, sum(taken) AS taken FROM settlements_hold
+            WHERE marketplace_id = %(marketplace)s GROUP BY seller_id
+        ) h ON h.seller_id = r.id
+        WHERE r.marketplace_id = %(marketplace)s
+          AND (coalesce(b.held, 0), coalesce(h.taken, 0))
+              <> (coalesce(t.held, 0), coalesce(t.held, 0))""",
+    "seller whose reserve is not what statements reserved and gave back": """
+        SELECT 'seller', r.code, 'reserve, of it due',
+               concat_ws(', ', coalesce(t.reserve, 0), coalesce(t.due, 0)),
+               concat_ws(', ', b.reserve, b.reserve_released)
+        FROM settlements_sellerbalance b
+        JOIN sellers_seller r ON r.marketplace_id = b.marketplace_id AND r.id = b.seller_id
+        LEFT JOIN LATERAL (
+            SELECT sum(s.reserve - s.reserve_released) AS reserve,
+                   coalesce(sum(s.reserve) FILTER (WHERE s.reserve_due_on <= b.reserve_swept_on), 0)
+                   - sum(s.reserve_released) AS due
+            FROM settlements_statement s
+            WHERE s.marketplace_id = b.marketplace_id AND s.seller_id = b.seller_id
+        ) t ON true
+        WHERE b.marketplace_id = %(marketplace)s
+          AND (b.reserve, b.reserve_released) <> (coalesce(t.reserve, 0), coalesce(t.due, 0))""",
     "ledger entry without its journal or account": """
         SELECT 'ledger entry', e.id::text, 'references', 'all', 'missing' FROM ledger_entry e
         LEFT JOIN settlements_journal j ON j.marketplace_id = e.marketplace_id
@@ -179,18 +236,32 @@ _CHECKS = {
         LEFT JOIN settlements_account a ON a.marketplace_id = e.marketplace_id
              AND a.id = e.account_id
         WHERE e.marketplace_id = %(marketplace)s AND (j.id IS NULL OR a.id IS NULL)""",
-    "seller whose account does not say what is carried": """
-        SELECT 'seller', r.code, 'seller_payable', b.carry::text, coalesce(e.owed, 0)::text
+    "seller whose accounts do not say what is carried, held, reserved, invoiced": """
+        SELECT 'seller', r.code, 'seller_payable, _held, _reserve, _receivable',
+               concat_ws(', ', b.carry, b.held, b.reserve, b.receivable),
+               concat_ws(', ', coalesce(e.owed, 0), coalesce(e.held, 0), coalesce(e.reserve, 0),
+                         coalesce(e.receivable, 0))
         FROM settlements_sellerbalance b
         JOIN sellers_seller r ON r.marketplace_id = b.marketplace_id AND r.id = b.seller_id
         LEFT JOIN (
-            SELECT e.seller_id, sum(e.credit - e.debit) AS owed FROM ledger_entry e
+            SELECT e.seller_id,
+                   sum(e.credit - e.debit) FILTER (WHERE a.code = 'seller_payable') AS owed,
+                   sum(e.credit - e.debit) FILTER (WHERE a.code = 'seller_held') AS held,
+                   sum(e.credit - e.debit) FILTER (WHERE a.code = 'seller_reserve') AS reserve,
+                   sum(e.debit - e.credit) FILTER (WHERE a.code = 'seller_receivable')
+                       AS receivable
+            FROM ledger_entry e
             JOIN settlements_account a ON a.marketplace_id = e.marketplace_id
                  AND a.id = e.account_id
-            WHERE e.marketplace_id = %(marketplace)s AND a.code = 'seller_payable'
+            WHERE e.marketplace_id = %(marketplace)s
+              AND a.code IN ('seller_payable', 'seller_held', 'seller_reserve',
+                             'seller_receivable')
             GROUP BY e.seller_id
         ) e ON e.seller_id = b.seller_id
-        WHERE b.marketplace_id = %(marketplace)s AND b.carry <> coalesce(e.owed, 0)""",
+        WHERE b.marketplace_id = %(marketplace)s
+          AND (b.carry, b.held, b.reserve, b.receivable)
+              <> (coalesce(e.owed, 0), coalesce(e.held, 0), coalesce(e.reserve, 0),
+                  coalesce(e.receivable, 0))""",
 }
 
 

@@ -10,11 +10,19 @@ from listings import kind_words
 from marketplace import identifiers, paging
 from orders import verdicts
 from sellers.access import seller_page
-from settlements import contract_words, downloads, estimates, fee_lists, ledger, shop_statements
+from settlements import (
+    contract_words,
+    downloads,
+    estimates,
+    fee_lists,
+    ledger,
+    shop_holds,
+    shop_statements,
+)
 from settlements.estimates import Estimate, Item
 from settlements.forms import CalculatorForm
 from settlements.line_story import Story
-from settlements.models import Statement
+from settlements.models import Hold, Statement
 
 
 @seller_page
@@ -43,8 +51,22 @@ def statement(request, marketplace, public_id):
         ],
         "terms": shop_statements.payout_terms(row),
         "page": shop_statements.page_of_lines(request.GET, row),
+        "payment_holds": shop_holds.payment_holds(row),
+        "hold_movements": shop_holds.of_statement(row),
     }
     return render(request, "settlements/statement.html", context)
+
+
+@seller_page
+def holds(request, marketplace):
+    ended = shop_holds.of_seller(request.seller).filter(state=Hold.State.RELEASED)
+    page = paging.page(request.GET, ended)
+    context = {
+        "in_force": shop_holds.in_force(request.seller),
+        "page": page,
+        "ended": [shop_holds.told(hold) for hold in page],
+    }
+    return render(request, "settlements/holds.html", context)
 
 
 @seller_page

@@ -10,7 +10,7 @@ from marketplace.tests import make as floor
 from orders.models import Claim, OrderLine
 from orders.tests import make as orders
 from sellers.models import Seller
-from settlements.models import Statement
+from settlements.models import Hold, Statement
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +24,7 @@ EXPECTED = {
     "blocked": 1,
     "claims": 2,
     "statements": 2,
+    "holds": 1,
     "approvals": 1,
     "jobs": 2,
     "sentinels": 1,
@@ -54,6 +55,7 @@ def work(market, operator):
         _listings(seller)
         _claims(seller)
         _statements(seller)
+        _holds(seller)
         _jobs()
         draft = versions.draft(LegalIdentity, valid_from=date(2027, 1, 1), by=None, company="장터")
         approvals.ask("publish_legal_identity", draft, by=operator, at=AT, reason="moved")
@@ -103,6 +105,13 @@ def _claims(seller):
 def _statements(seller):
     for due_on in (CLOSED_ON, CLOSED_ON + timedelta(days=1), CLOSED_ON + timedelta(days=2)):
         Statement.objects.create(seller=seller, due_on=due_on)
+
+
+def _holds(seller):
+    held = {"kind": "line", "reason": "manual", "amount": 1, "placed_at": AT, "seller": seller}
+    Hold.objects.create(**held, release_on=CLOSED_ON)
+    Hold.objects.create(**held, release_on=CLOSED_ON + timedelta(days=1))
+    Hold.objects.create(**held, release_on=CLOSED_ON, state="released", released_at=AT)
 
 
 def _jobs():

@@ -4,7 +4,8 @@ from rest_framework import serializers
 
 from marketplace.api.fields import Document, Money, Text, Whole
 from orders import verdicts
-from settlements.models import SettlementLine, Statement
+from settlements import hold_words
+from settlements.models import Hold, SettlementLine, Statement
 
 ITEMS = 50  # of one estimate
 
@@ -43,11 +44,17 @@ class StatementDocument(Document):
     net = Money(read_only=True)
     components = serializers.SerializerMethodField()
     carry_in = Money(read_only=True)
+    released_holds = Money(read_only=True)
+    new_holds = Money(read_only=True)
+    hold_taken = Money(read_only=True)
     payable = Money(read_only=True)
     reserve = Money(read_only=True)
+    reserve_due_on = serializers.DateField(read_only=True, allow_null=True)
+    reserve_released = Money(read_only=True)
     withholding_income = Money(read_only=True)
     withholding_local = Money(read_only=True)
     payout = Money(read_only=True)
+    debt_invoiced = Money(read_only=True)
     carry_out = Money(read_only=True)
 
     def get_components(self, statement) -> ComponentSumDocument(many=True):
@@ -100,13 +107,55 @@ class ExplainedLineDocument(SettlementLineDocument):
     components = ComponentDocument(many=True, read_only=True)
 
 
+class HoldDocument(Document):
+    """Money that is kept back. `taken` is what statements keep for it now.
+
+    A line hold is of an order line, or of an amount; a payment hold and an exclusion are of a
+    statement, or of all statements of the seller. `remedy` says what the seller can do.
+    """
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    seller = serializers.CharField(source="seller.public_id", read_only=True)
+    seller_code = serializers.CharField(source="seller.code", read_only=True)
+    kind = serializers.ChoiceField(Hold.Kind.choices, read_only=True)
+    reason = serializers.ChoiceField(Hold.Reason.choices, read_only=True)
+    state = serializers.ChoiceField(Hold.State.choices, read_only=True)
+    statement = serializers.CharField(
+        source="statement.public_id", read_only=True, default=None, allow_null=True
+    )
+    order = serializers.CharField(
+        source="order_line.order.public_id", read_only=True, default=None, allow_null=True
+    )
+    line_number = serializers.IntegerField(
+        source="order_line.number", read_only=True, default=None, allow_null=True
+    )
+    claim = serializers.CharField(
+        source="claim.public_id", read_only=True, default=None, allow_null=True
+    )
+    amount = Money(read_only=True, allow_null=True)
+    taken = Money(read_only=True)
+    note = serializers.CharField(read_only=True)
+    creditor = serializers.CharField(read_only=True)
+    remedy = serializers.SerializerMethodField()
+    release_on = serializers.DateField(read_only=True, allow_null=True)
+    condition = serializers.CharField(read_only=True)
+    placed_at = serializers.DateTimeField(read_only=True)
+    released_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    release_note = serializers.CharField(read_only=True)
+
+    def get_remedy(self, hold) -> str:
+        return hold_words.remedy(hold)
+
+
 class BalanceDocument(Document):
     """What a seller carries from one statement to the next; below zero is a debt."""
 
     seller = serializers.CharField(source="public_id", read_only=True)
     seller_code = serializers.CharField(source="code", read_only=True)
     carry = Money(read_only=True)
+    held = Money(read_only=True)
     reserve = Money(read_only=True)
+    receivable = Money(read_only=True)
 
 
 class PositionDocument(Document):
@@ -117,9 +166,11 @@ class PositionDocument(Document):
     expected = Money()
     confirmed = Money()
     held = Money()
+    held_back = Money()
     paid = Money()
     reserve = Money()
     carry = Money()
+    receivable = Money()
     next_due_on = serializers.DateField(allow_null=True)
     next_net = Money()
 

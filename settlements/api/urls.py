@@ -8,6 +8,7 @@ from settlements.api import contracts, exports, viewsets
 router = SimpleRouter()
 router.register("statements", viewsets.StatementViewSet, "api_statement")
 router.register("settlement-lines", viewsets.SettlementLineViewSet, "api_settlement_line")
+router.register("holds", viewsets.HoldViewSet, "api_hold")
 router.register("balances", viewsets.BalanceViewSet, "api_balance")
 router.register("exports", exports.ExportViewSet, "api_export")
 router.register("jobs", exports.JobViewSet, "api_job")

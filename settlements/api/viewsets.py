@@ -21,7 +21,7 @@ from sellers.models import Seller
 from settlements import estimates, explanations, ledger, line_words, positions
 from settlements.api import serializers
 from settlements.estimates import Item
-from settlements.models import SellerBalance, SettlementLine, Statement
+from settlements.models import Hold, SellerBalance, SettlementLine, Statement
 
 _LINE = re.compile(r"(ord_[0-9a-z]{26})-([0-9]{1,9})-([0-9]{1,9})")
 
@@ -106,6 +106,26 @@ class SettlementLineViewSet(Resource):
         return found
 
 
+class HoldViewSet(ReadMixin, Resource):
+    """Holds: money that is kept back, why, until when, and what ends it."""
+
+    resource = "settlements"
+    seller_actions = None
+    parameters = ("state", "kind", "reason", "seller")
+    serializer_class = serializers.HoldDocument
+
+    def get_queryset(self):
+        found = Hold.objects.select_related("seller", "statement", "claim", "order_line__order")
+        if self.holder:
+            found = found.filter(seller=self.holder)
+        for name, choices in (("state", Hold.State), ("kind", Hold.Kind), ("reason", Hold.Reason)):
+            if wanted := self.choice_parameter(name, choices):
+                found = found.filter(**{f"{name}__in": wanted})
+        if seller := self.text_parameter("seller"):
+            found = found.filter(seller__public_id=seller)
+        return found
+
+
 class BalanceViewSet(ListModelMixin, Resource):
     """What sellers carry from one statement to the next, and where one seller's money stands."""
 
@@ -117,7 +137,9 @@ class BalanceViewSet(ListModelMixin, Resource):
         balances = SellerBalance.objects.filter(seller=OuterRef("pk"))
         sellers = Seller.objects.annotate(
             carry=Coalesce(Subquery(balances.values("carry")), Value(0)),
+            held=Coalesce(Subquery(balances.values("held")), Value(0)),
             reserve=Coalesce(Subquery(balances.values("reserve")), Value(0)),
+            receivable=Coalesce(Subquery(balances.values("receivable")), Value(0)),
         )
         return sellers.filter(pk=self.holder.pk) if self.holder else sellers
 
@@ -133,9 +155,11 @@ class BalanceViewSet(ListModelMixin, Resource):
                 "expected": position.expected.net,
                 "confirmed": position.confirmed,
                 "held": position.held,
+                "held_back": position.held_back,
                 "paid": position.paid,
                 "reserve": position.reserve,
                 "carry": position.carry,
+                "receivable": position.invoiced,
                 "next_due_on": position.next_due_on,
                 "next_net": position.next_net,
             },

@@ -1,7 +1,8 @@
-"""Rates, what is owed for each order line, statements and the ledger; one file per subject."""
+"""Rates, what is owed for each order line, statements, holds, the ledger; a file per subject."""
 
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.contracts import SellerContract
+from settlements.models.holds import Hold, HoldMovement
 from settlements.models.ledger import Account, Journal
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
 from settlements.models.statements import LineTerms, SellerBalance, Statement
@@ -11,6 +12,8 @@ __all__ = [
     "FeeRule",
     "FeeSchedule",
     "FeeScheduleVersion",
+    "Hold",
+    "HoldMovement",
     "Journal",
     "LedgerEntry",
     "LineTerms",

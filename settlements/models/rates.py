@@ -9,6 +9,7 @@ from listings.models import Category
 from marketplace import constraints
 from marketplace.models import TenantKey, TenantModel, VersionedRule
 from sellers.models import Seller
+from settlements import debts
 
 ROUNDING = [
     ("floor", _("cut")),
@@ -27,6 +28,12 @@ HOLIDAYS = [
     ("previous", _("the business day before")),
     ("next", _("the business day after")),
     ("none", _("stays")),
+]
+
+DEBT_POLICIES = [
+    (debts.CARRY_FORWARD, _("taken off the next statements")),
+    (debts.DEDUCT_FROM_RESERVE, _("taken from the reserve first")),
+    (debts.INVOICE_SELLER, _("invoiced to the seller")),
 ]
 
 
@@ -195,6 +202,14 @@ class SettlementTerms(VersionedRule):
     holiday = models.CharField(_("on a closed day"), max_length=10, choices=HOLIDAYS)
     minimum_payout = models.BigIntegerField(_("minimum payout"), default=0)
     reserve_ppm = models.PositiveIntegerField(_("reserve (ppm)"), default=0)
+    reserve_days = models.PositiveSmallIntegerField(
+        _("reserve kept for days"),
+        default=debts.RESERVE_DAYS,
+        help_text=_("Calendar days after the due date, after which a reserve is given back."),
+    )
+    debt_policy = models.CharField(
+        _("debts of sellers"), max_length=20, choices=DEBT_POLICIES, default=debts.CARRY_FORWARD
+    )
 
     class Meta(TenantModel.Meta):
         verbose_name = _("settlement terms")

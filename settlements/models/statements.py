@@ -1,7 +1,7 @@
 """What a seller is owed on a day, and the terms that its lines were computed with."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -43,6 +43,16 @@ class StatementQuerySet(models.QuerySet):
         """Open statements that must be closed by the night of `day`."""
         return self.open().filter(due_on__lte=day)
 
+    def reserve_due(self, day):
+        """Statements whose reserve has to be given back by `day`, and was not counted so far."""
+        swept = SellerBalance.objects.filter(seller=OuterRef("seller"))
+        return self.filter(
+            Q(reserve_due_on__gt=Subquery(swept.values("reserve_swept_on")))
+            | Q(~Exists(swept.filter(reserve_swept_on__isnull=False))),
+            reserve__gt=0,
+            reserve_due_on__lte=day,
+        )
+
 
 class Statement(TenantModel):
     """What one seller is owed on one due date. Totals are sums of its lines.
@@ -83,11 +93,19 @@ class Statement(TenantModel):
         _("by component"), default=dict, help_text=_("Component: [fee, VAT, VAT on top].")
     )
     carry_in = models.BigIntegerField(_("carried in"), default=0)
+    released_holds = models.BigIntegerField(_("given back from holds"), default=0, db_default=0)
+    new_holds = models.BigIntegerField(_("asked for by holds"), default=0, db_default=0)
+    hold_taken = models.BigIntegerField(_("held back"), default=0, db_default=0)
     payable = models.BigIntegerField(_("payable"), default=0)
     reserve = models.BigIntegerField(_("reserve"), default=0)
+    reserve_due_on = models.DateField(_("reserve kept until"), null=True, blank=True)
+    reserve_released = models.BigIntegerField(
+        _("given back from reserves"), default=0, db_default=0
+    )
     withholding_income = models.BigIntegerField(_("income tax withheld"), default=0)
     withholding_local = models.BigIntegerField(_("local tax withheld"), default=0)
     payout = models.BigIntegerField(_("payout"), default=0)
+    debt_invoiced = models.BigIntegerField(_("debt invoiced"), default=0, db_default=0)
     carry_out = models.BigIntegerField(_("carried on"), default=0)
     closed_on = models.DateField(_("closed on"), null=True, blank=True)
 
@@ -111,6 +129,11 @@ class Statement(TenantModel):
                 | (~Q(state="open") & Q(closed_on__isnull=False)),
             ),
             models.CheckConstraint(
+                name="statement_payable_is_lines_carry_and_holds",
+                condition=Q(state="open")
+                | Q(payable=F("net") + F("carry_in") + F("released_holds") - F("hold_taken")),
+            ),
+            models.CheckConstraint(
                 name="statement_payout_is_what_is_left",
                 condition=Q(state="open")
                 | Q(
@@ -119,6 +142,18 @@ class Statement(TenantModel):
                     + F("withholding_income")
                     + F("withholding_local")
                     + F("carry_out")
+                    - F("reserve_released")
+                    - F("debt_invoiced")
+                ),
+            ),
+            models.CheckConstraint(
+                name="statement_holds_at_most_what_is_asked",
+                condition=Q(
+                    released_holds__gte=0,
+                    hold_taken__gte=0,
+                    hold_taken__lte=F("new_holds"),
+                    reserve_released__gte=0,
+                    debt_invoiced__gte=0,
                 ),
             ),
         ]
@@ -129,6 +164,11 @@ class Statement(TenantModel):
                 condition=Q(state="open"),
             ),
             models.Index(fields=["marketplace", "-due_on"], name="statement_newest_first"),
+            models.Index(
+                fields=["marketplace", "seller", "reserve_due_on"],
+                name="statement_reserve_due",
+                condition=Q(reserve__gt=0),
+            ),
         ]
 
     def __str__(self):
@@ -140,17 +180,31 @@ class Statement(TenantModel):
         return sum(on_top for _, _, on_top in self.components.values())
 
     @property
+    def hold_unfilled(self):
+        """What holds asked for beyond what there was; it waits for the next statement."""
+        return self.new_holds - self.hold_taken
+
+    @property
     def charged(self):
         """Fees with all their VAT: what the lines are worth less than was sold for."""
         return self.fee + self.vat_on_top
 
 
 class SellerBalance(TenantModel):
-    """What a seller carries from one statement to the next. Overwritten as statements close."""
+    """What a seller carries from one statement to the next. Overwritten as statements close.
+
+    `reserve` is all that is reserved; `reserve_released` of it is due, up to `reserve_swept_on`,
+    and waits for a payout or a debt. It is below zero where debts took of what was not due yet.
+    `receivable` is debt that was invoiced and is not carried. Amounts in minor units.
+    """
 
     seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
     carry = models.BigIntegerField(_("carried on"), default=0)
+    held = models.BigIntegerField(_("held back"), default=0, db_default=0)
     reserve = models.BigIntegerField(_("reserve"), default=0)
+    reserve_released = models.BigIntegerField(_("reserve that is due"), default=0, db_default=0)
+    reserve_swept_on = models.DateField(_("reserves counted up to"), null=True, blank=True)
+    receivable = models.BigIntegerField(_("invoiced debt"), default=0, db_default=0)
     withholding_base = models.BigIntegerField(_("withholding base carried"), default=0)
 
     class Meta(TenantModel.Meta):
@@ -160,6 +214,10 @@ class SellerBalance(TenantModel):
             *constraints.tenant("seller_balance", "seller"),
             models.UniqueConstraint(
                 fields=["marketplace", "seller"], name="seller_balance_is_one_per_seller"
+            ),
+            models.CheckConstraint(
+                name="seller_balance_keeps_nothing_below_zero",
+                condition=Q(held__gte=0, reserve__gte=0, receivable__gte=0),
             ),
         ]
 

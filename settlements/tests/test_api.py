@@ -293,9 +293,11 @@ class TestBalances:
             "expected": cast.won(96_700),
             "confirmed": cast.won(0),
             "held": cast.won(0),
+            "held_back": cast.won(0),
             "paid": cast.won(0),
             "reserve": cast.won(0),
             "carry": cast.won(0),
+            "receivable": cast.won(0),
             "next_due_on": DUE.isoformat(),
             "next_net": cast.won(96_700),
         }

@@ -69,7 +69,7 @@ class TestVerify:
 
     def test_names_an_edited_payout(self, market):
         _edit("UPDATE settlements_statement SET payout = payout - 1, carry_out = carry_out + 1")
-        assert ("statement", "net, payout in its journal") in _found(market)
+        assert ("statement", "net, payout, held, reserved in its journal") in _found(market)
 
     def test_names_an_edited_ledger(self, market):
         _edit("UPDATE ledger_entry SET debit = debit + 1 WHERE debit > 0")

@@ -34,6 +34,7 @@ DECISIONS = {
     "listings.Revision": "publish",
     "orders.Claim": "approve",
     "orders.Order": "claim",
+    "settlements.Hold": "release",
 }
 
 
@@ -147,6 +148,7 @@ ADMIN_LISTS = (
     "settlements.FeeScheduleVersion",
     "settlements.SellerContract",
     "settlements.Statement",
+    "settlements.Hold",
     "settlements.Account",
     "settlements.LedgerEntry",
 )
@@ -160,12 +162,14 @@ ADMIN_ROWS = (
     "settlements.FeeScheduleVersion",
     "settlements.SellerContract",
     "settlements.Statement",
+    "settlements.Hold",
     "settlements.SettlementLine",
     "settlements.Account",
 )
 ADMIN_OTHERS = (
     "/admin/settlements/statement/nights/",
     "/admin/settlements/statement/exports/",
+    "/admin/settlements/hold/place/",
     "/admin/settlements/account/trial-balance/",
     "/admin/settlements/feescheduleversion/import/",
 )

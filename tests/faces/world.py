@@ -35,8 +35,8 @@ from orders.models import (
     Shipment,
 )
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
-from settlements import contracting, demonstration, nights
-from settlements.models import FeeRule, SettlementTerms
+from settlements import contracting, demonstration, holding, nights
+from settlements.models import FeeRule, HoldMovement, SettlementTerms, Statement
 
 AT = datetime(2026, 3, 20, 12, tzinfo=UTC)
 DAYS = 12
@@ -173,6 +173,10 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     )
     contracting.publish(contract, by=operator, at=AT)
     contracting.draft(victim, valid_from=date(2026, 5, 1), by=operator, at=AT)
+    held = holding.Terms(reason="document", note="비밀 사유", condition="서류 제출")
+    hold = holding.hold_amount(victim, 5_000, held, by=operator, at=AT)
+    closed = Statement.objects.filter(seller=victim).exclude(state="open").first()
+    HoldMovement.objects.create(hold=hold, statement=closed, taken=1)
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)

@@ -1,0 +1,66 @@
+"""What the seller centre shows of holds: one seller's, with what is kept back and why.
+
+Everything here is asked of one seller; another seller's hold does not exist for it.
+"""
+
+from dataclasses import dataclass
+
+from sellers.models import Seller
+from settlements import hold_words
+from settlements.models import Hold, HoldMovement, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A hold with what its seller wants to know."""
+
+    hold: Hold
+    about: str
+    way_out: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a statement kept back for a hold (above zero), or gave back of it (below)."""
+
+    told: Told
+    amount: int
+
+    @property
+    def size(self) -> int:
+        return abs(self.amount)
+
+
+def of_seller(seller: Seller):
+    """A seller's holds, with what they are about."""
+    return _loaded().filter(seller=seller)
+
+
+def in_force(seller: Seller) -> list[Told]:
+    """What is held of a seller now, the oldest first."""
+    return [told(hold) for hold in of_seller(seller).filter(state=Hold.State.PLACED).order_by("pk")]
+
+
+def of_statement(statement: Statement) -> list[Moved]:
+    """What a closed statement kept back and gave back, hold by hold."""
+    movements = list(HoldMovement.objects.filter(statement=statement).order_by("pk"))
+    holds = _loaded().in_bulk({movement.hold_id for movement in movements})
+    return [Moved(told(holds[row.hold_id]), row.taken - row.released) for row in movements]
+
+
+def payment_holds(statement: Statement) -> list[Told]:
+    """What keeps a statement from being paid now, by itself or through its seller."""
+    rows = of_seller(statement.seller).filter(state=Hold.State.PLACED)
+    held = rows.of_payment().filter(statement_id__in=[statement.pk]) | rows.of_payment().filter(
+        statement=None
+    )
+    return [told(hold) for hold in held.order_by("pk")]
+
+
+def told(hold: Hold) -> Told:
+    return Told(hold, hold_words.about(hold), hold_words.way_out(hold), hold_words.remedy(hold))
+
+
+def _loaded():
+    return Hold.objects.select_related("order_line__order", "statement", "claim")
