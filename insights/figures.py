@@ -22,9 +22,9 @@ class Money:
     """One day. Sales are those confirmed on it; the rest stands on statements closed that day.
 
     Days add up: money that is carried from statement to statement is counted once. So `payable`
-    is the net of their lines, and `held` is what they keep back (reserves, and what is carried on)
-    less what was carried to them; below zero where that went out. `paid` is what they confirm for
-    payout.
+    is the net of their lines, and `held` is what they keep back (holds, reserves, and what is
+    carried on) less what came back to them; below zero where that went out. `paid` is what they
+    confirm for payout.
     """
 
     sales: int = 0
@@ -88,7 +88,14 @@ def _closed(first: date, last: date):
             # Not fee + vat: in fees that contain their VAT it would be counted twice.
             fees=Sum(F("list_amount") - F("seller_discount") - F("net")),
             payable=Sum("net"),
-            held=Sum(F("reserve") + Greatest(F("carry_out"), 0) - Greatest(F("carry_in"), 0)),
+            held=Sum(
+                F("reserve")
+                - F("reserve_released")
+                + F("hold_taken")
+                - F("released_holds")
+                + Greatest(F("carry_out"), 0)
+                - Greatest(F("carry_in"), 0)
+            ),
             paid=Sum("payout"),
         )
         .order_by()

@@ -120,6 +120,9 @@ KINDS: dict[str, Kind] = {
     "reverse_exclusion": Kind(
         _("Reverse an exclusion from payment"), "settlements.Hold", "settlements.holding.reverse"
     ),
+    "write_off_debt": Kind(
+        _("Write off a debt"), "settlements.SellerBalance", "settlements.collecting.write_off"
+    ),
     "publish_settlement_terms": Kind(
         _("Publish settlement terms"),
         "settlements.SettlementTerms",

@@ -1,5 +1,19 @@
 """The admin of money, one module per subject. Importing them registers their pages."""
 
-from settlements import admin_contracts, admin_fees, admin_holds, admin_ledger, admin_statements
+from settlements import (
+    admin_contracts,
+    admin_debts,
+    admin_fees,
+    admin_holds,
+    admin_ledger,
+    admin_statements,
+)
 
-__all__ = ["admin_contracts", "admin_fees", "admin_holds", "admin_ledger", "admin_statements"]
+__all__ = [
+    "admin_contracts",
+    "admin_debts",
+    "admin_fees",
+    "admin_holds",
+    "admin_ledger",
+    "admin_statements",
+]

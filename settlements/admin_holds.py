@@ -164,6 +164,7 @@ class DoubtFilter(SimpleListFilter):
 class HoldAdmin(StoryAdmin):
     """Holds; one opens with what it keeps, why, until when, and what each statement did."""
 
+    comes_from = _("Open claims on confirmed lines are held by themselves; others are placed here.")
     place = 15
     story_template = "settlements/admin/hold.html"
     list_display = [

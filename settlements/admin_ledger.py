@@ -26,7 +26,10 @@ SHOWN_DAYS = timedelta(days=31)
 MOST_DAYS = timedelta(days=366)  # a card over more would read years of months for one page
 
 
-TEMPLATES = {"statement": _("Statement")}  # what a journal is about
+TEMPLATES = {  # what a journal is about
+    "statement": _("Statement"),
+    "debt": _("Debt of a seller"),
+}
 
 
 class DayForm(forms.Form):

@@ -329,19 +329,3 @@ class LineTermsAdmin(ReadOnlyAdmin):
     list_display = ["id", "version"]
     list_select_related = ["version"]
     ordering = ["id"]
-
-
-@register(models.SellerBalance)
-class SellerBalanceAdmin(ReadOnlyAdmin):
-    comes_from = _("Balances appear when the first statements are closed.")
-    place = 30
-    list_display = [
-        "seller",
-        money_column("carry", _("carried on")),
-        money_column("held", _("held back")),
-        money_column("reserve", _("reserve")),
-        money_column("receivable", _("invoiced debt")),
-        money_column("withholding_base", _("withholding base carried")),
-    ]
-    list_select_related = ["seller"]
-    ordering = ["-id"]

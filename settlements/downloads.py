@@ -63,11 +63,15 @@ def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: da
         gettext("VAT on fees"),
         gettext("Net"),
         gettext("Carried in"),
+        gettext("Given back from holds"),
+        gettext("Held back"),
         gettext("To be settled"),
         gettext("Reserve"),
+        gettext("Given back from reserves"),
         gettext("Income tax withheld"),
         gettext("Local income tax withheld"),
         gettext("Payout"),
+        gettext("Debt that is invoiced to you"),
         gettext("Carried on"),
     ]
     amount = _amounts(marketplace)
@@ -111,8 +115,9 @@ def as_file(table: Table, kind: str) -> bytes:
 def _of_statement(row: Statement, amount) -> list:
     figures = (
         *(row.list_amount, row.seller_discount, row.fee, row.vat, row.net, row.carry_in),
-        *(row.payable, row.reserve, row.withholding_income, row.withholding_local),
-        *(row.payout, row.carry_out),
+        *(row.released_holds, row.hold_taken, row.payable, row.reserve, row.reserve_released),
+        *(row.withholding_income, row.withholding_local),
+        *(row.payout, row.debt_invoiced, row.carry_out),
     )
     return [
         row.due_on,

@@ -103,17 +103,22 @@ STATEMENT_COLUMNS = (
     "net",
     "components",
     "carry_in",
+    "released_holds",
+    "hold_taken",
     "payable",
     "reserve",
+    "reserve_released",
     "withholding_income",
     "withholding_local",
     "payout",
+    "debt_invoiced",
     "carry_out",
 )
 _STATEMENTS = """
 SELECT r.code, t.due_on, t.state, t.closed_on, t.lines, t.list_amount, t.seller_discount,
        t.platform_discount, t.partner_discount, t.fee, t.vat, t.net, t.components, t.carry_in,
-       t.payable, t.reserve, t.withholding_income, t.withholding_local, t.payout, t.carry_out
+       t.released_holds, t.hold_taken, t.payable, t.reserve, t.reserve_released,
+       t.withholding_income, t.withholding_local, t.payout, t.debt_invoiced, t.carry_out
 FROM settlements_statement t
 JOIN sellers_seller r ON r.marketplace_id = t.marketplace_id AND r.id = t.seller_id
 WHERE t.marketplace_id = %(marketplace)s
@@ -189,15 +194,13 @@ def _rank(rule: FeeRule) -> str:
 
 
 def _statements(seller_id: int | None) -> Iterator[tuple]:
-    for *row, components, carry_in, payable, reserve, income, local, payout, carry_out in _rows(
-        "exported_statements", _STATEMENTS, seller_id
-    ):
+    components_at = STATEMENT_COLUMNS.index("components")
+    for row in _rows("exported_statements", _STATEMENTS, seller_id):
         told = (
             f"{component} fee={fee} vat={vat}"
-            for component, (fee, vat, _) in sorted(json.loads(components).items())
+            for component, (fee, vat, _) in sorted(json.loads(row[components_at]).items())
         )
-        amounts = (carry_in, payable, reserve, income, local, payout, carry_out)
-        yield *row, "; ".join(told), *amounts
+        yield *row[:components_at], "; ".join(told), *row[components_at + 1 :]
 
 
 def _journal(seller_id: int | None) -> Iterator[tuple]:

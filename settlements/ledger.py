@@ -13,6 +13,8 @@ from django.db import connection
 from marketplace import tenancy
 from settlements.models import Account, Journal
 
+BANK = "bank"
+BAD_DEBT = "bad_debt"
 CLEARING = "clearing"
 PLATFORM_FUNDING = "platform_funding"
 PARTNER_FUNDING = "partner_funding"

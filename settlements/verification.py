@@ -134,21 +134,42 @@ _CHECKS = {
         WHERE t.marketplace_id = %(marketplace)s AND t.service_net <> coalesce(n.net, 0)""",
     "statement that does not carry on from the one before": """
         SELECT 'statement', public_id, 'carry_in', expected::text, carry_in::text
-        FROM (SELECT public_id, carry_in, coalesce(lag(carry_out) OVER (
-                  PARTITION BY seller_id ORDER BY closed_on, due_on), 0) AS expected
-              FROM settlements_statement
-              WHERE marketplace_id = %(marketplace)s AND state <> 'open') t
+        FROM (SELECT t.public_id, t.carry_in, coalesce(lag(t.carry_out + coalesce(m.amount, 0))
+                  OVER (PARTITION BY t.seller_id ORDER BY t.closed_on, t.due_on), 0) AS expected
+              FROM settlements_statement t
+              LEFT JOIN (
+                  SELECT statement_id, sum(amount) AS amount FROM settlements_debtmovement
+                  WHERE marketplace_id = %(marketplace)s GROUP BY statement_id
+              ) m ON m.statement_id = t.id
+              WHERE t.marketplace_id = %(marketplace)s AND t.state <> 'open') t
         WHERE carry_in <> expected""",
-    "seller balance that is not the last carry": """
-        SELECT 'seller', r.code, 'carry', coalesce(t.carry_out, 0)::text, b.carry::text
+    "seller balance that is not the last carry, or not what was invoiced": """
+        SELECT 'seller', r.code, 'carry, receivable',
+               concat_ws(', ', coalesce(t.carry, 0), coalesce(i.debt, 0)),
+               concat_ws(', ', b.carry, b.receivable)
         FROM settlements_sellerbalance b
         JOIN sellers_seller r ON r.marketplace_id = b.marketplace_id AND r.id = b.seller_id
-        LEFT JOIN (
-            SELECT DISTINCT ON (seller_id) seller_id, carry_out FROM settlements_statement
-            WHERE marketplace_id = %(marketplace)s AND state <> 'open'
-            ORDER BY seller_id, closed_on DESC, due_on DESC
-        ) t ON t.seller_id = b.seller_id
-        WHERE b.marketplace_id = %(marketplace)s AND b.carry <> coalesce(t.carry_out, 0)""",
+        LEFT JOIN LATERAL (
+            SELECT s.carry_out + coalesce((
+                       SELECT sum(amount) FROM settlements_debtmovement m
+                       WHERE m.marketplace_id = s.marketplace_id AND m.statement_id = s.id
+                   ), 0) AS carry
+            FROM settlements_statement s
+            WHERE s.marketplace_id = b.marketplace_id AND s.seller_id = b.seller_id
+              AND s.state <> 'open'
+            ORDER BY s.closed_on DESC, s.due_on DESC LIMIT 1
+        ) t ON true
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(s.debt_invoiced), 0) - coalesce((
+                       SELECT sum(amount) FROM settlements_debtmovement m
+                       WHERE m.marketplace_id = b.marketplace_id AND m.seller_id = b.seller_id
+                         AND m.statement_id IS NULL
+                   ), 0) AS debt
+            FROM settlements_statement s
+            WHERE s.marketplace_id = b.marketplace_id AND s.seller_id = b.seller_id
+        ) i ON true
+        WHERE b.marketplace_id = %(marketplace)s
+          AND (b.carry, b.receivable) <> (coalesce(t.carry, 0), coalesce(i.debt, 0))""",
     "ledger that does not balance": """
         SELECT 'ledger', 'all', 'debit - credit', '0', (sum(debit) - sum(credit))::text
         FROM ledger_entry WHERE marketplace_id = %(marketplace)s

@@ -2,6 +2,7 @@
 
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.contracts import SellerContract
+from settlements.models.debts import DebtMovement
 from settlements.models.holds import Hold, HoldMovement
 from settlements.models.ledger import Account, Journal
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
@@ -9,6 +10,7 @@ from settlements.models.statements import LineTerms, SellerBalance, Statement
 
 __all__ = [
     "Account",
+    "DebtMovement",
     "FeeRule",
     "FeeSchedule",
     "FeeScheduleVersion",

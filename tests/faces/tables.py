@@ -35,6 +35,7 @@ DECISIONS = {
     "orders.Claim": "approve",
     "orders.Order": "claim",
     "settlements.Hold": "release",
+    "settlements.SellerBalance": "deposit",
 }
 
 
@@ -163,6 +164,7 @@ ADMIN_ROWS = (
     "settlements.SellerContract",
     "settlements.Statement",
     "settlements.Hold",
+    "settlements.SellerBalance",
     "settlements.SettlementLine",
     "settlements.Account",
 )
@@ -170,6 +172,7 @@ ADMIN_OTHERS = (
     "/admin/settlements/statement/nights/",
     "/admin/settlements/statement/exports/",
     "/admin/settlements/hold/place/",
+    "/admin/settlements/sellerbalance/debts/",
     "/admin/settlements/account/trial-balance/",
     "/admin/settlements/feescheduleversion/import/",
 )

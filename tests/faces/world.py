@@ -36,7 +36,14 @@ from orders.models import (
 )
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
 from settlements import contracting, demonstration, holding, nights
-from settlements.models import FeeRule, HoldMovement, SettlementTerms, Statement
+from settlements.models import (
+    DebtMovement,
+    FeeRule,
+    HoldMovement,
+    SellerBalance,
+    SettlementTerms,
+    Statement,
+)
 
 AT = datetime(2026, 3, 20, 12, tzinfo=UTC)
 DAYS = 12
@@ -177,6 +184,10 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     hold = holding.hold_amount(victim, 5_000, held, by=operator, at=AT)
     closed = Statement.objects.filter(seller=victim).exclude(state="open").first()
     HoldMovement.objects.create(hold=hold, statement=closed, taken=1)
+    SellerBalance.objects.filter(seller=victim).update(receivable=1)
+    DebtMovement.objects.create(
+        seller=victim, kind="deposit", amount=1, on=AT.date(), reason="비밀", by=operator, at=AT
+    )
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)

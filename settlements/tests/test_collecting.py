@@ -1,0 +1,238 @@
+"""Reserves and debts over statements: released, covered, invoiced, paid, written off."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from marketplace import approvals, reasons, tenancy
+from marketplace.models import Approval
+from marketplace.tests import make as people
+from orders import verdicts
+from settlements import collecting, ledger_reading, nights, positions, verification
+from settlements.models import DebtMovement, SellerBalance, SettlementTerms, Statement
+from settlements.tests import make
+
+pytestmark = pytest.mark.django_db
+
+SEP_8, DUE, BACK = date(2026, 9, 8), date(2026, 9, 11), date(2026, 9, 14)
+LATER = date(2026, 9, 17)  # the day on which what came back on the 14th falls due
+AT = datetime(2026, 9, 20, 3, tzinfo=UTC)
+NET = 96_700  # of 100,000 in gold
+
+
+def _market(**terms):
+    """A market whose payout terms say something else than the preset's."""
+    market = make.market()
+    with tenancy.use(market.pk):
+        now = SettlementTerms.objects.get()
+        kept = ("lag_days", "lag_kind", "cycle", "cycle_arg", "holiday", "minimum_payout")
+        given = {name: getattr(now, name) for name in kept} | terms
+        SettlementTerms.objects.create(
+            number=2, valid_from=date(2026, 9, 1), state="published", published_at=AT, **given
+        )
+    return market
+
+
+def _close(market, on):
+    nights.close_day(market.pk, on, at=AT)
+
+
+def _agrees(on):
+    assert [str(difference) for difference in verification.verify(on=on)] == []
+
+
+def _account(code, on=date(2026, 12, 31)):
+    rows, _total = ledger_reading.trial_balance(on)
+    return next((row.debit - row.credit for row in rows if row.code == code), 0)
+
+
+@pytest.fixture
+def users(db):
+    return people.user("a@example.org"), people.user("b@example.org")
+
+
+class TestReserve:
+    def test_comes_back_after_its_days_and_is_not_reserved_again(self):
+        market = _market(reserve_ppm=300_000, reserve_days=10)
+        with tenancy.use(market.pk):
+            make.sold(make.seller(), unit_price=100_000, category="gold")
+        _close(market, DUE)
+        with tenancy.use(market.pk):
+            first = Statement.objects.get()
+            assert (first.payable, first.reserve, first.payout) == (NET, 29_010, 67_690)
+            assert first.reserve_due_on == date(2026, 9, 21)
+        _close(market, date(2026, 9, 20))
+        with tenancy.use(market.pk):
+            assert Statement.objects.count() == 1
+        _close(market, date(2026, 9, 21))
+        with tenancy.use(market.pk):
+            last = Statement.objects.latest("due_on")
+            assert (last.due_on, last.lines) == (date(2026, 9, 21), 0)
+            assert (last.payable, last.reserve_released, last.reserve) == (0, 29_010, 0)
+            assert last.payout == 29_010
+            assert positions.of_seller(last.seller, on=last.due_on).reserve == 0
+            _agrees(last.due_on)
+
+    def test_covers_a_debt_where_the_policy_says_so(self):
+        market = _market(reserve_ppm=300_000, reserve_days=90, debt_policy="deduct_from_reserve")
+        with tenancy.use(market.pk):
+            line = make.sold(make.seller(), unit_price=100_000, category="gold")
+        _close(market, DUE)
+        with tenancy.use(market.pk):
+            make.returned(line, left=0, on=BACK)
+        _close(market, LATER)
+        with tenancy.use(market.pk):
+            last = Statement.objects.latest("due_on")
+            assert (last.reserve_released, last.carry_out) == (29_010, 29_010 - NET)
+            balance = SellerBalance.objects.get()
+            assert (balance.reserve, balance.reserve_released) == (0, -29_010)
+            _agrees(LATER)
+
+    def test_stays_reserved_beside_a_debt_that_is_carried(self):
+        market = _market(reserve_ppm=300_000)
+        with tenancy.use(market.pk):
+            line = make.sold(make.seller(), unit_price=100_000, category="gold")
+        _close(market, DUE)
+        with tenancy.use(market.pk):
+            make.returned(line, left=0, on=BACK)
+        _close(market, LATER)
+        with tenancy.use(market.pk):
+            balance = SellerBalance.objects.get()
+            assert (balance.reserve, balance.carry) == (29_010, -NET)
+            _agrees(LATER)
+
+
+def _indebted(**terms):
+    """A seller who was paid for a sale that came back."""
+    market = _market(**terms)
+    with tenancy.use(market.pk):
+        line = make.sold(make.seller(), unit_price=100_000, category="gold")
+    _close(market, DUE)
+    with tenancy.use(market.pk):
+        make.returned(line, left=0, on=BACK)
+    _close(market, LATER)
+    return market
+
+
+class TestInvoicedDebt:
+    def test_is_owed_apart_and_takes_nothing_off_later_sales(self):
+        market = _indebted(debt_policy="invoice_seller")
+        with tenancy.use(market.pk):
+            balance = SellerBalance.objects.select_related("seller").get()
+            assert (balance.carry, balance.receivable) == (0, NET)
+            last = Statement.objects.latest("due_on")
+            assert (last.debt_invoiced, last.carry_out) == (NET, 0)
+            assert _account("seller_receivable") == NET
+            make.sold(balance.seller, number="O2", unit_price=50_000, confirmed_on=LATER)
+            _agrees(LATER)
+        _close(market, date(2026, 9, 22))
+        with tenancy.use(market.pk):
+            last = Statement.objects.latest("due_on")
+            assert (last.carry_in, last.payout) == (0, last.net)
+
+    def test_shrinks_by_deposits(self, users):
+        market = _indebted(debt_policy="invoice_seller")
+        with tenancy.use(market.pk):
+            balance = SellerBalance.objects.get()
+            made = collecting.record_deposit(
+                balance, amount=90_000, evidence="국민 0920-7", by=users[0], at=AT
+            )
+            assert (made.statement, made.on) == (None, date(2026, 9, 20))
+            balance.refresh_from_db()
+            assert balance.receivable == 6_700
+            assert (_account("bank"), _account("seller_receivable")) == (90_000, 6_700)
+            _agrees(LATER)
+
+
+class TestCarriedDebt:
+    def test_shrinks_by_deposits_and_goes_on_from_there(self, users):
+        market = _indebted()
+        with tenancy.use(market.pk):
+            balance = SellerBalance.objects.select_related("seller").get()
+            assert balance.carry == -NET
+            collecting.record_deposit(balance, amount=NET, evidence="1", by=users[0], at=AT)
+            balance.refresh_from_db()
+            assert balance.carry == 0
+            _agrees(LATER)
+            make.sold(
+                balance.seller,
+                number="O2",
+                unit_price=100_000,
+                category="gold",
+                confirmed_on=date(2026, 9, 18),
+            )
+        _close(market, date(2026, 9, 23))
+        with tenancy.use(market.pk):
+            last = Statement.objects.latest("due_on")
+            assert (last.carry_in, last.payout) == (0, NET)
+            _agrees(date(2026, 9, 23))
+
+    def test_is_written_off_by_two_people(self, users):
+        market = _indebted()
+        first, second = users
+        with tenancy.use(market.pk):
+            balance = SellerBalance.objects.get()
+            collecting.ask_to_write_off(balance, amount=NET, reason="폐업", by=first, at=AT)
+            assert not DebtMovement.objects.exists()
+            request = Approval.objects.get()
+            with pytest.raises(approvals.SamePerson):
+                approvals.approve(request, by=first, at=AT)
+            approvals.approve(request, by=second, at=AT)
+            balance.refresh_from_db()
+            assert (balance.carry, _account("bad_debt"), _account("seller_payable")) == (0, NET, 0)
+            _agrees(LATER)
+
+    def test_refuses_what_is_not_owed_and_what_says_nothing(self, users):
+        market = _indebted()
+        with tenancy.use(market.pk):
+            balance = SellerBalance.objects.get()
+            asked = {"by": users[0], "at": AT}
+            with pytest.raises(collecting.MoreThanOwed):
+                collecting.record_deposit(balance, amount=NET + 1, evidence="1", **asked)
+            with pytest.raises(collecting.EvidenceMissing):
+                collecting.record_deposit(balance, amount=1, evidence=" ", **asked)
+            with pytest.raises(verdicts.NotBetween):
+                collecting.record_deposit(balance, amount=0, evidence="1", **asked)
+            with pytest.raises(reasons.ReasonMissing):
+                collecting.ask_to_write_off(balance, amount=1, reason="", **asked)
+            assert SellerBalance.objects.get().carry == -NET
+
+
+class TestDebts:
+    @pytest.mark.parametrize("policy", ["carry_forward", "invoice_seller"])
+    def test_lists_what_is_owed_since_when(self, policy, users, django_assert_num_queries):
+        market = _indebted(debt_policy=policy)
+        with tenancy.use(market.pk):
+            with django_assert_num_queries(3):
+                [debt] = collecting.debts(on=LATER + timedelta(days=61))
+            assert (debt.amount, debt.since, debt.age_class) == (NET, LATER, 2)
+            collecting.record_deposit(debt.balance, amount=NET, evidence="1", by=users[0], at=AT)
+            assert collecting.debts(on=LATER) == []
+
+
+class TestAdmin:
+    @pytest.fixture
+    def browser(self, client):
+        market = _indebted()
+        user = people.user("finance@example.org")
+        people.membership(market, user, "finance")
+        client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+        client.force_login(user)
+        client.post("/admin/choose-marketplace/", {"marketplace": market.slug})
+        return client
+
+    def test_lists_debts_by_age_and_records_a_deposit(self, browser):
+        pages = "/admin/settlements/sellerbalance/"
+        listed = browser.get(f"{pages}debts/").content.decode()
+        assert "₩96,700" in listed
+        with tenancy.use(code="jangteo"):
+            row = SellerBalance.objects.get()
+        address = f"{pages}{row.pk}/decide/deposit/"
+        refused = browser.post(address, {"amount": "100,000", "evidence": "7"})
+        assert "The seller owes" in refused.content.decode()
+        assert browser.post(address, {"amount": "96,700", "evidence": "7"}).status_code == 302
+        with tenancy.use(code="jangteo"):
+            assert SellerBalance.objects.get().carry == 0
+        story = browser.get(f"{pages}{row.pk}/change/").content.decode()
+        assert "Deposit" in story
+        assert "No seller owes anything." in browser.get(f"{pages}debts/").content.decode()
