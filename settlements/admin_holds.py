@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from marketplace import forms as refusals
 from marketplace import tenancy
 from marketplace.admin import (
     HIDDEN,
@@ -242,8 +243,7 @@ class HoldAdmin(StoryAdmin):
         try:
             hold = holding.place(form.asked(), by=request.user, at=timezone.now())
         except Refused as refused:
-            field = refused.params.get("field")
-            form.add_error(field if field in form.fields else None, refused.text(gettext))
+            refusals.show(form, refused)
             return ""
         if hold is None:
             messages.success(

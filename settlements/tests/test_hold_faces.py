@@ -101,7 +101,7 @@ class TestDecide:
             )
         browser = enter()
         address = f"{HOLDS}{hold.pk}/decide/release/"
-        assert browser.post(address, {"reason": ""}).status_code == 200
+        assert browser.post(address, {"reason": ""}).status_code == 422
         assert browser.post(address, {"reason": "계좌 확인 완료"}).status_code == 302
         with tenancy.use(market.pk):
             hold.refresh_from_db()
@@ -159,7 +159,7 @@ class TestPlace:
     )
     def test_says_what_is_missing(self, enter, market, given, said):
         answer = enter().post(PLACE, {**GIVEN, **given})
-        assert answer.status_code == 200
+        assert answer.status_code == 422
         assert said in _text(answer)
         with tenancy.use(market.pk):
             assert Hold.objects.count() == 1

@@ -126,6 +126,7 @@ SELLER_PAGES = {
     "shop_statements_file": _none,
     "shop_fee_preview": _none,
     "shop_fees": _none,
+    "shop_holds": _none,
     "shop_grade": _none,
     "shop_statements": _none,
     "shop_statement": _public_id(Statement),
