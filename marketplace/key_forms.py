@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import api_keys
+from marketplace.refusals import gettext_noop
 
 _EXPLAINED = {  # scope: what a key of the marketplace does with it
     "sellers:read": _("Codes, names, states and official grades of all sellers."),
@@ -35,6 +36,12 @@ _EXPLAINED_TO_SELLERS = {  # where a key of a seller does something else
 }
 
 
+_NAMED_FOR_SELLERS = {  # where the marketplace's own words would promise more
+    "orders:write": gettext_noop("Acknowledge and ship orders"),
+    "claims:write": gettext_noop("Answer claims"),
+}
+
+
 class ScopeTicks(forms.CheckboxSelectMultiple):
     """Tick boxes that say below each scope what a key does with it."""
 
@@ -51,6 +58,7 @@ class KeyForm(forms.Form):
     """A new key of the marketplace itself."""
 
     explained = _EXPLAINED
+    named = api_keys.SCOPES
 
     name = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("Which system uses it, such as “checkout”.")
@@ -76,7 +84,7 @@ class KeyForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["scopes"].widget = ScopeTicks(self.explained)
         self.fields["scopes"].choices = [
-            (scope, gettext(text)) for scope, text in api_keys.SCOPES.items()
+            (scope, gettext(text)) for scope, text in self.named.items()
         ]
 
     def words(self, at: datetime) -> dict:
@@ -94,6 +102,7 @@ class SellerKeyForm(KeyForm):
     """A new key of a seller, which reaches what is the seller's own."""
 
     explained = _EXPLAINED | _EXPLAINED_TO_SELLERS
+    named = api_keys.SCOPES | _NAMED_FOR_SELLERS
 
 
 class RotationForm(forms.Form):

@@ -71,7 +71,7 @@ def _page(request, form, made, rotated=(None, None)):
     keys = list(_own(request).usable(timezone.now()).order_by("-pk")[:50])
     for key in keys:  # each key has a form of its own
         is_wrong = sent is not None and sent.errors and key.pk == pk
-        key.may = [gettext(api_keys.SCOPES[scope]) for scope in key.scopes]
+        key.may = [gettext(SellerKeyForm.named[scope]) for scope in key.scopes]
         key.rotation = sent if is_wrong else RotationForm(auto_id=f"id_{key.code}_%s")
     context = {
         "keys": keys,

@@ -83,11 +83,16 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         ]
 
     def get_fields(self, request, obj=None):
-        """A published version says its components by their names; a draft's are edited as codes."""
+        """A published version says names and percentages; a draft's fields are edited."""
         fields = super().get_fields(request, obj)
         if self.has_change_permission(request, obj):
             return fields
-        return ["named_components" if name == "components" else name for name in fields]
+        named = {"components": "named_components", "vat_rate_ppm": "vat_rate"}
+        return [named.get(name, name) for name in fields]
+
+    @display(description=_("VAT rate"))
+    def vat_rate(self, version):
+        return percents.show(version.vat_rate_ppm)
 
     @display(description=_("components"))
     def named_components(self, version):

@@ -12,7 +12,7 @@ from marketplace import money, tenancy
 from marketplace.admin import Textarea, TextInput
 from marketplace.refusals import Refused
 from sellers.models import Seller
-from settlements import models, percents, rate_cards, schedule_files
+from settlements import ledger, models, percents, rate_cards, schedule_files
 
 MOST_BYTES = 20 * 1024 * 1024
 _DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
@@ -122,6 +122,15 @@ class FeeRuleForm(forms.ModelForm):
 
 class FeeScheduleVersionForm(forms.ModelForm):
     vat_rate_ppm = PercentField(label=_("VAT rate"), widget=TextInput)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if components := self.fields.get("components"):
+            known = ", ".join(f"{code} = {n}" for code, n in ledger.component_names().items())
+            components.widget = TextInput()
+            components.help_text = gettext(
+                "Codes, by commas, in the order in which they are computed. Known: %(known)s."
+            ) % {"known": known}
 
 
 class SettlementTermsForm(forms.ModelForm):

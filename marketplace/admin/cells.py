@@ -9,10 +9,20 @@ from marketplace import money, tenancy
 # Of states anywhere: what goes well, what is under way, what needs care, what is bad or ended so.
 COLOURS = {
     **dict.fromkeys(
-        ("active", "approved", "completed", "done", "live", "on_sale", "payable", "published"),
+        (
+            "active",
+            "approved",
+            "completed",
+            "done",
+            "enabled",
+            "live",
+            "on_sale",
+            "payable",
+            "published",
+        ),
         "good",
     ),
-    **dict.fromkeys(("closed", "confirmed", "delivered", "paid"), "good"),
+    **dict.fromkeys(("closed", "confirmed", "delivered", "paid", "published"), "good"),
     **dict.fromkeys(("preparing", "running", "shipped"), "busy"),
     **dict.fromkeys(
         ("asked", "draft", "onboarding", "open", "queued", "requested", "submitted"), "care"
@@ -65,7 +75,7 @@ def state_column(field: str = "state", *, colours=None, description=None):
 def named(text, code: str):
     """What something is called, with its code small beside it; the code alone without a name."""
     shown = format_html('<code class="code">{}</code>', code)
-    return format_html("{} {}", text, shown) if str(text) != code else shown
+    return format_html("<span>{} {}</span>", text, shown) if str(text) != code else shown
 
 
 def chip(text, colour: str = ""):
