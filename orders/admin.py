@@ -28,6 +28,7 @@ from orders import (
     models,
     order_summaries,
     reductions,
+    sender_words,
     story,
     tender_words,
     verdicts,
@@ -163,7 +164,9 @@ class OrderAdmin(StoryAdmin):
             outcome.cause_name = CAUSES.get(outcome.cause, outcome.cause)
         for payment in told.payments:
             payment.kind_name = tender_words.name(payment.kind)
-        return {"story": told}
+        for event in told.events:
+            event.source_name = sender_words.source(event.source)
+        return {"story": told, "source": sender_words.source(row.source)}
 
 
 @register(models.OrderLine)

@@ -81,7 +81,7 @@ def _facts(contract: SellerContract, on: date) -> Iterable[Fact]:
     yield Fact(_("Fee schedule"), schedule.name, contract.schedule is not None)
     if standard is not None or said.due is not None:
         terms = said.due or standard.due
-        yield Fact(_("Paid out"), due(terms), said.due is not None)
+        yield Fact(_("Paid when"), due(terms), said.due is not None)
     for label, own, general, show in (
         (_("Minimum payout"), said.minimum_payout, "minimum_payout", _amount),
         (_("Reserve"), said.reserve_ppm, "reserve_ppm", percents.show),

@@ -26,7 +26,7 @@ class EndpointForm(forms.ModelForm):
         label=_("Address"),
         max_length=500,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="https://",
+        help_text=_("The https:// address of your system. Its secret is shown once it is saved."),
     )
     types = forms.MultipleChoiceField(
         label=_("Event types"),

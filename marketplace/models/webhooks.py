@@ -41,7 +41,9 @@ class WebhookEndpoint(TenantModel):
     types = ArrayField(
         models.CharField(max_length=60), verbose_name=_("event types"), default=list, blank=True
     )
-    description = models.CharField(_("description"), max_length=200, blank=True)
+    description = models.CharField(
+        pgettext_lazy("endpoint", "description"), max_length=200, blank=True
+    )
     secret = SealedField(_("secret"))
     old_secret = SealedField(_("old secret"), null=True)
     old_secret_until = models.DateTimeField(_("old secret until"), null=True, blank=True)
