@@ -218,7 +218,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 
     @display(description=_("event"), ordering="type")
     def told(self, delivery):
-        return words.event(delivery.type)
+        return named(words.event(delivery.type), delivery.type)
 
     @display(description=_("last outcome"))
     def outcome(self, delivery):
