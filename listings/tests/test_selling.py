@@ -9,6 +9,7 @@ from listings.models import Listing, Revision
 from listings.tests import make
 from marketplace import tenancy
 from marketplace.models import AuditEntry, Change
+from marketplace.tests.make import another_connection
 from sellers.models import Seller
 
 pytestmark = pytest.mark.django_db
@@ -145,3 +146,32 @@ class TestEach:
             ("A-1", "paused_by_seller"),
             ("B-2", "unpublished"),
         ]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoConnections:
+    def test_a_seller_does_not_resume_what_is_just_taken_down(self):
+        market = make.marketplace()
+        with tenancy.use(market.pk):
+            listing = reviewing.publish(make.draft(), **BY_AT).listing
+            Seller.objects.update(state=Seller.State.ACTIVE)
+            selling.pause(listing, **BY_AT)
+        seen = []
+
+        def resume():
+            with tenancy.use(market.pk):
+                try:
+                    selling.resume(listing, **BY_AT)
+                except selling.TakenDown as refused:
+                    seen.append(refused.code)
+
+        other = another_connection(resume)
+        with tenancy.use(market.pk):
+            reviewing.take_down(listing, reason="위조 신고", **BY_AT)
+            other.start()
+            other.join(0.5)
+            assert other.is_alive()  # waits for the operator
+        other.join(10)
+        assert seen == ["listing_taken_down"]
+        with tenancy.use(market.pk):
+            assert stored().state == "suspended_by_platform"
