@@ -25,6 +25,8 @@ def open_money(seller: Seller) -> Iterator[str]:
     if owed != paid:
         yield gettext("%(amount)s not paid out yet") % {"amount": _shown(owed - paid)}
     balance = SellerBalance.objects.filter(seller=seller).first() or SellerBalance()
+    if balance.held:
+        yield gettext("%(amount)s held back") % {"amount": _shown(balance.held)}
     if balance.reserve:
         yield gettext("%(amount)s in reserve") % {"amount": _shown(balance.reserve)}
     if balance.carry > 0:
@@ -33,6 +35,8 @@ def open_money(seller: Seller) -> Iterator[str]:
         }
     elif balance.carry:
         yield gettext("%(amount)s owed by the seller") % {"amount": _shown(-balance.carry)}
+    if balance.receivable:
+        yield gettext("%(amount)s invoiced to the seller") % {"amount": _shown(balance.receivable)}
 
 
 def _shown(amount: int) -> str:

@@ -11,6 +11,7 @@ from django.utils import translation
 from marketplace import audit_words
 from marketplace.models import ClosedDay
 from sellers.models import Seller
+from settlements.models import DebtMovement
 
 ROOT = Path(settings.BASE_DIR)
 APPS = ("marketplace", "sellers", "listings", "orders", "settlements")
@@ -24,6 +25,7 @@ PUT_TOGETHER = {
     "marketplace/calendar_days.py": "calendarversion",
     "sellers/members.py": "sellermember",
     "sellers/bank_accounts.py": "bankaccount",
+    "settlements/collecting.py": "debt",
 }
 
 
@@ -71,6 +73,8 @@ def put_together():
         elif model == "calendarversion":
             chosen = set(ClosedDay.Source.values) - {ClosedDay.Source.PROPOSED}
             yield from (f"{model}.day_{source}" for source in chosen)
+        elif model == "debt":
+            yield from (f"{model}.{kind}" for kind in DebtMovement.Kind.values)
         else:
             found = deeds(name)
             assert found, name
@@ -78,6 +82,7 @@ def put_together():
 
 
 def test_every_module_that_puts_actions_together_is_known():
+    """A new one gets its row above, and what it writes its words in marketplace/audit_words.py."""
     _, composing = written()
     assert composing == set(PUT_TOGETHER)
 

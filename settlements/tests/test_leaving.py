@@ -73,7 +73,9 @@ def test_money_does_until_it_is_paid():
 @pytest.mark.parametrize(
     ("amounts", "told"),
     [
+        ({"held": 400}, "₩400 held back"),
         ({"reserve": 700}, "₩700 in reserve"),
+        ({"receivable": 600}, "₩600 invoiced to the seller"),
         ({"carry": 900}, "₩900 carried to the next statement"),
         ({"carry": -300}, "₩300 owed by the seller"),
     ],
