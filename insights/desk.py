@@ -1,8 +1,8 @@
 """What waits for the operators of a marketplace, each kind with its count and its oldest.
 
 A queue is a set of rows and the list of the admin that shows exactly these rows. All queues are
-counted by one query, because every page of the admin shows the counts; the oldest is looked for
-on the front page alone.
+counted by one query, because every page of the admin shows the counts, and each up to a limit, so
+that a backlog slows nothing down; the oldest is looked for on the front page alone.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,12 @@ from urllib.parse import urlencode
 
 from django.db.models import (
     CharField,
-    Count,
     DateTimeField,
     F,
-    Min,
+    IntegerField,
     OuterRef,
     QuerySet,
     Subquery,
-    Value,
 )
 from django.db.models.functions import Cast, Coalesce
 from django.urls import reverse
@@ -27,6 +25,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from listings.models import Revision
+from marketplace import paging
 from marketplace.models import Approval, AuditEntry, JobRun, Marketplace
 from orders.models import Claim
 from sellers.models import Seller
@@ -36,13 +35,17 @@ from settlements.models import Statement
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Rows that wait, since when each of them does, and the filters that list them."""
+    """Rows that wait, since when each of them does, and the filters that list them.
+
+    `first` orders those that are looked at, as an index holds them where they may be many.
+    """
 
     code: str
     name: str | Promise
     rows: Callable[[Marketplace], QuerySet]
     since: Callable[[], object]
     filters: Callable[[Marketplace], dict]
+    first: str = "pk"
 
     def address(self, market: Marketplace) -> str:
         """The list of the admin that shows these rows and no others."""
@@ -53,7 +56,8 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many rows of a queue there are now. `oldest` only if it was asked for and is known."""
+    """How many rows of a queue there are now (paging.counted). `oldest` only if it was asked for
+    and is known, of those that were counted."""
 
     code: str
     name: str | Promise
@@ -67,27 +71,42 @@ def waiting(market: Marketplace, user, *, with_oldest: bool = False) -> list[Wai
     queues = [queue for queue in QUEUES if user.has_perm(_view(queue.rows(market).model))]
     if not queues:
         return []
-    first, *others = (
-        _counted(queue, market, number, with_oldest) for number, queue in enumerate(queues)
-    )
-    found = first.union(*others, all=True) if others else first
-    by_number = {number: (count, oldest) for number, count, oldest in found}
+    asked = {}
+    for queue in queues:
+        asked[f"{queue.code}_count"] = _Count(_counted(queue, market).values("pk"))
+        if with_oldest:
+            since = Cast(queue.since(), DateTimeField())
+            rows = _counted(queue, market).annotate(since=since).values("since")
+            asked[f"{queue.code}_oldest"] = _Oldest(rows)
+    found = Marketplace.objects.filter(pk=market.pk).values(**asked).get()
     return [
-        Waiting(queue.code, queue.name, *by_number.get(number, (0, None)), queue.address(market))
-        for number, queue in enumerate(queues)
+        Waiting(
+            queue.code,
+            queue.name,
+            found[f"{queue.code}_count"],
+            found.get(f"{queue.code}_oldest"),
+            queue.address(market),
+        )
+        for queue in queues
     ]
 
 
-def _counted(queue: Queue, market: Marketplace, number: int, with_oldest: bool) -> QuerySet:
-    since = queue.since() if with_oldest else Value(None)
-    return (
-        queue.rows(market)
-        .order_by()
-        .annotate(queue=Value(number))
-        .values("queue")
-        .annotate(count=Count("pk"), oldest=Min(Cast(since, DateTimeField())))
-        .values_list("queue", "count", "oldest")
-    )
+def _counted(queue: Queue, market: Marketplace) -> QuerySet:
+    return paging.up_to_the_limit(queue.rows(market).order_by(queue.first))
+
+
+class _Count(Subquery):
+    """How many rows a subquery has."""
+
+    template = "(SELECT count(*) FROM (%(subquery)s) waiting)"
+    output_field = IntegerField()
+
+
+class _Oldest(Subquery):
+    """The least `since` of the rows of a subquery."""
+
+    template = "(SELECT min(since) FROM (%(subquery)s) waiting)"
+    output_field = DateTimeField()
 
 
 def _view(model) -> str:
@@ -116,6 +135,7 @@ QUEUES = (
         lambda market: Revision.objects.awaiting_review(),
         lambda: F("submitted_at"),
         lambda market: {"state__exact": Revision.State.SUBMITTED.value},
+        first="submitted_at",
     ),
     Queue(
         "blocked",
@@ -130,6 +150,7 @@ QUEUES = (
         lambda market: Claim.objects.filter(state__in=Claim.OPEN_STATES),
         lambda: F("requested_at"),
         lambda market: {"state__in": ",".join(Claim.OPEN_STATES)},
+        first="requested_at",
     ),
     Queue(
         "statements",
@@ -140,6 +161,7 @@ QUEUES = (
             "state__exact": Statement.State.OPEN.value,
             "due_on__lte": nights.next_on(market).isoformat(),
         },
+        first="due_on",
     ),
     Queue(
         "holds",

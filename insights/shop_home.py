@@ -1,15 +1,17 @@
 """What a seller sees first: money, grade, what waits for the shop, and how sales go.
 
 Reads across all floors and decides nothing. Each part is asked once, whatever the seller's
-history; the days are the marketplace's business days.
+history, and what waits is counted up to a limit (paging.counted); the days are the marketplace's
+business days.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, QuerySet
 
 from listings.models import Listing, Revision
+from marketplace import paging
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused
 from orders.models import Claim, OrderLine
@@ -24,7 +26,7 @@ TREND_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """How much waits for the shop, and since when."""
+    """How much waits for the shop, and since when the first of what was counted does."""
 
     count: int
     oldest: date | datetime | None
@@ -85,20 +87,26 @@ def _orders(seller: Seller, status: str) -> Queue:
     lines = OrderLine.objects.filter(
         ~Q(stream="shipping"), seller=seller, status=status, units_left__gt=0
     )
-    found = lines.aggregate(count=Count("order", distinct=True), oldest=Min("paid_on"))
-    return Queue(found["count"], found["oldest"])
+    orders = lines.values("order_id").annotate(paid=Min("paid_on")).order_by("order_id")
+    return _queue(orders, "paid")
 
 
 def _claims(seller: Seller) -> Queue:
     waiting = Claim.objects.filter(seller=seller, state=Claim.State.REQUESTED)
-    found = waiting.aggregate(count=Count("pk"), oldest=Min("requested_at"))
-    return Queue(found["count"], found["oldest"])
+    return _queue(waiting.order_by("requested_at").values("requested_at"), "requested_at")
 
 
 def _findings(seller: Seller) -> Queue:
     """Listings of which a wording was blocked or sent back: the rows of that tab."""
     waiting = Revision.objects.to_mend().filter(listing__seller=seller).order_by()
-    return Queue(waiting.aggregate(count=Count("listing", distinct=True))["count"], None)
+    listings = waiting.values("listing_id").distinct()
+    return Queue(paging.up_to_the_limit(listings).count(), None)
+
+
+def _queue(rows: QuerySet, since: str) -> Queue:
+    """Of rows by what waited longest, and the column that says since when."""
+    found = paging.up_to_the_limit(rows).aggregate(count=Count("*"), oldest=Min(since))
+    return Queue(found["count"], found["oldest"])
 
 
 def _days(seller: Seller, last: date) -> tuple[Day, ...]:

@@ -17,7 +17,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
-from marketplace import entering, permissions
+from marketplace import entering, paging, permissions
 
 # What people do, in the order of the sidebar. A page says which of them it belongs to.
 SECTIONS = {
@@ -126,7 +126,7 @@ def _queues(request) -> list[dict]:
             "title": queue.name,
             "link": queue.address,
             "active": request.get_full_path() == queue.address,
-            "badge": queue.count,
+            "badge": paging.counted(queue.count),
             "badge_variant": "primary",
             "permission": None,
         }

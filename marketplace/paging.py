@@ -1,7 +1,7 @@
 """Pages of a list, newest first, each as quick as the first however long the list has grown.
 
 A page is found by the key of a row at its edge, never by counting: an offset reads everything
-before it, and a count reads everything.
+before it, and a count reads everything. What has to be counted is counted up to a limit.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 SIZE = 50
+MOST_COUNTED = 1_000  # of what waits; nobody needs to know how many more
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,16 @@ def page_of_keys(parameters, queryset, column: str, *, size: int = SIZE) -> Page
     shown = found[:size]
     newer = shown[0] if shown and before is not None else None
     return Page(shown, newer, shown[-1] if len(found) > size else None)
+
+
+def up_to_the_limit(queryset):
+    """The rows to count of a queryset: one more than MOST_COUNTED says that there are more."""
+    return queryset[: MOST_COUNTED + 1]
+
+
+def counted(count: int) -> str:
+    """A number of `up_to_the_limit`, as it is shown."""
+    return f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}"
 
 
 def _edge(rows, at: int, field: str, is_more: bool):

@@ -28,7 +28,6 @@ def orders(request, marketplace):
         "tabs": form.fields["tab"].choices,
         "page": worklists.orders(request.seller, filters, request.GET, at=at),
         "counts": worklists.counts(request.seller),
-        "most_counted": worklists.MOST_COUNTED,
     }
     template = "orders/_orders.html" if request.htmx else "orders/orders.html"
     return render(request, template, context)

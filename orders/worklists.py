@@ -32,7 +32,6 @@ TABS: Final = {  # of orders; each is one status, so that an index holds it newe
     "cancelled": Status.CANCELLED,
     "returned": Status.RETURNED,
 }
-MOST_COUNTED: Final = 999  # of what waits; nobody needs to know how many more
 MOST_CLAIMS: Final = 200
 
 
@@ -142,7 +141,7 @@ def counts(seller: Seller) -> dict[str, int]:
         "claims": Claim.objects.filter(seller=seller, state=State.REQUESTED),
     }
     return {
-        name: len(rows.order_by().values_list("pk")[: MOST_COUNTED + 1])
+        name: len(paging.up_to_the_limit(rows.order_by().values_list("pk")))
         for name, rows in waiting.items()
     }
 

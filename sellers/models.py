@@ -79,7 +79,14 @@ class Seller(TenantModel):
                 fields=["marketplace", "public_id"], name="seller_public_id_is_unique"
             ),
         ]
-        indexes = [models.Index(fields=["marketplace", "business_number"], name="seller_by_number")]
+        indexes = [
+            models.Index(fields=["marketplace", "business_number"], name="seller_by_number"),
+            models.Index(
+                fields=["marketplace", "id"],
+                name="seller_onboarding",
+                condition=models.Q(state="onboarding"),
+            ),
+        ]
 
     def __str__(self):
         return self.name

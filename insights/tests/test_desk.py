@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from insights import desk
-from marketplace import approvals, jobs, tenancy, versions
+from marketplace import approvals, jobs, paging, tenancy, versions
 from marketplace.models import JobRun, JobShard, LegalIdentity, Membership
 from marketplace.models.jobs import MAX_ATTEMPTS
 from marketplace.tests import make as floor
@@ -159,6 +159,18 @@ class TestWaiting:
             with django_assert_num_queries(1):
                 desk.waiting(market, operator, with_oldest=True)
 
+    def test_counts_up_to_a_limit(self, market, operator, work, monkeypatch):
+        monkeypatch.setattr(paging, "MOST_COUNTED", 1)
+        with tenancy.use(market.pk):
+            found = {row.code: row for row in desk.waiting(market, operator, with_oldest=True)}
+        assert {row.code: row.count for row in found.values()} == EXPECTED  # none has three
+        assert found["claims"].oldest == AT
+        monkeypatch.setattr(paging, "MOST_COUNTED", 0)
+        with tenancy.use(market.pk):
+            found = {row.code: row for row in desk.waiting(market, operator, with_oldest=True)}
+        assert {row.count for row in found.values()} == {1}
+        assert found["claims"].oldest == AT  # the longest wait is the one that is counted
+
     def test_tells_a_stranger_nothing(self, market, work):
         stranger = floor.user("stranger@example.org")
         floor.membership(floor.marketplace("theirs"), stranger)
@@ -174,6 +186,12 @@ class TestFrontPage:
             listed = at_work.get(row["queue"].address)
             assert listed.status_code == 200, row["queue"].code
             assert listed.context["cl"].result_count == row["queue"].count, row["queue"].code
+
+    def test_shows_where_it_stopped_counting(self, at_work, work, monkeypatch):
+        monkeypatch.setattr(paging, "MOST_COUNTED", 1)
+        text = " ".join(at_work.get("/admin/").content.decode().split())
+        assert '<strong class="figure">1+</strong>' in text
+        assert '<strong class="figure">2</strong>' not in text
 
     def test_costs_the_same_however_much_waits(
         self, at_work, market, work, django_assert_num_queries

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from insights import shop_home
 from listings.models import Category, Listing, Revision
-from marketplace import tenancy
+from marketplace import paging, tenancy
 from marketplace.models import Marketplace, User
 from orders import claims
 from sellers import performance
@@ -90,6 +90,21 @@ class TestOfSeller:
             assert home.position.expected.held.lines == 1
             assert not home.is_new
 
+    def test_counts_up_to_a_limit_the_longest_wait_first(self, market, seller, monkeypatch):
+        monkeypatch.setattr(paging, "MOST_COUNTED", 2)
+        with tenancy.use(market.pk):
+            for number in range(5):
+                for line in (1, 2):  # an order counts once
+                    make.placed(
+                        seller,
+                        number=f"N{number}",
+                        line=line,
+                        status="paid",
+                        paid_on=date(2026, 9, 1 + number),
+                    )
+            home = shop_home.of_seller(seller, market, on=SEP_8)
+        assert (home.new.count, home.new.oldest) == (3, date(2026, 9, 1))
+
     def test_tells_nothing_of_another_seller(self, market, seller):
         with tenancy.use(market.pk):
             _busy(make.seller("B"))
@@ -147,11 +162,12 @@ class TestHome:
 
     def test_asks_the_same_whatever_was_sold(self, client, market, seller):
         client.force_login(_member(seller))
+        with tenancy.use(market.pk):
+            _busy(seller)
         client.get(HOME)
         with CaptureQueriesContext(connection) as few:
             client.get(HOME)
         with tenancy.use(market.pk):
-            _busy(seller)
             for number in range(60):
                 make.placed(seller, number=f"N{number}", status="shipped", unit_price=number)
         with CaptureQueriesContext(connection) as many:

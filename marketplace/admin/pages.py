@@ -6,6 +6,7 @@ pages only show; what can be done is an action that calls one process.
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404
@@ -17,20 +18,28 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from unfold.admin import ModelAdmin, TabularInline
 
-from marketplace import audit, forms, tenancy
+from marketplace import audit, forms, paging, tenancy
 from marketplace.refusals import Refused
 
 COUNTED = 10_000  # rows of a list; beyond them a page is found by filters, not by leafing
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than anybody leafs, so that a list does not slow as history grows."""
+    """Counts some pages ahead of whoever leafs, so that a list does not slow as history grows."""
 
     most = COUNTED
 
     @cached_property
     def count(self):
-        return self.object_list.order_by()[: self.most].count()
+        return min(self._counted, self.most)
+
+    @cached_property
+    def has_more(self) -> bool:
+        return self._counted > self.most
+
+    @cached_property
+    def _counted(self):
+        return self.object_list.order_by()[: self.most + 1].count()
 
 
 class Placed:
@@ -76,6 +85,13 @@ class TenantAdmin(Placed, ModelAdmin):
 
     def add_to_rows(self, rows) -> None:
         """Give the rows of one page of the list what its columns ask for, all at once."""
+
+    def get_paginator(self, request, queryset, per_page, *args, **kwargs):
+        found = super().get_paginator(request, queryset, per_page, *args, **kwargs)
+        asked = request.GET.get(PAGE_VAR, "")
+        page = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 1
+        found.most = min(page * per_page + paging.MOST_COUNTED, COUNTED)
+        return found
 
     def get_changelist(self, request, **kwargs):
         add_to_rows = self.add_to_rows

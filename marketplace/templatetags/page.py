@@ -6,6 +6,8 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
 
+from marketplace import paging
+
 register = template.Library()
 
 _TICKS = (forms.CheckboxInput, forms.RadioSelect, forms.CheckboxSelectMultiple)
@@ -26,6 +28,18 @@ def icon(name: str):
 def age(moment) -> str:
     """How long ago something was, in its two largest units: "5 hours 3 minutes"."""
     return timesince(moment).replace(gettext(", "), " ")
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{number:,}"
+
+
+@register.filter
+def counted(count: int) -> str:
+    """How many wait, as far as they were counted."""
+    return paging.counted(count)
 
 
 @register.filter

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from marketplace import audit, jobs, outbox, tenancy, versions
+from marketplace import audit, jobs, outbox, paging, tenancy, versions
 from marketplace.admin import HIDDEN, TenantAdmin, money_column, state_column
 from marketplace.middleware import SESSION_KEY
 from marketplace.models import (
@@ -191,6 +191,18 @@ class TestWithAMarketplace:
         root.post(CHOOSE, {"marketplace": "ours"})
         with django_assert_max_num_queries(15):
             assert root.get(_list(page)).status_code == 200
+
+    def test_a_list_counts_some_pages_ahead(self, at_work, markets, monkeypatch):
+        monkeypatch.setattr(paging, "MOST_COUNTED", 100)
+        with tenancy.use(markets[0].pk):
+            JobRun.objects.bulk_create(JobRun(kind="many", key=str(n)) for n in range(180))
+        first = at_work.get(JOBS)
+        assert (first.context["cl"].result_count, "150+" in first.content.decode()) == (150, True)
+        third = at_work.get(f"{JOBS}?p=3")
+        found = third.context["cl"].result_count
+        assert (found >= 180, f"{found}+" in third.content.decode()) == (True, False)
+        for odd in ("x", "0", "99999999999999999999", "²"):
+            assert at_work.get(f"{JOBS}?p={odd}").status_code in {200, 302}
 
     def test_a_list_asks_the_same_for_many_rows(self, at_work, markets, django_assert_num_queries):
         with django_assert_num_queries(12):

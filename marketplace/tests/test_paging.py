@@ -54,3 +54,19 @@ def test_a_key_that_is_none_asks_for_the_first_page(key):
         JobRun.objects.create(kind="k", key="1", on=date(2026, 1, 1))
         for given in ({}, {"by_day": "on"}):
             assert len(paging.page({"before": key}, JobRun.objects.all(), **given)) == 1
+
+
+class TestCounted:
+    def test_counts_up_to_a_limit_and_says_so(self, monkeypatch):
+        monkeypatch.setattr(paging, "MOST_COUNTED", 3)
+        with tenancy.use(make.marketplace().pk):
+            JobRun.objects.bulk_create(JobRun(kind="k", key=str(n)) for n in range(5))
+            rows = JobRun.objects.order_by("pk")
+            told = [
+                paging.counted(paging.up_to_the_limit(rows.filter(key__lt=n)).count())
+                for n in "0135"
+            ]
+        assert told == ["0", "1", "3", "3+"]
+
+    def test_sets_thousands_apart(self):
+        assert (paging.counted(1_000), paging.counted(1_001)) == ("1,000", "1,000+")
