@@ -17,6 +17,7 @@ KINDS = {
     "export.journal": _("Export: journal"),
     "export.orders": _("Export: orders"),
     "export.settlement_lines": _("Export: settlement lines"),
+    "export.statement_file": _("Export: a seller's statement"),
     "export.statements": _("Export: statements"),
 }
 COUNTS = {

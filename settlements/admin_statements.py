@@ -164,7 +164,7 @@ class StatementAdmin(ReadOnlyAdmin):
                     "job": job,
                     "name": kinds[job.kind.removeprefix(export_jobs.PREFIX)],
                     "state": state_column()(job),
-                    "is_there": _is_there(job),
+                    "is_there": export_jobs.is_there(job),
                 }
                 for job in rows
             ],
@@ -198,14 +198,6 @@ EXPORTS = {
     "statements": _("Statements"),
     "journal": _("Journal"),
 }
-
-
-def _is_there(job) -> bool:
-    try:
-        export_jobs.file_of(job)
-    except export_jobs.FileGone:
-        return False
-    return True
 
 
 def _verified(request, statement) -> list | None:

@@ -1,8 +1,11 @@
 """A seller's statements and their lines as files for spreadsheets: CSV and XLSX.
 
+A page makes files of up to MOST_LINES lines itself; a worker prepares longer ones from the same
+rows (settlements.statement_files).
+
 CSV is UTF-8 with a mark and CRLF, which Korean Excel opens as it is. Amounts are numbers in the
 currency's major unit. A text that a spreadsheet would run as a formula is marked as text in both.
-Files are made whole, never streamed: tenant rows are read within the transaction.
+What a page answers is made whole, never streamed: tenant rows are read within the transaction.
 """
 
 import csv
@@ -11,13 +14,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import BinaryIO
 
 import xlsxwriter
 from django.utils.translation import gettext
 
 from marketplace import sheets
 from marketplace.models import Marketplace
-from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
 from settlements import shop_statements
 from settlements.models import SettlementLine, Statement
@@ -27,16 +30,9 @@ TYPES = {
     CSV: "text/csv; charset=utf-8",
     XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-MOST_LINES = 20_000  # of one file: about what a page may take to make
+MOST_LINES = 20_000  # of a file that a page makes: about what it may take
+MOST_ROWS = 1_048_576  # of a sheet of XLSX, its header included; what comes after goes to another
 _BATCH = 2_000
-
-
-class TooManyLines(Refused):
-    code = "too_many_lines_for_a_file"
-    message = gettext_noop(
-        "This statement has %(lines)s lines; a file holds at most %(most)s. Please ask the "
-        "operator of the marketplace for an export."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +76,7 @@ def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: da
 
 
 def lines(statement: Statement, marketplace: Marketplace) -> Table:
-    """The lines of a statement in the order in which they were settled.
-
-    Raises TooManyLines beyond what one file takes.
-    """
-    if statement.lines > MOST_LINES:
-        raise TooManyLines(lines=f"{statement.lines:,}", most=f"{MOST_LINES:,}")
+    """The lines of a statement in the order in which they were settled."""
     columns = [
         gettext("Order"),
         gettext("Line"),
@@ -107,9 +98,21 @@ def lines(statement: Statement, marketplace: Marketplace) -> Table:
     return Table(gettext("Settlement lines"), columns, rows, marketplace.currency_exponent)
 
 
+def is_long(statement: Statement) -> bool:
+    """Whether the file of its lines has to be prepared by a worker."""
+    return statement.lines > MOST_LINES
+
+
 def as_file(table: Table, kind: str) -> bytes:
     """The table as a file of a kind of TYPES."""
-    return _csv(table) if kind == CSV else _xlsx(table)
+    out = io.BytesIO()
+    write(table, kind, out)
+    return out.getvalue()
+
+
+def write(table: Table, kind: str, out: BinaryIO) -> None:
+    """Write the table as a file of a kind of TYPES; memory holds no more of a longer one."""
+    (_write_csv if kind == CSV else _write_xlsx)(table, out)
 
 
 def _of_statement(row: Statement, amount) -> list:
@@ -159,30 +162,30 @@ def _amounts(marketplace: Marketplace):
     return lambda minor: Decimal(minor).scaleb(-exponent)
 
 
-def _csv(table: Table) -> bytes:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
+def _write_csv(table: Table, out: BinaryIO) -> None:
+    text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(table.columns)
     for row in table.rows:
         writer.writerow([sheets.harmless(value) for value in row])
-    return out.getvalue().encode("utf-8-sig")
+    text.detach()
 
 
-def _xlsx(table: Table) -> bytes:
-    out = io.BytesIO()
+def _write_xlsx(table: Table, out: BinaryIO) -> None:
     # What a cell holds is said by us: no text is taken for a formula, a number or an address.
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(out, options) as book:
-        sheet = book.add_worksheet(table.name[:31])
         head = book.add_format({"bold": True, "bottom": 1})
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         decimals = "." + "0" * table.decimals if table.decimals else ""
         money = book.add_format({"num_format": "#,##0" + decimals})
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, len(table.columns) - 1, 15)
-        for at, name in enumerate(table.columns):
-            sheet.write_string(0, at, name, head)
-        for at, row in enumerate(table.rows, 1):
+        number, at = 1, 0
+        sheet = _sheet(book, table, number, head)
+        for row in table.rows:
+            at += 1
+            if at == MOST_ROWS:
+                number, at = number + 1, 1
+                sheet = _sheet(book, table, number, head)
             for column, value in enumerate(row):
                 if isinstance(value, str):
                     sheet.write_string(at, column, str(sheets.harmless(value)))
@@ -192,4 +195,14 @@ def _xlsx(table: Table) -> bytes:
                     sheet.write_number(at, column, value, money)
                 elif value is not None:
                     sheet.write_number(at, column, value)
-    return out.getvalue()
+
+
+def _sheet(book, table: Table, number: int, head):
+    """A sheet of the book with its header; the second is called Lines 2, and so on."""
+    name = table.name if number == 1 else f"{table.name[:27]} {number}"
+    sheet = book.add_worksheet(name[:31])
+    sheet.freeze_panes(1, 0)
+    sheet.set_column(0, len(table.columns) - 1, 15)
+    for at, column in enumerate(table.columns):
+        sheet.write_string(0, at, column, head)
+    return sheet

@@ -1,15 +1,18 @@
 """Exports that a worker writes to a file, asked for by a person or through the API.
 
-Each is a JobRun of kind `export.<what>`, whose key begins with the public id of the seller that it
-is limited to, if it is; when it is done its file lies under MEDIA_ROOT, in a folder of its
-marketplace, and is served to those who may export. Files are kept for a week. What is in them is
-settlements.exports' business.
+Each is a JobRun of kind `export.<what>`. Its key begins with the public id of the seller that it
+is limited to, if it is; `export.statement_file` is one statement's, for its seller. When it is done
+its file lies under MEDIA_ROOT, in a folder of its marketplace, and is served to those who may have
+it. Files are kept for a week. What is in them is the business of settlements.exports and
+settlements.statement_files.
 """
 
 import hashlib
+import io
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from django.conf import settings
 from django.db import transaction
@@ -18,10 +21,12 @@ from marketplace import audit, jobs, outbox, tenancy
 from marketplace.models import JobRun
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
-from settlements import exports
+from settlements import exports, statement_files
+from settlements.models import Statement
 
 PREFIX = "export."
-JOBS = tuple(PREFIX + kind for kind in exports.KINDS)
+EXPORTS = tuple(PREFIX + kind for kind in exports.KINDS)
+JOBS = (*EXPORTS, statement_files.KIND)
 TOPIC = "export.asked"  # by which the outbox hands an export to a worker
 KEPT = timedelta(days=7)
 FOR_SELLERS = ("orders", "settlement_lines", "statements")  # the journal is the marketplace's own
@@ -40,7 +45,7 @@ class NotCancellable(Refused):
 
 def rows(seller: Seller | None = None):
     """The exports of the marketplace in use, or of one of its sellers, newest first."""
-    found = JobRun.objects.filter(kind__in=JOBS)
+    found = JobRun.objects.filter(kind__in=EXPORTS)
     if seller is not None:
         found = found.filter(key__startswith=f"{seller.public_id}-")
     return found.order_by("-id")
@@ -58,6 +63,32 @@ def ask(kind: str, *, by, at: datetime, seller: Seller | None = None) -> JobRun:
     job = JobRun.objects.create(kind=PREFIX + kind, key=key)
     outbox.add(TOPIC, job_id=job.pk)
     audit.record("export.asked", by=by, at=at, obj=job, data={"kind": kind})
+    return job
+
+
+@transaction.atomic
+def ask_for_statement(statement: Statement, file_type: str, *, by, at: datetime) -> JobRun:
+    """Ask for the lines of a statement as a file, in the language in use.
+
+    A second ask finds the first; one that failed, or whose file is lost, is made anew. `file_type`
+    is one of downloads.TYPES.
+    """
+    words = {
+        "kind": statement_files.KIND,
+        "key": statement_files.key(statement, file_type, on=at.date()),
+    }
+    for job in JobRun.objects.filter(**words):
+        if job.state == JobRun.State.FAILED or (
+            job.state == JobRun.State.DONE and not is_there(job)
+        ):
+            job.delete()
+    told = statement_files.told(statement, file_type)
+    job, is_new = JobRun.objects.get_or_create(
+        **words, defaults={"total": statement.lines, "counts": told}
+    )
+    if is_new:
+        outbox.add(TOPIC, job_id=job.pk)
+        audit.record("export.asked", by=by, at=at, obj=job, data=told)
     return job
 
 
@@ -98,15 +129,20 @@ def write(marketplace_id: int, job_id: int, *, at: datetime) -> bool:
 def path(job: JobRun) -> Path:
     """Where the file of an export is. Made of what the system itself has chosen, nothing else."""
     folder = Path(settings.MEDIA_ROOT) / "exports" / str(job.marketplace_id)
-    return folder / f"{job.kind.removeprefix(PREFIX)}-{job.key}.csv"
+    ending = job.counts["type"] if job.kind == statement_files.KIND else "csv"
+    return folder / f"{job.kind.removeprefix(PREFIX)}-{job.key}.{ending}"
 
 
 def file_of(job: JobRun) -> Path:
     """The complete file of an export. Raises FileGone where there is none (yet, or any more)."""
-    file = path(job)
-    if job.state != JobRun.State.DONE or not file.is_file():
+    if not is_there(job):
         raise FileGone()
-    return file
+    return path(job)
+
+
+def is_there(job: JobRun) -> bool:
+    """Whether the complete file of an export can be had."""
+    return job.state == JobRun.State.DONE and path(job).is_file()
 
 
 def drop_old(*, at: datetime) -> int:
@@ -121,16 +157,17 @@ def drop_old(*, at: datetime) -> int:
 
 def _held(job_id: int) -> JobRun | None:
     """The job, locked for the rest of the transaction; None while somebody else writes it."""
-    return rows().select_for_update(skip_locked=True, no_key=True).filter(pk=job_id).first()
+    found = JobRun.objects.filter(kind__in=JOBS, pk=job_id)
+    return found.select_for_update(skip_locked=True, no_key=True).first()
 
 
 def _write(job: JobRun) -> dict:
     file = path(job)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = file.with_suffix(".part")
-    # The mark at its beginning lets Korean spreadsheets read it as UTF-8.
-    with partial.open("w", encoding="utf-8-sig", newline="") as out:
-        count = exports.write(job.kind.removeprefix(PREFIX), out, seller_id=_seller_id(job))
+    with partial.open("wb") as out:
+        write_rows = statement_files.write if job.kind == statement_files.KIND else _write_export
+        count = write_rows(job, out)
     digest = hashlib.sha256()
     with partial.open("rb") as written:
         while block := written.read(1 << 20):
@@ -138,6 +175,14 @@ def _write(job: JobRun) -> dict:
     size = partial.stat().st_size
     partial.replace(file)
     return {"rows": count, "bytes": size, "sha256": digest.hexdigest()}
+
+
+def _write_export(job: JobRun, out: BinaryIO) -> int:
+    # The mark at its beginning lets Korean spreadsheets read it as UTF-8.
+    text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
+    count = exports.write(job.kind.removeprefix(PREFIX), text, seller_id=_seller_id(job))
+    text.detach()
+    return count
 
 
 def _seller_id(job: JobRun) -> int | None:

@@ -13,6 +13,7 @@ urlpatterns = [
         name="shop_line",
     ),
     path("statements/<str:public_id>/lines.<str:kind>", views.lines_file, name="shop_lines_file"),
+    path("statements/<str:public_id>/files/", views.statement_files_page, name="shop_lines_files"),
     path("holds/", views.holds, name="shop_holds"),
     path("downloads/", views.downloads_page, name="shop_downloads"),
     path(

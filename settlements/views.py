@@ -2,9 +2,10 @@
 
 from datetime import date
 
-from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.http import require_http_methods
 
 from listings import kind_words
 from marketplace import identifiers, paging
@@ -14,10 +15,12 @@ from settlements import (
     contract_words,
     downloads,
     estimates,
+    export_jobs,
     fee_lists,
     ledger,
     shop_holds,
     shop_statements,
+    statement_files,
 )
 from settlements.estimates import Estimate, Item
 from settlements.forms import CalculatorForm
@@ -50,6 +53,7 @@ def statement(request, marketplace, public_id):
             for code, (fee, vat, on_top) in sorted(row.components.items())
         ],
         "terms": shop_statements.payout_terms(row),
+        "most_lines": downloads.MOST_LINES,
         "page": shop_statements.page_of_lines(request.GET, row),
         "payment_holds": shop_holds.payment_holds(row),
         "hold_movements": shop_holds.of_statement(row),
@@ -138,6 +142,7 @@ def downloads_page(request, marketplace):
     context = {
         "years": range(last, request.marketplace.first_open_on.year - 1, -1),
         "recent": recent,
+        "most_lines": downloads.MOST_LINES,
     }
     return render(request, "settlements/downloads.html", context)
 
@@ -154,11 +159,65 @@ def statements_file(request, marketplace, year, kind):
 
 @seller_page
 def lines_file(request, marketplace, public_id, kind):
+    """The lines of a statement as a file; where it has to be prepared first, the page for that."""
     row = _statement(request, public_id)
     if kind not in downloads.TYPES:
         raise Http404
-    table = downloads.lines(row, request.marketplace)
-    return _file(table, kind, f"settlement-lines-{row.due_on:%Y-%m-%d}")
+    name = f"settlement-lines-{row.due_on:%Y-%m-%d}"
+    if not downloads.is_long(row):
+        return _file(downloads.lines(row, request.marketplace), kind, name)
+    job = _asked(row)[kind]
+    if job is None or not export_jobs.is_there(job):
+        return redirect("shop_lines_files", marketplace, public_id)
+    response = FileResponse(
+        export_jobs.path(job).open("rb"),
+        as_attachment=True,
+        filename=f"{name}.{kind}",
+        content_type=downloads.TYPES[kind],
+    )
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@seller_page
+@require_http_methods(["GET", "POST"])
+def statement_files_page(request, marketplace, public_id):
+    """Have the files of a long statement prepared, see how far they are, fetch them."""
+    row = _statement(request, public_id)
+    if request.method == "POST":
+        kind = request.POST.get("kind")
+        if kind not in downloads.TYPES or not downloads.is_long(row):
+            raise Http404
+        export_jobs.ask_for_statement(row, kind, by=request.user, at=timezone.now())
+        return redirect("shop_lines_files", marketplace, public_id)
+    files = [_file_told(kind, job) for kind, job in _asked(row).items()]
+    context = {
+        "statement": row,
+        "is_long": downloads.is_long(row),
+        "files": files,
+        "waits": any(file["is_waiting"] for file in files),
+        "kept_days": export_jobs.KEPT.days,
+    }
+    name = "_lines_files" if request.htmx else "lines_files"
+    return render(request, f"settlements/{name}.html", context)
+
+
+def _asked(statement: Statement) -> dict:
+    return statement_files.asked(statement, at=timezone.now(), kept=export_jobs.KEPT)
+
+
+def _file_told(kind: str, job) -> dict:
+    """A kind of file with what became of it; without a job it was not asked for yet."""
+    told = {"kind": kind, "name": kind.upper(), "job": job, "is_waiting": False}
+    if job is None:
+        return told
+    is_waiting = job.state in (job.State.QUEUED, job.State.RUNNING)
+    return told | {
+        "is_there": export_jobs.is_there(job),
+        "is_waiting": is_waiting,
+        "has_failed": job.state == job.State.FAILED,
+        "done": statement_files.progress(job) if is_waiting else job.total,
+    }
 
 
 def _file(table, kind: str, name: str) -> HttpResponse:

@@ -89,11 +89,6 @@ class TestLines:
                 assert {"'=1+1", "'+1", "'-1", "'@x", "'\tx"} <= titles
                 assert "남의 것" not in titles
 
-    def test_are_refused_beyond_what_a_file_takes(self, market, statement):
-        statement.lines = downloads.MOST_LINES + 1
-        with tenancy.use(market.pk), pytest.raises(downloads.TooManyLines):
-            downloads.lines(statement, market)
-
 
 class TestStatements:
     def test_tell_a_years_statements_of_one_seller(self, market, statement):

@@ -122,6 +122,7 @@ SELLER_PAGES = {
     "shop_listing_check": _public_id(Listing),
     "shop_listing_hand_in": _public_id(Listing),
     "shop_lines_file": _public_id(Statement),
+    "shop_lines_files": _public_id(Statement),
     "shop_downloads": _none,
     "shop_statements_file": _none,
     "shop_fee_preview": _none,
