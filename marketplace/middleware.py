@@ -14,6 +14,7 @@ from csp.middleware import CSPMiddleware
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpResponseBadRequest
+from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone
 
 from marketplace import permissions, tenancy
@@ -23,6 +24,7 @@ from marketplace.models import Marketplace
 
 _SELLER_PAGE = re.compile(r"^/s/(?P<slug>[-\w]+)/")
 _ADMIN = "/admin/"
+_PACKED = ("/s/", _ADMIN)
 # Reached without a marketplace, so that a stale choice locks nobody out.
 _CHOOSING = ("/admin/choose-marketplace/", "/admin/login/", "/admin/logout/", "/admin/jsi18n/")
 
@@ -43,6 +45,21 @@ class ContentSecurityPolicy(CSPMiddleware):
         if request.path_info.startswith(_ADMIN):
             parts.update = {**(parts.update or {}), "script-src": [SELF, UNSAFE_EVAL]}
         return parts
+
+
+class Compression(GZipMiddleware):
+    """Pages of sellers and operators go out packed, each padded by a random length.
+
+    What the padding guards against, and why nothing else is packed here, is told in
+    docs/decisions/0016-who-packs-pages.md. Secrets are shown in answers to forms alone.
+    """
+
+    def process_response(self, request, response):
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        is_read = request.method == "GET" and request.path_info.startswith(_PACKED)
+        if not (is_read and is_page):
+            return response
+        return super().process_response(request, response)
 
 
 class TenantMiddleware:

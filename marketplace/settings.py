@@ -109,6 +109,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Around all that writes into a page.
+    "marketplace.middleware.Compression",
     # Around all that may answer under /api/, so that every error there has one form.
     "marketplace.api.middleware.ApiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -34,7 +34,7 @@ def owner_of(market, code="apple", role="owner"):
 class TestSellersPage:
     def test_makes_a_key_and_shows_it_once(self, market):
         client = owner_of(market)
-        page = client.post("/s/own/api-keys/", ASKED)
+        page = client.post("/s/own/api-keys/", ASKED, headers={"Accept-Encoding": "gzip"})
         [secret] = SECRET.findall(page.content.decode())
         assert "no-store" in page["Cache-Control"]
         key = ApiKey.objects.get()
