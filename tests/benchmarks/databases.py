@@ -16,9 +16,9 @@ def enter(name: str) -> None:
 
 
 @contextmanager
-def migrated(name: str, template: str | None = None) -> Iterator[None]:
-    """An empty database with all tables, dropped at the end; quicker from a migrated template."""
-    with made(name, template):
+def migrated(name: str, template: str | None = None, *, is_kept: bool = False) -> Iterator[None]:
+    """An empty database with all tables, as `made` makes it; quicker from a migrated template."""
+    with made(name, template, is_kept=is_kept):
         enter(name)
         if template is None:
             call_command("migrate", database="owner", interactive=False, verbosity=0)
@@ -27,8 +27,9 @@ def migrated(name: str, template: str | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def made(name: str, template: str | None = None) -> Iterator[None]:
-    """A new database, dropped at the end whatever happens; a copy of `template` where one is named.
+def made(name: str, template: str | None = None, *, is_kept: bool = False) -> Iterator[None]:
+    """A new database, dropped at the end whatever happens, unless it is to be kept; a copy of
+    `template` where one is named.
 
     Copied by files, which puts nothing of the copy into the write-ahead log, and lets every copy
     start from a fresh checkpoint.
@@ -40,7 +41,8 @@ def made(name: str, template: str | None = None) -> Iterator[None]:
         yield
     finally:
         connections.close_all()
-        _on_server(f"DROP DATABASE IF EXISTS {name}")
+        if not is_kept:
+            _on_server(f"DROP DATABASE IF EXISTS {name}")
 
 
 def as_owner(name: str) -> psycopg.Connection:

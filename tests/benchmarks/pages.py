@@ -2,9 +2,10 @@
 
 python -m tests.benchmarks.pages --small 10000 --large 1000000 --rounds 9
 
-Both have as many sellers, and as much work that waits; what differs is how much has been sold,
-settled and booked before. Pages are rendered whole by Django's test client, under the app role,
-and the two marketplaces take turns. The busiest seller's pages are measured.
+Both have as many sellers, as much work that waits, and enough of everything to fill a page of the
+busiest seller; what differs is how much has been sold, settled and booked before. Pages are
+rendered whole by Django's test client, under the app role, and the two marketplaces take turns.
+The busiest seller's pages are measured.
 """
 
 import argparse
@@ -36,86 +37,13 @@ from orders.models import OrderLine  # noqa: E402
 from sellers.models import Seller, SellerMember  # noqa: E402
 from settlements import nights  # noqa: E402
 from settlements.models import Statement  # noqa: E402
-from tests.benchmarks import databases, market  # noqa: E402
+from tests.benchmarks import databases, market, past  # noqa: E402
 
 NAME = "jangteo_benchmark_pages"
 SELLERS = 400
 DAYS = 120  # over which the larger one has sold
+LEAST_DAYS = 60  # of the smaller one: enough for a full page of statements, listings, claims
 TARGET = 1.5
-
-# Work that waits is what a day brings, however long the past; the rest grows with the lines.
-# :share is how much of DAYS the marketplace has behind it, from nearly nothing to 1.
-_REST = """
-SELECT setval(pg_get_serial_sequence('orders_orderline', 'id'), max(id)) FROM orders_orderline;
-
-INSERT INTO orders_orderline (marketplace_id, order_id, number, seller_id, stream, category_id,
-    listing_kind, channel, seller_type, sku, title, delivery_group, tax_kind, unit_price, quantity,
-    list_amount, seller_discount, platform_discount, partner_discount, status, units_left, paid_on,
-    cancelled_by_seller)
-SELECT marketplace_id, order_id, number + 100, seller_id, stream, category_id, listing_kind,
-    channel, seller_type, sku, title, delivery_group, tax_kind, unit_price, quantity, list_amount,
-    seller_discount, platform_discount, partner_discount,
-    (ARRAY['paid', 'preparing'])[1 + id % 2], quantity, paid_on, false
-FROM orders_orderline ORDER BY id DESC LIMIT 1000;
-
-INSERT INTO orders_claim (marketplace_id, public_id, line_id, seller_id, type, fault, quantity,
-    reason, answer, state, requested_at, decided_at, completed_on, source)
-SELECT marketplace_id, 'clm_' || id, id, seller_id, 'return', 'buyer', 1, 'changed my mind', '',
-    CASE WHEN recent <= 200 THEN 'requested' ELSE 'completed' END, paid_on,
-    CASE WHEN recent > 200 THEN confirmed_on END, CASE WHEN recent > 200 THEN confirmed_on END, ''
-FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS recent FROM orders_orderline
-      WHERE status = 'confirmed' AND id % 20 = 0) l ORDER BY id;
-
-INSERT INTO orders_orderevent (marketplace_id, source, source_id, kind, order_number, line_number,
-    seller_code, quantity, by_seller, occurred_at, received_at)
-SELECT l.marketplace_id, 'shop', l.id || kind, kind, n.number, l.number, '', l.quantity, false,
-    n.placed_at, n.placed_at
-FROM orders_orderline l JOIN orders_order n ON n.id = l.order_id,
-    unnest(ARRAY['shipped', 'delivered']) kind WHERE l.status = 'confirmed' ORDER BY l.id;
-
-INSERT INTO listings_listing (marketplace_id, public_id, seller_id, code, kind, state,
-    taken_down_for)
-SELECT 1, 'lst_' || s.id || '_' || n, s.id, 'sku-' || n, 'goods', 'draft', ''
-FROM sellers_seller s, generate_series(1, :listings) n;
-
-INSERT INTO listings_revision (marketplace_id, listing_id, number, category_id, title, description,
-    unit_price, state, sent_back_for)
-SELECT 1, l.id, 1, (SELECT min(id) FROM listings_category), 'A thing worth selling', '', 10000,
-    'draft', ''
-FROM listings_listing l;
-
-INSERT INTO sellers_performanceday (marketplace_id, seller_id, "on", orders_paid, orders_confirmed,
-    units_confirmed, sales_confirmed, cancelled_by_seller, cancelled_other, units_returned,
-    sales_returned, shipped, shipped_late)
-SELECT 1, s.id, d::date, 5, 5, 9, 90000, 0, 0, 0, 0, 5, 0
-FROM sellers_seller s, generate_series(date :last - :days, date :last - 1, interval '1 day') d;
-
-INSERT INTO settlements_statement (marketplace_id, public_id, seller_id, due_on, state, lines,
-    list_amount, seller_discount, platform_discount, partner_discount, fee, vat, net, components,
-    carry_in, payable, reserve, withholding_income, withholding_local, payout, carry_out, closed_on)
-SELECT 1, 'stm_' || s.id || '_' || d::date, s.id, d::date, 'payable', 0, 10000, 0, 0, 0, 1000, 100,
-    8900, '{"sales": [1000, 100, 100]}', 0, 8900, 0, 0, 0, 8900, 0, d::date
-FROM generate_series(date :last - :days, date :last - 1, interval '1 day') d, sellers_seller s;
-
-INSERT INTO settlements_journal (marketplace_id, template, reference, basis_on)
-SELECT 1, 'statement', public_id, due_on FROM settlements_statement
-WHERE lines = 0 ORDER BY due_on, id;
-
-SELECT open_settlement_month('ledger_entry', d::date)
-FROM generate_series(date :last - :days, date :last, interval '1 day') d;
-
-INSERT INTO ledger_entry (marketplace_id, basis_on, journal_id, account_id, seller_id, debit,
-    credit)
-SELECT 1, j.basis_on, j.id, a.id, CASE WHEN a.is_per_seller THEN t.seller_id END,
-    CASE WHEN a.code = 'clearing' THEN 10000 ELSE 0 END,
-    CASE a.code WHEN 'payout_payable' THEN 8900 WHEN 'fee_revenue:sales' THEN 1000
-                WHEN 'vat_payable' THEN 100 ELSE 0 END
-FROM settlements_journal j
-JOIN settlements_statement t ON t.public_id = j.reference AND t.lines = 0
-JOIN settlements_account a
-     ON a.code IN ('clearing', 'payout_payable', 'fee_revenue:sales', 'vat_payable')
-ORDER BY j.id;
-"""
 
 
 def main() -> None:
@@ -129,16 +57,15 @@ def main() -> None:
         return
     with ExitStack() as stack:
         if not arguments.reuse:
-            stack.enter_context(databases.migrated(f"{NAME}_small"))
-            stack.enter_context(databases.made(f"{NAME}_large", f"{NAME}_small"))
+            kept = {"is_kept": arguments.keep}
+            stack.enter_context(databases.migrated(f"{NAME}_small", **kept))
+            stack.enter_context(databases.made(f"{NAME}_large", f"{NAME}_small", **kept))
             for size in sizes:
                 filling = _run("--fill", size, *sys.argv[1:])
                 filling.communicate()
                 if filling.returncode:
                     sys.exit(f"the {size} marketplace could not be filled")
         _measure(sizes, arguments)
-        if arguments.keep:
-            stack.pop_all()
 
 
 def _arguments() -> argparse.Namespace:
@@ -169,19 +96,15 @@ def _fill(database: str, lines: int, most: int) -> None:
     nights.STEPS = tuple(step for step in nights.STEPS if step.name in ("settle", "statements"))
     market.open_marketplace(SELLERS)
     load = market.Market().load
-    days = max(DAYS * lines // most, 2)
+    days = max(DAYS * lines // most, LEAST_DAYS)
     first = market.NIGHT_BEFORE - timedelta(days=days)
     load(database, lines, first=first, last=market.NIGHT_BEFORE, reversals=lines // 20)
     nights.close_day(market.MARKETPLACE, market.NIGHT_BEFORE, at=market.AT)
-    with databases.as_owner(database) as owner:
-        rest = _REST.replace(":days", str(days)).replace(":last", f"'{market.NIGHT_BEFORE}'")
-        for statement in rest.replace(":listings", str(days)).split(";\n"):
-            owner.execute(statement)
-        owner.execute("VACUUM (ANALYZE)")
+    past.leave(database, last=market.NIGHT_BEFORE, days=days)
 
 
 def _serve(database: str) -> None:
-    """Render each page that standard input names; say how long it took."""
+    """Render each page that standard input names; say how long it took, and what it read."""
     databases.enter(database)
     pages = _pages()
     print(json.dumps(sorted(pages)), flush=True)
@@ -197,7 +120,21 @@ def _serve(database: str) -> None:
         slowest = max(queries, key=lambda query: float(query["time"]))
         told = {"seconds": elapsed, "queries": len(queries), "bytes": len(answer.content)}
         told |= {"slowest": float(slowest["time"]), "sql": slowest["sql"]}
+        told["blocks"] = _blocks([query["sql"] for query in queries])
         print(json.dumps(told), flush=True)
+
+
+def _blocks(queries: list[str]) -> int:
+    """How many blocks of tables and indexes the reading queries of a page touch."""
+    found = 0
+    with tenancy.use(market.MARKETPLACE), connection.cursor() as cursor:
+        for query in queries:
+            if query.startswith(("SELECT", "(SELECT", "WITH")) and " FOR " not in query:
+                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {query}")
+                [[told]] = cursor.fetchall()
+                plan = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
+                found += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return found
 
 
 def _pages() -> dict[str, tuple[Client, str]]:
@@ -269,7 +206,7 @@ def _signed_in(user: User) -> Client:
 def _measure(sizes: dict[str, int], arguments: argparse.Namespace) -> None:
     servers = {size: _run("--serve", size) for size in sizes}
     names, _ = (json.loads(server.stdout.readline()) for server in servers.values())
-    print(f"{'page':32s} {sizes['small']:>9,} {sizes['large']:>9,}  ratio  queries")
+    print(f"{'page':32s} {sizes['small']:>9,} {sizes['large']:>9,}  ratio  queries  blocks")
     for name in names:
         told = {size: [] for size in sizes}
         for number in range(arguments.rounds + 1):
@@ -287,7 +224,8 @@ def _print(name: str, small: list[dict], large: list[dict], *, with_slowest: boo
     ratio = after / before
     print(
         f"{name:32s} {before * 1000:6.1f} ms {after * 1000:6.1f} ms  {ratio:5.2f}  "
-        f"{large[-1]['queries']:3d}{'  above the target' if ratio > TARGET else ''}",
+        f"{large[-1]['queries']:3d}  {small[-1]['blocks']:6,} {large[-1]['blocks']:6,}"
+        f"{'  above the target' if ratio > TARGET else ''}",
         flush=True,
     )
     if with_slowest and ratio > TARGET:
