@@ -119,7 +119,14 @@ class Listing(TenantModel):
                 ),
             ),
         ]
-        indexes = [models.Index(fields=["marketplace", "seller", "-id"], name="listing_by_seller")]
+        indexes = [
+            models.Index(fields=["marketplace", "seller", "-id"], name="listing_by_seller"),
+            models.Index(
+                fields=["marketplace", "seller", "-id"],
+                name="listing_on_sale",
+                condition=models.Q(state="on_sale"),
+            ),
+        ]
 
     def __str__(self):
         return self.code

@@ -1,12 +1,13 @@
 from django import forms
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from marketplace import paging
 from marketplace.admin import (
     COLOURS,
-    COUNTED,
     HIDDEN,
     RangeDateTimeFilter,
     ReadOnlyAdmin,
@@ -33,6 +34,7 @@ from orders import (
     tender_words,
     verdicts,
 )
+from sellers.models import Seller
 
 ClaimState = models.Claim.State
 OPEN_STATES = [str(state) for state in models.Claim.OPEN_STATES]
@@ -61,8 +63,24 @@ class LineStatusFilter(SimpleListFilter):
     def queryset(self, request, queryset):
         if self.value() not in models.OrderLine.Status.values:
             return queryset
-        newest = models.OrderLine.objects.filter(status=self.value()).order_by("-order")
-        return queryset.filter(pk__in=newest.values("order")[:COUNTED])
+        return _of_newest(queryset, models.OrderLine.objects.filter(status=self.value()), "-pk")
+
+
+def _of_order(rows, term: str, column: str) -> tuple:
+    """Rows of the order of this number, or with the term in a column: each found by its index.
+
+    One condition over both tables would be found by reading all rows.
+    """
+    term = term.strip()
+    if not term:
+        return rows, False
+    orders = list(models.Order.objects.filter(number=term).values_list("pk", flat=True))
+    return rows.filter(Q(order_id__in=orders) | Q(**{column: term})), False
+
+
+def _of_newest(orders, lines, newest: str):
+    """The orders of the newest of some lines: as many as anybody leafs through."""
+    return orders.filter(pk__in=lines.order_by(newest).values("order")[: paging.MOST_COUNTED])
 
 
 class NewClaimForm(forms.Form):
@@ -152,8 +170,9 @@ class OrderAdmin(StoryAdmin):
         found, many = super().get_search_results(request, queryset, term)
         if not term or found.exists():
             return found, many
-        newest = models.OrderLine.objects.filter(seller__code=term).order_by("-order")
-        return queryset.filter(pk__in=newest.values("order")[:COUNTED]), False
+        sellers = list(Seller.objects.filter(code=term).values_list("pk", flat=True))
+        lines = models.OrderLine.objects.filter(seller__in=sellers)
+        return _of_newest(queryset, lines, "-order"), False
 
     def tell(self, request, row):
         told = story.of(row)
@@ -189,6 +208,9 @@ class OrderLineAdmin(ReadOnlyAdmin):
     list_select_related = ["order", "seller"]
     ordering = ["-id"]
     search_fields = ["order__number__exact", "sku__exact"]
+
+    def get_search_results(self, request, queryset, search_term):
+        return _of_order(queryset, search_term, "sku")
 
 
 @register(models.Payment)
@@ -235,6 +257,9 @@ class ShipmentAdmin(ReadOnlyAdmin):
     list_select_related = ["order", "seller"]
     ordering = ["-id"]
     search_fields = ["public_id__exact", "order__number__exact"]
+
+    def get_search_results(self, request, queryset, search_term):
+        return _of_order(queryset, search_term, "public_id")
 
     @display(description=_("carrier"))
     def named_carrier(self, shipment):

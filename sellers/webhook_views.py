@@ -7,7 +7,6 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from marketplace import forms as refusals
-from marketplace.models import WebhookDelivery
 from marketplace.refusals import Refused
 from marketplace.webhooks import deliveries, endpoints
 from sellers import forms
@@ -35,13 +34,12 @@ def webhooks(request, marketplace):
         else:
             secret, form = made.secret, forms.WebhookForm()
             messages.success(request, gettext("The address was added."))
-    own = endpoints.of(request.seller.pk)
-    sent = WebhookDelivery.objects.filter(endpoint__in=own).select_related("endpoint")
+    own = list(endpoints.of(request.seller.pk))
     context = {
         "form": form,
         "secret": secret,
         "endpoints": own,
-        "deliveries": sent.order_by("-pk")[:SHOWN],
+        "deliveries": deliveries.latest(own, SHOWN),
     }
     response = render(request, "sellers/webhooks.html", context, status=refusals.status(form))
     response["Cache-Control"] = "no-store"

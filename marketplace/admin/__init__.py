@@ -30,7 +30,6 @@ from marketplace.admin import (  # noqa: F401 (register their pages)
 from marketplace.admin.cells import COLOURS, amount, chip, money_column, named, state_column
 from marketplace.admin.marketplaces import choose_marketplace
 from marketplace.admin.pages import (
-    COUNTED,
     CappedPaginator,
     ProcessAdmin,
     ReadOnlyAdmin,
@@ -43,7 +42,6 @@ from marketplace.approval_pages import Problem
 
 __all__ = [
     "COLOURS",
-    "COUNTED",
     "HIDDEN",
     "AutocompleteSelectFilter",
     "CappedPaginator",

@@ -7,6 +7,7 @@ paused for longer and longer, so that it costs little; one that answers 410 is d
 
 import json
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -58,6 +59,22 @@ class Claimed:
     def send(self, *, at: datetime) -> sending.Answer:
         headers = signing.headers(self.message_id, int(at.timestamp()), self.body, self.secrets)
         return sending.post(self.url, self.body, headers)
+
+
+def latest(own: Iterable[WebhookEndpoint], most: int) -> list[WebhookDelivery]:
+    """The newest deliveries of some endpoints, each with its endpoint; no more of any is read."""
+    endpoints_by_id = {endpoint.pk: endpoint for endpoint in own}
+    newest = [
+        WebhookDelivery.objects.filter(endpoint_id=key).order_by("-pk")[:most]
+        for key in endpoints_by_id
+    ]
+    if not newest:
+        return []
+    first, *others = newest
+    rows = list(first.union(*others, all=True).order_by("-pk")[:most]) if others else list(first)
+    for row in rows:
+        row.endpoint = endpoints_by_id[row.endpoint_id]
+    return rows
 
 
 @transaction.atomic

@@ -83,6 +83,7 @@ class Claim(TenantModel):
             models.Index(fields=["marketplace", "completed_on"], name="claim_by_completion"),
             models.Index(fields=["marketplace", "-requested_at"], name="claim_newest_first"),
             models.Index(fields=["marketplace", "seller", "-id"], name="claim_by_seller"),
+            models.Index(fields=["marketplace", "state", "-id"], name="claim_by_state"),
             models.Index(
                 fields=["marketplace", "seller", "state", "requested_at", "id"],
                 name="claim_by_seller_waiting",

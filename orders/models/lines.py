@@ -178,6 +178,11 @@ class OrderLine(TenantModel):
                 condition=~Q(status="confirmed") & ~Q(stream="shipping"),
             ),
             models.Index(
+                fields=["marketplace", "status", "-id"],
+                name="order_line_by_status",
+                condition=~Q(status="confirmed"),
+            ),
+            models.Index(
                 fields=["marketplace", "seller"],
                 name="order_line_unconfirmed_ship",
                 condition=Q(status__in=["paid", "preparing", "shipped", "delivered"])

@@ -169,6 +169,7 @@ class Statement(TenantModel):
                 name="statement_reserve_due",
                 condition=Q(reserve__gt=0),
             ),
+            models.Index(fields=["marketplace", "closed_on"], name="statement_by_closing"),
         ]
 
     def __str__(self):
