@@ -4,9 +4,13 @@ Each serializer of the API is a `Document`: it names every field, and a field th
 name is an error of the request, never ignored.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Self
 
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -14,6 +18,7 @@ from rest_framework import serializers
 LARGEST = 10**15
 # 12900.0 is refused as 12900.5 is: whoever computes with fractions of money sends that one next.
 FRACTION = _("Write a whole number without a fraction: 12900, not 12900.0.")
+_kept: dict[tuple[type, str | None], "Document"] = {}
 _MOMENT = {"type": "string", "format": "date-time"}
 
 
@@ -21,6 +26,23 @@ class Document(serializers.Serializer):
     """A JSON object whose fields are all named. `context["request"].auth` is the key."""
 
     default_error_messages = {"unknown_field": _("There is no such field.")}
+
+    @classmethod
+    @contextmanager
+    def reading(cls, context: dict) -> Iterator[Self]:
+        """A document whose run_validation() reads in a context.
+
+        It is kept for the next request: making all its fields takes longer than reading an order.
+        Its messages stay in the language that they were first put in, so there is one for each.
+        """
+        key = (cls, get_language())
+        document = _kept.pop(key, None) or cls()  # another thread makes its own
+        document._context = context
+        try:
+            yield document
+        finally:
+            document._context = {}
+            _kept[key] = document
 
     def to_internal_value(self, data):
         if isinstance(data, dict) and (unknown := data.keys() - self._writable_names):

@@ -100,9 +100,8 @@ class Resource(KeyedView, viewsets.GenericViewSet):
 
     def checked(self, document) -> dict:
         """The body of the request as a kind of document reads it; refused where it cannot."""
-        reading = document(data=self.request.data, context=self.get_serializer_context())
-        reading.is_valid(raise_exception=True)
-        return reading.validated_data
+        with document.reading(self.get_serializer_context()) as reading:
+            return reading.run_validation(self.request.data)
 
     def own_seller(self):
         """The seller of the key, for what only sellers do."""

@@ -62,10 +62,10 @@ class OrderViewSet(ReadMixin, Resource):
     def batch(self, request):
         """Send up to 100 orders. Each stands for itself and has its own result."""
         items = items_of(request.data, "orders", serializers.BATCH)
-        document = serializers.NewOrderDocument(context=self.get_serializer_context())
-        given = sending.accept_each(
-            items, document, sending.order, intake.accept_many, at=timezone.now()
-        )
+        with serializers.NewOrderDocument.reading(self.get_serializer_context()) as document:
+            given = sending.accept_each(
+                items, document, sending.order, intake.accept_many, at=timezone.now()
+            )
         return Response({"data": given})
 
     @extend_schema(request=None, responses={200: serializers.OrderDocument})
@@ -125,10 +125,10 @@ class OrderEventViewSet(ListModelMixin, Resource):
     def batch(self, request):
         """Tell up to 500 events. Each stands for itself and has its own result."""
         items = items_of(request.data, "events", serializers.EVENTS)
-        document = serializers.NewEventDocument(context=self.get_serializer_context())
-        given = sending.accept_each(
-            items, document, sending.event, events.accept_many, at=timezone.now()
-        )
+        with serializers.NewEventDocument.reading(self.get_serializer_context()) as document:
+            given = sending.accept_each(
+                items, document, sending.event, events.accept_many, at=timezone.now()
+            )
         return Response({"data": given})
 
 
