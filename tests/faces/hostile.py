@@ -58,6 +58,7 @@ CODES = {
     "orders.Shipment": {"public_id", "carrier"},
     "settlements.Account": {"code"},
     "settlements.Journal": {"template", "reference"},
+    "settlements.FeeSchedule": {"code"},
     "settlements.FeeRule": {
         "component", "stream", "listing_kind", "channel", "seller_type", "grade", "base",
         "band_kind", "band_basis",
