@@ -191,6 +191,7 @@ def hold_payment(
     Raises as hold_amount does, and NotToBePaid for a statement without a payment.
     """
     if statement is not None:
+        statement = Statement.objects.select_for_update(no_key=True).get(pk=statement.pk)
         _refuse_unpayable(statement)
     hold = Hold(kind=Kind.PAYMENT, seller=seller, statement=statement)
     return _place(hold, terms, by=by, at=at)

@@ -1,15 +1,17 @@
 """Holds from claim to statement: what is kept back, what comes back, and what is not paid."""
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import connections
 
 from marketplace import approvals, reasons, states, tenancy
 from marketplace.models import Approval, AuditEntry, Change
 from marketplace.tests import make as people
 from orders import claims, verdicts
 from orders.models import Claim
-from settlements import holding, nights, positions, sentinels, verification
+from settlements import holding, nights, positions, sentinels, statements, verification
 from settlements.holding import Asked, Terms
 from settlements.models import Hold, HoldMovement, LedgerEntry, SellerBalance, Statement
 from settlements.tests import make
@@ -358,3 +360,34 @@ class TestSentinel:
             assert sentinels.watch(DUE)[sentinels.HOLDS_DIFFER] == 0
             Statement.objects.update(hold_taken=NET - 1, payable=48_351, payout=48_351)
             assert sentinels.watch(DUE)[sentinels.HOLDS_DIFFER] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    def test_a_release_waits_for_the_statement_that_is_closing(self):
+        market = make.market(first_open_on=SEP_8)
+        with tenancy.use(market.pk):
+            line = make.sold(make.seller(), unit_price=100_000, category="gold")
+            first = holding.hold_line(line, _terms(), by=None, at=AT)
+            second = holding.hold_line(line, _terms(reason="document"), by=None, at=AT)
+        _close(market, DUE - timedelta(days=1))
+
+        def release():
+            try:
+                with tenancy.use(market.pk):
+                    holding.release(first, reason="확인", by=None, at=AT)
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=release)
+        with tenancy.use(market.pk):
+            nights._open_months(DUE)
+            statements.close_due(on=DUE, first_seller=0, end_seller=2**62, at=AT)
+            thread.start()
+            thread.join(timeout=0.5)
+            assert thread.is_alive()
+        thread.join(timeout=10)
+        with tenancy.use(market.pk):
+            found = {hold.pk: (hold.state, hold.taken) for hold in Hold.objects.all()}
+            assert found == {first.pk: ("released", 0), second.pk: ("placed", NET)}
+            assert SellerBalance.objects.get().held == NET
