@@ -107,6 +107,12 @@ KINDS: dict[str, Kind] = {
     "publish_fee_schedule": Kind(
         _("Publish fees"), "settlements.FeeScheduleVersion", "settlements.fee_publishing.publish"
     ),
+    "approve_adjustment": Kind(
+        _("Approve an adjustment"), "settlements.Adjustment", "settlements.adjusting.approve"
+    ),
+    "publish_monthly_fee": Kind(
+        _("Publish a monthly fee"), "settlements.MonthlyFee", "marketplace.versions.publish"
+    ),
     "publish_contract": Kind(
         _("Publish a seller's contract"),
         "settlements.SellerContract",

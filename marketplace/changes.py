@@ -56,6 +56,7 @@ TYPES = {  # what may be announced, and subscribed to
     "seller.terminating": _("A seller is leaving."),
     "seller.terminated": _("A seller has left."),
     "grade.made_official": _("A seller's grade came into force."),
+    "adjustment.approved": _("An amount will be given to a seller, or charged."),
     "contract.published": _("A seller's contract was changed, from a day on."),
     "hold.placed": _("Money of a seller is held back."),
     "hold.released": _("A hold has ended."),

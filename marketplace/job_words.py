@@ -8,6 +8,7 @@ KINDS = {
     "night.confirm": _("Night: confirm purchases"),
     "night.performance": _("Night: figures of sellers"),
     "night.grades": _("Night: grades"),
+    "night.monthly_fees": _("Night: monthly fees"),
     "night.settle": _("Night: settlement lines"),
     "night.statements": _("Night: close statements"),
     "night.check": _("Night: sentinels"),
@@ -21,6 +22,7 @@ KINDS = {
     "export.statements": _("Export: statements"),
 }
 COUNTS = {
+    "adjustments": _("adjustments"),
     "days": _("days of performance"),
     "failed": _("failed"),
     "holds_stuck": _("holds without a way out"),

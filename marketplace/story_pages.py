@@ -38,6 +38,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "sellers.seller": (
         "settlements.stories.of_seller",
         "settlements.stories.contract_of_seller",
+        "settlements.stories.adjustments_of_seller",
         "orders.stories.of_seller",
         "listings.stories.of_seller",
     ),

@@ -1,6 +1,7 @@
 """The admin of money, one module per subject. Importing them registers their pages."""
 
 from settlements import (
+    admin_adjustments,
     admin_contracts,
     admin_debts,
     admin_fees,
@@ -10,6 +11,7 @@ from settlements import (
 )
 
 __all__ = [
+    "admin_adjustments",
     "admin_contracts",
     "admin_debts",
     "admin_fees",

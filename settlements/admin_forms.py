@@ -10,10 +10,13 @@ from django.utils.translation import gettext_lazy as _
 from listings.models import Category
 from marketplace import money, tenancy
 from marketplace.admin import Textarea, TextInput
+from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
 from sellers.models import Seller
 from settlements import ledger, models, percents, rate_cards, schedule_files
+from settlements.models.adjustments import TAX_KINDS
 
+_MONTHLY = models.Adjustment.Reason.MONTHLY_FEE
 MOST_BYTES = 20 * 1024 * 1024
 _DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
 _TIER = re.compile(r"\s*([0-9][0-9,.]*)\s*[: ]\s*(.+)")
@@ -151,6 +154,61 @@ class SellerContractForm(forms.ModelForm):
                 why = error.text(gettext) if isinstance(error, Refused) else _("Write dates.")
                 self.add_error("cycle_arg", why)
         return given
+
+
+class MonthlyFeeForm(forms.ModelForm):
+    threshold = AmountField(
+        label=_("from sales of"),
+        help_text=_("Sales confirmed in the month less what was returned."),
+        widget=TextInput,
+    )
+    amount = AmountField(
+        label=_("fee without VAT"), help_text=_("0: none is charged."), widget=TextInput
+    )
+
+
+class AdjustmentForm(forms.Form):
+    """An amount to be given to a seller or charged, and why."""
+
+    direction = forms.ChoiceField(
+        label=_("Direction"),
+        choices=[("charge", _("charged to the seller")), ("give", _("given to the seller"))],
+    )
+    size = AmountField(label=_("Amount before VAT"))
+    tax_kind = forms.ChoiceField(
+        label=_("VAT"),
+        choices=TAX_KINDS,
+        help_text=_("A contract penalty is usually outside the scope of VAT."),
+    )
+    reason_code = forms.ChoiceField(
+        label=_("Kind of reason"),
+        choices=[choice for choice in models.Adjustment.Reason.choices if choice[0] != _MONTHLY],
+    )
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=LONGEST,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("The seller reads this, and it stays in the audit trail."),
+    )
+    document = forms.CharField(
+        label=_("Document"),
+        required=False,
+        max_length=200,
+        help_text=_("What proves it: a number or a place."),
+    )
+    basis_on = forms.DateField(
+        label=_("Basis date"), help_text=_("Its due date is counted from here."), **_DAY
+    )
+
+    def clean_size(self):
+        if (size := self.cleaned_data["size"]) <= 0:
+            raise ValidationError(_("Write an amount above 0."), code="not_above_zero")
+        return size
+
+    @property
+    def amount(self) -> int:
+        given = self.cleaned_data
+        return given["size"] if given["direction"] == "give" else -given["size"]
 
 
 class ScheduleFileForm(forms.Form):

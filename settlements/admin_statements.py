@@ -38,6 +38,7 @@ from settlements import (
     sentinel_words,
     sentinels,
     shop_holds,
+    shop_statements,
     statement_sums,
     verification,
 )
@@ -115,6 +116,7 @@ class StatementAdmin(ReadOnlyAdmin):
                 {"line": line, "sold": sold.get(line.order_line_id), "url": line_url(line)}
                 for line in page
             ],
+            adjustments=shop_statements.adjustments(statement),
             differences=differences,
         )
 
@@ -241,6 +243,9 @@ class SettlementLineAdmin(BulkAdmin):
     list_filter_submit = True
     search_fields = ["order_line_id__exact"]
     search_help_text = _("An order number in full.")
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).of_orders()  # adjustments have pages of their own
 
     def get_search_results(self, request, queryset, search_term):
         term = search_term.strip()

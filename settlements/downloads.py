@@ -154,6 +154,20 @@ def _lines(statement: Statement, amount) -> Iterator[list]:
                 line.quantity,
                 *(amount(figure) for figure in figures),
             ]
+    for adjusted in shop_statements.adjustments(statement):
+        row, line = adjusted.adjustment, adjusted.line
+        figures = (0, 0, 0, 0, line.fee, line.vat, line.net)
+        yield [
+            row.public_id,
+            1,
+            str(SettlementLine.Kind.ADJUSTMENT.label),
+            f"{row.get_reason_code_display()}: {row.reason}",
+            row.document,
+            line.rate_on,
+            line.basis_on,
+            0,
+            *(amount(figure) for figure in figures),
+        ]
 
 
 def _amounts(marketplace: Marketplace):

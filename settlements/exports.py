@@ -74,18 +74,21 @@ LINE_COLUMNS = (
     "charges",
 )
 _LINES = """
-SELECT n.number, l.number, s.sequence, CASE s.kind WHEN 1 THEN 'sale' ELSE 'reversal' END, r.code,
-       l.stream, s.rate_on, s.basis_on, s.run_on, t.due_on, s.quantity, s.list_amount,
-       s.seller_discount, s.platform_discount, s.partner_discount, s.fee, s.vat, s.net,
-       s.terms_id, s.charges
+SELECT coalesce(n.number, a.public_id), coalesce(l.number, 1), s.sequence,
+       CASE s.kind WHEN 1 THEN 'sale' WHEN 2 THEN 'reversal' ELSE 'adjustment' END, r.code,
+       coalesce(l.stream, a.reason_code), s.rate_on, s.basis_on, s.run_on, t.due_on,
+       s.quantity, s.list_amount, s.seller_discount, s.platform_discount, s.partner_discount,
+       s.fee, s.vat, s.net, s.terms_id, s.charges
 FROM settlement_line s
-JOIN orders_orderline l ON l.marketplace_id = s.marketplace_id AND l.id = s.order_line_id
-JOIN orders_order n ON n.marketplace_id = s.marketplace_id AND n.id = l.order_id
+LEFT JOIN orders_orderline l ON l.marketplace_id = s.marketplace_id AND l.id = s.order_line_id
+LEFT JOIN settlements_adjustment a ON a.marketplace_id = s.marketplace_id
+     AND a.id = -s.order_line_id
+LEFT JOIN orders_order n ON n.marketplace_id = s.marketplace_id AND n.id = l.order_id
 JOIN sellers_seller r ON r.marketplace_id = s.marketplace_id AND r.id = s.seller_id
 JOIN settlements_statement t ON t.marketplace_id = s.marketplace_id AND t.id = s.statement_id
 WHERE s.marketplace_id = %(marketplace)s
       AND (%(seller)s::bigint IS NULL OR s.seller_id = %(seller)s::bigint)
-ORDER BY n.number COLLATE "C", l.number, s.sequence
+ORDER BY coalesce(n.number, a.public_id) COLLATE "C", l.number, s.sequence
 """
 
 STATEMENT_COLUMNS = (
@@ -179,7 +182,12 @@ def _lines(seller_id: int | None) -> Iterator[tuple]:
 
 
 def _named_terms(terms_id: int) -> tuple:
-    """Schedule, version number, and (component, rank in words) of each rule."""
+    """Schedule, version number, and (component, rank in words) of each rule.
+
+    An adjustment goes by no rules.
+    """
+    if not terms_id:
+        return "", "", [("adjustment", "-")]
     version_id, _, charges = LineTerms.objects.values_list("key", flat=True).get(pk=terms_id)
     version = FeeScheduleVersion.objects.select_related("schedule").get(pk=version_id)
     rows = FeeRule.objects.select_related("contract")

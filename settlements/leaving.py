@@ -8,7 +8,7 @@ from marketplace import money, tenancy
 from orders.models import OutcomeToSettle
 from sellers.models import Seller
 from settlements import positions
-from settlements.models import SellerBalance, Statement
+from settlements.models import Adjustment, SellerBalance, Statement
 
 
 def open_money(seller: Seller) -> Iterator[str]:
@@ -17,6 +17,12 @@ def open_money(seller: Seller) -> Iterator[str]:
     if waiting:
         text = ngettext("%(count)s unsettled outcome", "%(count)s unsettled outcomes", waiting)
         yield text % {"count": waiting}
+    adjustments = Adjustment.objects.filter(seller=seller, state=Adjustment.State.APPROVED).count()
+    if adjustments:
+        text = ngettext(
+            "%(count)s unsettled adjustment", "%(count)s unsettled adjustments", adjustments
+        )
+        yield text % {"count": adjustments}
     statements = Statement.objects.open().filter(seller=seller).count()
     if statements:
         text = ngettext("%(count)s open statement", "%(count)s open statements", statements)

@@ -8,6 +8,7 @@ closed before the one after it. One seller who cannot be served is reported and 
 others are served.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -25,7 +26,7 @@ from orders import confirming, performance
 from orders.models import OutcomeToSettle
 from sellers import grades
 from sellers.models import Seller
-from settlements import holding, runs, sentinels, statements
+from settlements import adjusting, holding, runs, sentinels, statements
 from settlements.models import Statement
 
 FAILED = "failed"  # head of the reported sellers that could not be served
@@ -368,6 +369,7 @@ def _ranges(weights: Iterable[tuple[int, int]], limit: int) -> list[tuple[int, i
 def _open_months(on: date) -> None:
     """Make sure that the bulk tables have the months that this night writes to."""
     months = set(OutcomeToSettle.objects.filter(basis_on__lte=on).dates("basis_on", "month"))
+    adjusting.open_months(on)
     with connection.cursor() as cursor:
         for month in sorted(months):
             cursor.execute("SELECT open_settlement_month('settlement_line', %s)", [month])
@@ -394,14 +396,20 @@ def _grade(on: date, at: datetime) -> Counts:
     }
 
 
+def _charge_monthly(on: date, at: datetime) -> Counts:
+    return {"adjustments": adjusting.charge_monthly(on, at=at)}
+
+
 def _waiting(on: date) -> list[tuple[int, int]]:
     rows = OutcomeToSettle.objects.filter(basis_on__lte=on).values_list("seller_id")
-    return list(rows.annotate(Count("pk")).order_by("seller_id"))
+    weights = Counter(dict(rows.annotate(Count("pk")))) + Counter(adjusting.waiting(on))
+    return sorted(weights.items())
 
 
 def _settle(on: date, at: datetime, first: int, end: int) -> Counts:
     settled = runs.settle(on=on, first_seller=first, end_seller=end)
-    return {"lines": settled.lines, "reversals": settled.reversals}
+    adjusted = adjusting.settle(on=on, first_seller=first, end_seller=end, at=at)
+    return {"lines": settled.lines, "reversals": settled.reversals, "adjustments": adjusted}
 
 
 def _due(on: date) -> list[tuple[int, int]]:
@@ -435,6 +443,7 @@ STEPS = (
     Step("confirm", whole=_confirm),
     Step("performance", whole=_perform),
     Step("grades", whole=_grade),
+    Step("monthly_fees", whole=_charge_monthly),
     Step("settle", shard=_settle, cut=_waiting, shard_weight=settings.LINES_A_SHARD),
     Step("statements", shard=_close_due, cut=_due, shard_weight=settings.STATEMENTS_A_SHARD),
     Step("check", whole=_check),

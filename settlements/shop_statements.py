@@ -12,7 +12,7 @@ from sellers.grading import Grade
 from sellers.models import Seller
 from settlements import contracts, explanations
 from settlements.explanations import Component
-from settlements.models import SettlementLine, Statement
+from settlements.models import Adjustment, SettlementLine, Statement
 from settlements.rate_cards import NoVersionInForce, PayoutTerms
 
 
@@ -22,6 +22,19 @@ class Shown:
 
     line: SettlementLine
     sold: OrderLine
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """An adjustment beside its settlement line; that is None until a night has settled it."""
+
+    adjustment: Adjustment
+    line: SettlementLine | None
+
+    @property
+    def vat(self) -> int:
+        """The VAT on it, above zero in favour of the seller."""
+        return -self.line.vat if self.line else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,28 @@ class Explained:
 
 def of_seller(seller: Seller):
     return Statement.objects.filter(seller=seller)
+
+
+def adjustments_of(seller: Seller):
+    """What was approved of: an adjustment that is only asked for is no seller's business yet."""
+    known = [Adjustment.State.APPROVED, Adjustment.State.SETTLED]
+    return Adjustment.objects.filter(seller=seller, state__in=known)
+
+
+def adjustments(statement: Statement) -> list[Adjusted]:
+    """The adjustments of a statement beside their lines, the earliest first; two queries."""
+    rows = list(statement.adjustments.order_by("basis_on", "pk"))
+    return adjusted(rows)
+
+
+def adjusted(rows: list[Adjustment]) -> list[Adjusted]:
+    """Settled adjustments beside their settlement lines."""
+    lines = SettlementLine.objects.filter(
+        order_line_id__in=[row.order_line_id for row in rows],
+        basis_on__in={row.basis_on for row in rows},
+    )
+    by_id = {line.order_line_id: line for line in lines}
+    return [Adjusted(row, by_id.get(row.order_line_id)) for row in rows]
 
 
 def page_of_lines(parameters, statement: Statement) -> paging.Page:

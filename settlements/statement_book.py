@@ -90,8 +90,13 @@ class StatementBook:
             tally.statement_id: tally.statement.lines for tally in self._by_due.values()
         }
 
-    def tally(self, seller_id: int, basis_on: date, rate_on: date) -> Tally:
-        """The statement on which a line of these dates falls due; opens it where there is none."""
+    def tally(
+        self, seller_id: int, basis_on: date, rate_on: date, *, is_of_sale: bool = True
+    ) -> Tally:
+        """The statement on which a line of these dates falls due; opens it where there is none.
+
+        What is no sale is no income from services either, whatever the seller's contract says.
+        """
         has_contract = seller_id in self._with_contract
         key = (seller_id if has_contract else 0, basis_on, rate_on)
         due_on = self._due_on.get(key)
@@ -108,7 +113,7 @@ class StatementBook:
                 tally = self._by_due.get((seller_id, due_on))
             if tally is None:
                 tally = self._by_due[seller_id, due_on] = self._opened(seller_id, due_on)
-        if has_contract and self._book.contracts.is_service(seller_id, rate_on):
+        if has_contract and is_of_sale and self._book.contracts.is_service(seller_id, rate_on):
             return self._of_services(tally)
         return tally
 

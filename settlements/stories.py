@@ -16,7 +16,7 @@ from orders import outcomes, story
 from orders.models import Claim, Order, Outcome
 from sellers.models import Seller
 from settlements import contract_words, positions, rate_cards, reversals, shop_holds
-from settlements.models import LineTerms, SellerContract, SettlementLine, Statement
+from settlements.models import Adjustment, LineTerms, SellerContract, SettlementLine, Statement
 
 _STATEMENTS = 5  # the newest ones
 
@@ -103,6 +103,22 @@ def contract_of_seller(request, seller: Seller) -> Section | None:
             "coming": coming,
             "drafts": list(drafts.order_by("number")),
             "may_draft": request.user.has_perm("settlements.change_sellercontract"),
+        },
+    )
+
+
+def adjustments_of_seller(request, seller: Seller) -> Section | None:
+    """The newest adjustments of a seller, and where another one is asked for."""
+    if not request.user.has_perm("settlements.view_adjustment"):
+        return None
+    newest = Adjustment.objects.filter(seller=seller).order_by("-pk")[:_STATEMENTS]
+    return Section(
+        _("Adjustments"),
+        "settlements/admin/_adjustments.html",
+        {
+            "seller": seller,
+            "newest": list(newest),
+            "may_request": request.user.has_perm("settlements.change_adjustment"),
         },
     )
 

@@ -21,6 +21,8 @@ urlpatterns = [
         views.statements_file,
         name="shop_statements_file",
     ),
+    path("adjustments/", views.adjustments, name="shop_adjustments"),
+    path("adjustments/<str:public_id>/", views.adjustment, name="shop_adjustment"),
     path("fees/", views.fees, name="shop_fees"),
     path("fee-preview/", fee_preview.preview, name="shop_fee_preview"),
 ]

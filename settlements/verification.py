@@ -8,19 +8,21 @@ change, so both must agree. Reads everything and writes nothing.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
+from itertools import chain, islice
 
 from django.db import connection
 
 from marketplace import audit, tenancy
 from orders.remainders import Remainder
-from settlements import fees, reversals, runs
+from settlements import adjusting, fees, reversals, runs
+from settlements.contracts import Contracts
 from settlements.fees import Terms
-from settlements.models import Statement
+from settlements.models import Adjustment, SettlementLine, Statement
 from settlements.rating import RateBook
 
 _LAST_ID = 2**63 - 1
 _DAYS_KEPT = 20_000
+_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,18 @@ _CHECKS = {
              AND t.id = s.statement_id AND t.seller_id = s.seller_id
         LEFT JOIN settlements_lineterms k ON k.marketplace_id = s.marketplace_id
              AND k.id = s.terms_id
-        WHERE s.marketplace_id = %(marketplace)s
+        WHERE s.marketplace_id = %(marketplace)s AND s.kind <> 3
           AND (o.id IS NULL OR t.id IS NULL OR k.id IS NULL)""",
+    "adjustment settled without one line on its statement, or a line without its adjustment": """
+        SELECT 'adjustment', coalesce(a.public_id, (-s.order_line_id)::text), 'line', '1',
+               (s.id IS NOT NULL AND a.id IS NOT NULL)::int::text
+        FROM (SELECT * FROM settlements_adjustment
+              WHERE marketplace_id = %(marketplace)s AND state = 'settled') a
+        FULL JOIN (SELECT * FROM settlement_line
+                   WHERE marketplace_id = %(marketplace)s AND kind = 3) s
+             ON s.order_line_id = -a.id AND s.seller_id = a.seller_id
+             AND s.statement_id = a.statement_id AND s.basis_on = a.basis_on
+        WHERE a.id IS NULL OR s.id IS NULL""",
     "outcome neither waiting nor settled, or both": """
         SELECT 'outcome', o.line_id || '#' || o.sequence, 'settled or waiting', '1',
                ((q.id IS NOT NULL)::int + (s.id IS NOT NULL)::int)::text
@@ -126,6 +138,7 @@ _CHECKS = {
                 ORDER BY c.valid_from DESC LIMIT 1
             ) c
             WHERE s.marketplace_id = %(marketplace)s AND c.income_kind = 'service'
+              AND s.kind <> 3
               AND s.seller_id IN (SELECT seller_id FROM settlements_sellercontract
                                   WHERE marketplace_id = %(marketplace)s
                                     AND income_kind = 'service')
@@ -292,6 +305,7 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
     `on` is the day as of which calendars are read. The caller has entered the marketplace.
     """
     yield from _lines(on, statement)
+    yield from _adjustments(statement)
     if statement is not None:
         return
     with connection.cursor() as cursor:
@@ -331,6 +345,36 @@ def _lines(on: date, statement: Statement | None) -> Iterator[Difference]:
         for field, right, found in zip(_FIGURES, expected, row[28:], strict=True):
             if right != found:
                 yield Difference("settlement line", key, field, right, found)
+
+
+def _adjustments(statement: Statement | None) -> Iterator[Difference]:
+    """The lines of adjustments against what the adjustments say."""
+    first, end = (statement.seller_id, statement.seller_id + 1) if statement else (0, _LAST_ID)
+    contracts = Contracts(first_seller=first, end_seller=end)
+    lines = SettlementLine.objects.filter(kind=SettlementLine.Kind.ADJUSTMENT)
+    lines = lines.filter(statement_id=statement.pk) if statement else lines
+    found = lines.order_by("pk").iterator(chunk_size=_AT_ONCE)
+    while batch := list(islice(found, _AT_ONCE)):
+        rows = Adjustment.objects.in_bulk([-line.order_line_id for line in batch])
+        for line in batch:
+            if row := rows.get(-line.order_line_id):  # one without is told by the check of all
+                yield from _adjusted(line, row, contracts)
+
+
+def _adjusted(line: SettlementLine, row: Adjustment, contracts: Contracts) -> Iterator[Difference]:
+    fee, vat, net = adjusting.figures(row, contracts)
+    right = {
+        "basis_on": row.basis_on,
+        "quantity": 0,
+        "list_amount": 0,
+        "charges": [fee, fee, vat],
+        "fee": fee,
+        "vat": vat,
+        "net": net,
+    }
+    for field, expected in right.items():
+        if (found := getattr(line, field)) != expected:
+            yield Difference("adjustment", row.public_id, field, expected, found)
 
 
 def _expected(terms: Terms, row: tuple) -> tuple:

@@ -54,6 +54,7 @@ def statement(request, marketplace, public_id):
         ],
         "terms": shop_statements.payout_terms(row),
         "most_lines": downloads.MOST_LINES,
+        "adjustments": shop_statements.adjustments(row),
         "page": shop_statements.page_of_lines(request.GET, row),
         "payment_holds": shop_holds.payment_holds(row),
         "hold_movements": shop_holds.of_statement(row),
@@ -100,6 +101,23 @@ def line(request, marketplace, public_id, order, number, sequence):
         ],
     }
     return render(request, "settlements/line.html", context)
+
+
+@seller_page
+def adjustments(request, marketplace):
+    page = paging.page(request.GET, shop_statements.adjustments_of(request.seller))
+    context = {"page": page, "shown": shop_statements.adjusted(page.rows)}
+    return render(request, "settlements/adjustments.html", context)
+
+
+@seller_page
+def adjustment(request, marketplace, public_id):
+    is_id = identifiers.is_public_id(public_id, "adj")
+    row = is_id and shop_statements.adjustments_of(request.seller).filter(public_id=public_id)
+    if not row or not (found := row.select_related("statement").first()):
+        raise Http404
+    [shown] = shop_statements.adjusted([found])
+    return render(request, "settlements/adjustment.html", {"shown": shown, "adjustment": found})
 
 
 @seller_page

@@ -12,7 +12,7 @@ from marketplace.webhooks import endpoints
 from orders import claims
 from orders.models import OrderLine
 from settlements import export_jobs, nights, runs
-from settlements.models import Statement
+from settlements.models import Adjustment, Statement
 from settlements.tests import make
 
 SETTLED_ON = date(2026, 9, 8)
@@ -58,8 +58,19 @@ class ApiMarket:
         endpoint = endpoints.create(
             "https://hooks.example.com/jangteo", seller_id=self.own.pk, by=None, at=at
         ).endpoint
+        adjustment = Adjustment.objects.create(
+            seller=self.own,
+            state=Adjustment.State.APPROVED,
+            amount=-10_000,
+            tax_kind="outside_scope",
+            reason_code=Adjustment.Reason.PENALTY,
+            reason="발송 지연",
+            basis_on=SETTLED_ON,
+            requested_at=at,
+        )
         job = export_jobs.ask("statements", seller=self.own, by=None, at=at)
         self.names = {
+            "adjustment": adjustment.public_id,
             "job": f"job_{job.key.rpartition('-')[2]}",
             "endpoint": endpoint.public_id,
             "seller": self.own.public_id,

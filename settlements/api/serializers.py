@@ -66,7 +66,11 @@ class StatementDocument(Document):
 
 
 class SettlementLineDocument(Document):
-    """What one outcome of an order line means for its seller; a reversal's figures are negative."""
+    """What one outcome of an order line means for its seller; a reversal's figures are negative.
+
+    An adjustment has no order: its id is that of the adjustment, its texts are empty, its line
+    number is 0.
+    """
 
     id = serializers.CharField(source="name", read_only=True)
     statement = serializers.CharField(read_only=True)

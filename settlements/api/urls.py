@@ -3,13 +3,14 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from settlements.api import contracts, exports, viewsets
+from settlements.api import adjustments, contracts, exports, viewsets
 
 router = SimpleRouter()
 router.register("statements", viewsets.StatementViewSet, "api_statement")
 router.register("settlement-lines", viewsets.SettlementLineViewSet, "api_settlement_line")
 router.register("holds", viewsets.HoldViewSet, "api_hold")
 router.register("balances", viewsets.BalanceViewSet, "api_balance")
+router.register("adjustments", adjustments.AdjustmentViewSet, "api_adjustment")
 router.register("exports", exports.ExportViewSet, "api_export")
 router.register("jobs", exports.JobViewSet, "api_job")
 urlpatterns = [

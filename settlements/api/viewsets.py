@@ -21,7 +21,7 @@ from sellers.models import Seller
 from settlements import estimates, explanations, ledger, line_words, positions
 from settlements.api import serializers
 from settlements.estimates import Item
-from settlements.models import Hold, SellerBalance, SettlementLine, Statement
+from settlements.models import Adjustment, Hold, SellerBalance, SettlementLine, Statement
 
 _LINE = re.compile(r"(ord_[0-9a-z]{26})-([0-9]{1,9})-([0-9]{1,9})")
 
@@ -53,7 +53,7 @@ class StatementViewSet(ReadMixin, Resource):
         """The settlement lines of a statement."""
         statement = self.get_object()
         self.page_order = ("basis_on", "pk")
-        lines = self.within(SettlementLine.objects.of_statement(statement), "basis_on")
+        lines = self.within(SettlementLine.objects.all_of_statement(statement), "basis_on")
         page = self.paginate_queryset(lines)
         documents = serializers.SettlementLineDocument(
             _named(page), many=True, context=self.get_serializer_context()
@@ -191,7 +191,12 @@ class FeeEstimateView(Resource):
 
 
 def _named(lines: list[SettlementLine]) -> list[SettlementLine]:
-    """Give lines the names that outsiders know them by; two queries for any number of lines."""
+    """Give lines the names that outsiders know them by; three queries for any number of lines."""
+    of_adjustments = dict(
+        Adjustment.objects.filter(
+            pk__in=[-line.order_line_id for line in lines if line.order_line_id < 0]
+        ).values_list("pk", "public_id")
+    )
     rows = OrderLine.objects.filter(pk__in={line.order_line_id for line in lines})
     sold = {row.pk: row for row in rows.select_related("order")}
     statements = dict(
@@ -200,11 +205,15 @@ def _named(lines: list[SettlementLine]) -> list[SettlementLine]:
         )
     )
     for line in lines:
-        row = sold[line.order_line_id]
+        line.statement = statements[line.statement_id]
+        row = sold.get(line.order_line_id)
+        if row is None:
+            line.order, line.order_number, line.line_number = "", "", 0
+            line.name = of_adjustments[-line.order_line_id]
+            continue
         line.order, line.order_number = row.order.public_id, row.order.number
         line.line_number = row.number
         line.name = f"{line.order}-{row.number}-{line.sequence}"
-        line.statement = statements[line.statement_id]
     return lines
 
 

@@ -1,5 +1,6 @@
 """Rates, what is owed for each order line, statements, holds, the ledger; a file per subject."""
 
+from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.contracts import SellerContract
 from settlements.models.debts import DebtMovement
@@ -10,6 +11,7 @@ from settlements.models.statements import LineTerms, SellerBalance, Statement
 
 __all__ = [
     "Account",
+    "Adjustment",
     "DebtMovement",
     "FeeRule",
     "FeeSchedule",
@@ -19,6 +21,7 @@ __all__ = [
     "Journal",
     "LedgerEntry",
     "LineTerms",
+    "MonthlyFee",
     "SellerBalance",
     "SellerContract",
     "SettlementLine",

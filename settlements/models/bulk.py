@@ -16,8 +16,16 @@ from marketplace.models import TenantModel, scoped
 
 
 class SettlementLineQuerySet(models.QuerySet):
+    def of_orders(self):
+        """All but adjustments, which stand for no order line."""
+        return self.exclude(kind=SettlementLine.Kind.ADJUSTMENT)
+
     def of_statement(self, statement):
-        """The lines of a statement; its own days spare the database all other months."""
+        """The lines of a statement that are for order lines; beside `statement.adjustments`."""
+        return self.all_of_statement(statement).of_orders()
+
+    def all_of_statement(self, statement):
+        """All that a statement is the sum of; its own days spare the database all other months."""
         return self.filter(
             statement_id=statement.pk,
             seller_id=statement.seller_id,
@@ -27,16 +35,18 @@ class SettlementLineQuerySet(models.QuerySet):
 
 
 class SettlementLine(TenantModel):
-    """What one outcome of an order line means for its seller, in minor units.
+    """What one outcome of an order line means for its seller, in minor units; or an adjustment.
 
     A sale's figures are positive, a reversal's negative. `charges` holds base, fee and VAT of
     each component in the order of its terms: the proof of `fee`, `vat` and `net`. It has no
-    state of its own; that follows from its statement.
+    state of its own; that follows from its statement. An adjustment has neither order line nor
+    terms: it names −id of its Adjustment and 0, and is a fee of a component of its own.
     """
 
     class Kind(models.IntegerChoices):
         SALE = 1, _("Sale")
         REVERSAL = 2, _("Reversal")
+        ADJUSTMENT = 3, _("Adjustment")
 
     basis_on = models.DateField(_("basis date"))
     seller_id = models.BigIntegerField(_("seller"))

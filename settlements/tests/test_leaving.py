@@ -11,7 +11,7 @@ from orders.models import OrderLine
 from sellers import deciding, leaving
 from sellers.models import Seller
 from settlements import ledger, nights
-from settlements.models import SellerBalance
+from settlements.models import Adjustment, SellerBalance
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +84,18 @@ def test_what_is_kept_back_or_owed_does(market, amounts, told):
     seller = make.seller()
     SellerBalance.objects.create(seller=seller, **amounts)
     assert leaving.obstacles(seller) == [told]
+
+
+def test_an_approved_adjustment_does_until_it_is_settled(market):
+    seller = make.seller()
+    Adjustment.objects.create(
+        seller=seller,
+        state=Adjustment.State.APPROVED,
+        amount=-10_000,
+        tax_kind="exempt",
+        reason_code=Adjustment.Reason.PENALTY,
+        reason="Shipped late",
+        basis_on=make.FIRST_OPEN_ON,
+        requested_at=make.AT,
+    )
+    assert leaving.obstacles(seller) == ["1 unsettled adjustment"]

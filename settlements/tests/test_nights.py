@@ -44,7 +44,9 @@ class TestCommand:
         with tenancy.use(market.pk):
             make.sold(make.seller(), confirmed_on=FIRST)
         call_command("close_day", market.slug, on=FIRST, dry_run=True, step="settle")
-        assert capsys.readouterr().out.splitlines()[-1] == "settle\tlines=1 reversals=0"
+        assert (
+            capsys.readouterr().out.splitlines()[-1] == "settle\tlines=1 reversals=0 adjustments=0"
+        )
         market.refresh_from_db()
         assert market.last_closed_on is None
 

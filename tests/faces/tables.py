@@ -8,7 +8,7 @@ from marketplace import tenancy
 from marketplace.models import JobRun, WebhookDelivery, WebhookEndpoint
 from orders.models import Claim, OrderLine, Shipment
 from sellers.models import Invitation
-from settlements.models import SettlementLine, Statement
+from settlements.models import Adjustment, SettlementLine, Statement
 from tests.faces.world import World
 
 # Neither a public id, a number nor a key of anything.
@@ -34,6 +34,7 @@ DECISIONS = {
     "listings.Revision": "publish",
     "orders.Claim": "approve",
     "orders.Order": "claim",
+    "settlements.Adjustment": "withdraw",
     "settlements.Hold": "release",
     "settlements.SellerBalance": "deposit",
 }
@@ -75,6 +76,7 @@ ADMIN_PAGES = {
     "admin:orders_import_upload": lambda people: {"pk": people.first(JobRun).pk},
     "admin:orders_import_report": lambda people: {"pk": people.first(JobRun).pk},
     "choose_marketplace": _none,
+    "admin:settlements_adjustment_request": lambda people: {"seller": people.victim.pk},
     "admin:settlements_sellercontract_draft": lambda people: {"seller": people.victim.pk},
 }
 
@@ -127,6 +129,8 @@ SELLER_PAGES = {
     "shop_statements_file": _none,
     "shop_fee_preview": _none,
     "shop_fees": _none,
+    "shop_adjustments": _none,
+    "shop_adjustment": _public_id(Adjustment),
     "shop_holds": _none,
     "shop_grade": _none,
     "shop_statements": _none,
@@ -150,6 +154,8 @@ ADMIN_LISTS = (
     "orders.Claim",
     "settlements.FeeScheduleVersion",
     "settlements.SellerContract",
+    "settlements.Adjustment",
+    "settlements.MonthlyFee",
     "settlements.Statement",
     "settlements.Hold",
     "settlements.Account",
@@ -164,6 +170,8 @@ ADMIN_ROWS = (
     "orders.Claim",
     "settlements.FeeScheduleVersion",
     "settlements.SellerContract",
+    "settlements.Adjustment",
+    "settlements.MonthlyFee",
     "settlements.Statement",
     "settlements.Hold",
     "settlements.SellerBalance",

@@ -35,11 +35,12 @@ from orders.models import (
     Shipment,
 )
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
-from settlements import contracting, demonstration, holding, nights
+from settlements import adjusting, contracting, demonstration, holding, nights
 from settlements.models import (
     DebtMovement,
     FeeRule,
     HoldMovement,
+    MonthlyFee,
     SellerBalance,
     SettlementTerms,
     Statement,
@@ -187,6 +188,26 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     SellerBalance.objects.filter(seller=victim).update(receivable=1)
     DebtMovement.objects.create(
         seller=victim, kind="deposit", amount=1, on=AT.date(), reason="비밀", by=operator, at=AT
+    )
+    adjustment = adjusting.request(
+        victim,
+        amount=-10_000,
+        tax_kind="outside_scope",
+        reason_code="penalty",
+        reason="비밀 사유",
+        document="2026-3",
+        basis_on=AT.date(),
+        by=operator,
+        at=AT,
+    )
+    adjusting.approve(adjustment, by=None, at=AT)
+    versions.draft(
+        MonthlyFee,
+        valid_from=date(2026, 4, 1),
+        by=operator,
+        at=AT,
+        threshold=1_000_000,
+        amount=50_000,
     )
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)

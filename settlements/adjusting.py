@@ -1,0 +1,248 @@
+"""Adjustments: asked for, approved by a second person, and settled by the night like a sale.
+
+A settlement line names an order line by its id; the line of an adjustment names −id of that
+(docs/decisions/0016). It falls due by the seller's terms, counted from its basis date.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Count, Sum
+from django.utils import translation
+from django.utils.translation import gettext
+
+from marketplace import approvals, changes, reasons, states, tenancy
+from marketplace.models import Marketplace
+from marketplace.refusals import Refused, gettext_noop
+from sellers.models import PerformanceDay, Seller
+from settlements import adjustments, ledger
+from settlements.contracts import Contracts
+from settlements.models import Account, Adjustment, MonthlyFee, SettlementLine
+from settlements.rating import RateBook
+from settlements.statement_book import StatementBook
+
+State = Adjustment.State
+LARGEST = 10**15
+REACH = timedelta(days=366)  # how far from today a basis date may lie
+
+
+class AmountNotUsable(Refused):
+    code = "adjustment_amount_not_usable"
+    message = gettext_noop("Write an amount other than 0, and of at most %(most)s.")
+
+
+class BasisTooFar(Refused):
+    code = "adjustment_basis_too_far"
+    message = gettext_noop(
+        "The basis date must lie within a year of today, and not before the marketplace opened."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a tally wants to know of the terms of a line: its one component."""
+
+    parts: tuple[tuple[str, bool], ...]
+
+
+@transaction.atomic
+def request(
+    seller: Seller,
+    *,
+    amount: int,
+    tax_kind: str,
+    reason_code: str,
+    reason: str,
+    basis_on: date,
+    document: str = "",
+    by,
+    at: datetime,
+) -> Adjustment:
+    """Ask for an adjustment; at once approved where no second person is needed.
+
+    Raises AmountNotUsable, BasisTooFar, reasons.ReasonMissing.
+    """
+    reason = reasons.given(reason)
+    market = Marketplace.objects.get(pk=tenancy.current_id())
+    if not 0 < abs(amount) <= LARGEST:
+        raise AmountNotUsable(field="amount", most=f"{LARGEST:,}")
+    today = at.astimezone(market.tz).date()
+    if basis_on < market.first_open_on or abs(basis_on - today) > REACH:
+        raise BasisTooFar(field="basis_on")
+    adjustment = Adjustment.objects.create(
+        seller=seller,
+        amount=amount,
+        tax_kind=tax_kind,
+        reason_code=reason_code,
+        reason=reason,
+        document=document,
+        basis_on=basis_on,
+        requested_by=by,
+        requested_at=at,
+    )
+    ask(adjustment, by=by, at=at, reason=reason)
+    return adjustment
+
+
+def ask(adjustment: Adjustment, *, by, at: datetime, reason: str) -> None:
+    """Ask a second person to approve it. Raises approvals.AlreadyAsked, states.IllegalMove."""
+    if adjustment.state != State.REQUESTED:
+        raise states.IllegalMove(old=adjustment.state, new=State.APPROVED)
+    approvals.ask("approve_adjustment", adjustment, by=by, at=at, reason=reasons.given(reason))
+    adjustment.refresh_from_db()
+
+
+def approve(adjustment: Adjustment, *, by, at: datetime) -> Adjustment:
+    """Let the next night settle it. Called by the approval. Raises states.IllegalMove."""
+    is_alone = by is not None and by.pk == adjustment.requested_by_id
+    states.move(
+        adjustment,
+        State.APPROVED,
+        by=by,
+        at=at,
+        changes={"approved_by": None if is_alone else by},
+    )
+    _name_account(adjustment.reason_code)
+    changes.announce(
+        "adjustment.approved", adjustment.public_id, at=at, seller_id=adjustment.seller_id
+    )
+    return adjustment
+
+
+def withdraw(adjustment: Adjustment, *, by, at: datetime, reason: str) -> Adjustment:
+    """Give up an adjustment that nobody approved of. Raises states.IllegalMove."""
+    states.move(adjustment, State.WITHDRAWN, by=by, at=at, reason=reasons.given(reason))
+    return adjustment
+
+
+def waiting(on: date) -> dict[int, int]:
+    """How many adjustments of each seller the night of a day has to settle."""
+    rows = Adjustment.objects.to_settle(on).values_list("seller_id")
+    return dict(rows.annotate(Count("pk")))
+
+
+def settle(*, on: date, first_seller: int, end_seller: int, at: datetime) -> int:
+    """Make the lines of the approved adjustments of some sellers; returns how many.
+
+    The caller holds the transaction and has entered the marketplace. Repeating finds none.
+    """
+    rows = list(
+        Adjustment.objects.to_settle(on)
+        .filter(seller_id__gte=first_seller, seller_id__lt=end_seller)
+        .select_for_update()
+        .order_by("seller_id", "pk")
+    )
+    if not rows:
+        return 0
+    sellers = {row.seller_id for row in rows}
+    book = RateBook(on=on, first_seller=first_seller, end_seller=end_seller, only=sellers)
+    statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
+    lines = [_line(row, book, statements, on) for row in rows]
+    statements.save()
+    SettlementLine.objects.bulk_create(lines, batch_size=2000)
+    Adjustment.objects.bulk_update(rows, ["statement"], batch_size=2000)
+    settled = Adjustment.objects.filter(pk__in=[row.pk for row in rows])
+    states.move_many(settled, State.SETTLED, by=None, at=at)
+    return len(rows)
+
+
+def figures(adjustment: Adjustment, contracts: Contracts) -> adjustments.Figures:
+    """What an adjustment comes to, with the VAT rate of its basis date."""
+    schedule = contracts.schedule(adjustment.seller_id, adjustment.basis_on)
+    return adjustments.figures(adjustment.amount, adjustment.tax_kind, schedule.vat_rate_ppm)
+
+
+def charge_monthly(on: date, *, at: datetime) -> int:
+    """Make the monthly fees of the month that ends on a day; returns how many are new.
+
+    None on any other day, and none a second time.
+    """
+    rule = MonthlyFee.objects.all().on(on)
+    if (on + timedelta(days=1)).day != 1 or rule is None or not rule.amount:
+        return 0
+    month = on.replace(day=1)
+    made = [
+        Adjustment(
+            seller_id=seller_id,
+            state=State.APPROVED,
+            amount=-rule.amount,
+            tax_kind=rule.tax_kind,
+            reason_code=Adjustment.Reason.MONTHLY_FEE,
+            reason=_monthly_reason(month),
+            basis_on=on,
+            requested_at=at,
+            monthly_fee=rule,
+            month=month,
+        )
+        for seller_id, sales in _sales(month, on)
+        if sales >= rule.threshold
+    ]
+    known = set(Adjustment.objects.filter(month=month).values_list("seller_id", flat=True))
+    made = [row for row in made if row.seller_id not in known]
+    if made:
+        Adjustment.objects.bulk_create(made, batch_size=2000)
+        _name_account(Adjustment.Reason.MONTHLY_FEE)
+        told = [(row.public_id, row.seller_id, {}) for row in made]
+        changes.announce_many("adjustment.approved", told, at=at)
+    return len(made)
+
+
+def open_months(on: date) -> None:
+    """Make sure that the lines' table has the months of what the night of a day settles."""
+    months = set(Adjustment.objects.to_settle(on).dates("basis_on", "month"))
+    with connection.cursor() as cursor:
+        for month in sorted(months):
+            cursor.execute("SELECT open_settlement_month('settlement_line', %s)", [month])
+
+
+def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) -> SettlementLine:
+    fee, vat, net = figures(row, book.contracts)
+    tally = statements.tally(row.seller_id, row.basis_on, row.basis_on, is_of_sale=False)
+    parts = _Parts(((adjustments.component(row.reason_code), True),))
+    tally.add(parts, row.basis_on, 0, 0, 0, 0, fee, vat, net, fee, fee, vat)
+    row.statement_id = tally.statement_id
+    return SettlementLine(
+        basis_on=row.basis_on,
+        seller_id=row.seller_id,
+        order_line_id=row.order_line_id,
+        sequence=0,
+        kind=SettlementLine.Kind.ADJUSTMENT,
+        statement_id=tally.statement_id,
+        terms_id=0,
+        rate_on=row.basis_on,
+        run_on=on,
+        quantity=0,
+        list_amount=0,
+        seller_discount=0,
+        platform_discount=0,
+        partner_discount=0,
+        charges=[fee, fee, vat],
+        fee=fee,
+        vat=vat,
+        net=net,
+    )
+
+
+def _sales(month: date, last: date) -> list[tuple[int, int]]:
+    """What each seller sold in a month, less what was returned in it."""
+    rows = (
+        PerformanceDay.objects.filter(on__gte=month, on__lte=last)
+        .values_list("seller_id")
+        .annotate(Sum("sales_confirmed"), Sum("sales_returned"))
+        .order_by("seller_id")
+    )
+    return [(seller_id, sold - returned) for seller_id, sold, returned in rows]
+
+
+def _monthly_reason(month: date) -> str:
+    with translation.override(tenancy.current().locale):
+        return gettext("Monthly fee for %(month)s") % {"month": f"{month:%Y-%m}"}
+
+
+def _name_account(reason_code: str) -> None:
+    """The revenue account of a reason, named in the marketplace's language."""
+    code = ledger.FEE_REVENUE + adjustments.component(reason_code)
+    with translation.override(tenancy.current().locale):
+        name = str(Adjustment.Reason(reason_code).label)
+    Account.objects.get_or_create(code=code, defaults={"name": name})

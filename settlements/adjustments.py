@@ -1,0 +1,38 @@
+"""What an adjustment comes to: its VAT, and what the seller gets or is charged.
+
+An adjustment is a fee of a component of its own: above zero it is charged to the seller, below
+zero it is given. So statement, ledger and tax invoice treat it like every other fee. Amounts are
+minor units. Source: the settlement arithmetic, sections 5 and 6.
+"""
+
+from typing import Final, NamedTuple
+
+from settlements import vat
+
+TAXABLE: Final = "taxable"
+EXEMPT: Final = "exempt"
+OUTSIDE_SCOPE: Final = "outside_scope"  # no consideration for a supply, such as a contract penalty
+
+COMPONENT: Final = "adj_"  # and the code of the reason
+
+
+class Figures(NamedTuple):
+    """Of an adjustment's line; below zero what is given to the seller, but for the net."""
+
+    fee: int
+    vat: int
+    net: int
+
+
+def figures(amount: int, tax_kind: str, vat_rate_ppm: int) -> Figures:
+    """Return the figures of an adjustment of `amount` before VAT, above zero in favour of the
+    seller. Only what is taxable bears VAT, on top; it is rounded half up, away from zero."""
+    kind = vat.EXCLUSIVE if tax_kind == TAXABLE else vat.EXEMPT
+    size = vat.on_invoice(abs(amount), kind, vat_rate_ppm)
+    tax = size if amount > 0 else -size
+    return Figures(fee=-amount, vat=-tax, net=amount + tax)
+
+
+def component(reason_code: str) -> str:
+    """The fee component under which adjustments for a reason are summed up and booked."""
+    return COMPONENT + reason_code
