@@ -17,6 +17,7 @@ from marketplace.models import VersionedRule
 from marketplace.refusals import Refused
 
 SHOWN_PROBLEMS = 50
+DETAILS = {"waive_notice": _("Waives the notice to sellers")}  # what a request may say, by name
 
 
 class Problem(NamedTuple):
@@ -41,10 +42,12 @@ def ask_for_publication(model_admin, request, queryset):
     """Show drafts with what is wrong with them, and ask for their publication with a reason."""
     drafts = queryset.filter(state=VersionedRule.State.DRAFT).order_by("valid_from", "pk")
     drafts = list(drafts[: model_admin.list_per_page])
-    form = ReasonForm(request.POST if "reason" in request.POST else None)
+    form = model_admin.asking_form(request.POST if "reason" in request.POST else None)
     if form.is_valid():
         kind = approvals.publishing(model_admin.model)
-        asked = {"by": request.user, "at": timezone.now(), **form.cleaned_data}
+        data = dict(form.cleaned_data)
+        asked = {"by": request.user, "at": timezone.now(), "reason": data.pop("reason")}
+        asked["data"] = {name: value for name, value in data.items() if value}
         model_admin.ask_for_each(
             request, drafts, lambda version: approvals.ask(kind, version, **asked)
         )
@@ -79,6 +82,11 @@ def show(model_admin, request, approval, state):
         "marketplace/approval.html",
         title=kind.name,
         approval=approval,
+        details=[
+            (DETAILS.get(name, name), gettext("yes") if value is True else value)
+            for name, value in approval.data.items()
+            if name != "reason"  # said already
+        ],
         state=state,
         object_url=_object_url(approval, request),
         is_waiting=is_waiting,

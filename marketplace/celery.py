@@ -83,6 +83,11 @@ app.conf.update(
             "schedule": 5 * 60,
             "options": {"expires": 5 * 60},
         },
+        "take-up-rehearsals": {
+            "task": "settlements.tasks.take_up_rehearsals",
+            "schedule": 5 * 60,
+            "options": {"expires": 5 * 60},
+        },
         "sweep-webhooks": {
             "task": "marketplace.tasks.sweep_webhooks",
             "schedule": 5,

@@ -7,6 +7,7 @@ message. A topic that nobody acts on yet still stands here, so that a misspelt o
 
 TOPICS: dict[str, tuple[str, ...]] = {
     "export.asked": ("settlements.tasks.begin_export",),
+    "fee_rehearsal.asked": ("settlements.tasks.begin_rehearsal",),
     "import.uploaded": ("orders.tasks.start_import",),
     "marketplace.opened": (),
     "night.closed": (),

@@ -15,6 +15,7 @@ KINDS = {
     "night.notify": _("Night: announce"),
     "import": _("Import"),
     "import.upload": _("Import of uploaded files"),
+    "fee_rehearsal": _("Rehearsal of fees"),
     "export.journal": _("Export: journal"),
     "export.orders": _("Export: orders"),
     "export.settlement_lines": _("Export: settlement lines"),
@@ -24,6 +25,7 @@ KINDS = {
 COUNTS = {
     "adjustments": _("adjustments"),
     "days": _("days of performance"),
+    "differing": _("lines that differ from what was booked"),
     "failed": _("failed"),
     "holds_stuck": _("holds without a way out"),
     "holds_differ": _("statements that differ from their holds"),

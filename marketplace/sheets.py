@@ -6,6 +6,7 @@ A text that a spreadsheet would run as a formula is marked as text. Numbers stay
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Final
 
 import xlsxwriter
@@ -51,7 +52,7 @@ def _xlsx(header: Sequence[str], rows: Iterable[Sequence]) -> bytes:
     sheet.write_row(0, 0, header, bold)
     for at, row in enumerate(rows, start=1):
         for column, value in enumerate(row):
-            if isinstance(value, int):
+            if isinstance(value, int | Decimal):
                 sheet.write_number(at, column, value)
             elif value is not None:
                 sheet.write_string(at, column, str(harmless(str(value))))

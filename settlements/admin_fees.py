@@ -27,6 +27,8 @@ from marketplace.admin import (
 from marketplace.refusals import Refused
 from settlements import (
     admin_forms,
+    admin_rehearsals,
+    fee_publishing,
     fee_trials,
     ledger,
     models,
@@ -52,7 +54,7 @@ class FeeScheduleAdmin(ProcessAdmin):
     comes_from = _("Fee schedules come with the preset; more are added here.")
     place = 30
     section = "rules"
-    list_display = ["named"]
+    list_display = ["named", "notice_days"]
     ordering = ["code"]
     readonly_fields = ["code"]
 
@@ -71,9 +73,13 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
     list_select_related = ["schedule"]
     readonly_fields = ["schedule", *VersionedRuleAdmin.readonly_fields]
     actions_list = ["import_file"]
-    actions_detail = ["rules", "compare", "try_out", "examine", "ask_for_one"]
+    actions_detail = ["rules", "compare", "try_out", "examine", "rehearse", "ask_for_one"]
+    asking_form = admin_forms.PublicationForm
 
     def problems(self, version) -> list[Problem]:
+        return [*self._findings(version), *_notice(version)]
+
+    def _findings(self, version) -> list[Problem]:
         findings = rate_cards.read_schedule(version).check()[:SHOWN_PROBLEMS]
         ids = {key for found in findings for key in found.rule_ids}
         ranks = dict(models.FeeRule.objects.filter(pk__in=ids).values_list("pk", "rank"))
@@ -144,8 +150,12 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
             "settlements/admin_check.html",
             title=gettext("Check fees"),
             version=version,
-            problems=self.problems(version),
+            problems=self._findings(version),
         )
+
+    @action(description=_("Rehearse"), url_path="rehearse", permissions=["view"])
+    def rehearse(self, request, object_id):
+        return admin_rehearsals.show(self, request, self.found(request, object_id))
 
     @action(description=_("Try out"), url_path="try", permissions=["view"])
     def try_out(self, request, object_id):
@@ -259,6 +269,18 @@ class FeeRuleAdmin(DraftPartAdmin):
 class SettlementTermsAdmin(VersionedRuleAdmin):
     place = 35
     form = admin_forms.SettlementTermsForm
+
+
+def _notice(version) -> list[Problem]:
+    """Whether it was rehearsed, and whether sellers would have their notice."""
+    problems = []
+    if (told := admin_rehearsals.told(version)) is not None:
+        problems.append(Problem(told, forbids=False))
+    try:
+        fee_publishing.ensure_notice(version, at=timezone.now())
+    except Refused as refused:
+        problems.append(Problem(refused.text(gettext), forbids=True))
+    return problems
 
 
 def _side_by_side(row, names) -> dict:

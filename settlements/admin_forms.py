@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from listings.models import Category
 from marketplace import money, tenancy
 from marketplace.admin import Textarea, TextInput
+from marketplace.approval_pages import ReasonForm
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
 from sellers.models import Seller
@@ -121,6 +122,25 @@ class FeeRuleForm(forms.ModelForm):
             "such as 0: 12 %."
         ),
     )
+
+
+class PublicationForm(ReasonForm):
+    """Why fees should be published, and whether sooner than sellers were promised."""
+
+    waive_notice = forms.BooleanField(
+        label=_("Waive the notice to sellers"),
+        required=False,
+        help_text=_(
+            "Only where the law and your terms allow it; say why. A second person decides."
+        ),
+    )
+
+
+class RehearsalForm(forms.Form):
+    """The period whose lines fees are replayed over, by basis date."""
+
+    first_on = forms.DateField(label=_("Basis date from"), **_DAY)
+    last_on = forms.DateField(label=_("Up to and with"), **_DAY)
 
 
 class FeeScheduleVersionForm(forms.ModelForm):

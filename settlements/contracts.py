@@ -7,7 +7,7 @@ for every line. It decides nothing about money: fees.figures() and payables.sett
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -36,13 +36,23 @@ class Contract:
 
 
 class Contracts:
-    """The published contracts of a range of sellers, beside what holds for everybody."""
+    """The published contracts of a range of sellers, beside what holds for everybody.
+
+    Fee schedules that are named in `instead` are taken to say that on every day.
+    """
 
     def __init__(
-        self, *, first_seller: int, end_seller: int, only: Collection[int] | None = None
+        self,
+        *,
+        first_seller: int,
+        end_seller: int,
+        only: Collection[int] | None = None,
+        instead: Mapping[str, Schedule] | None = None,
     ) -> None:
         self._by_seller = _published(first_seller, end_seller, only)
-        self._cards: dict[str, Versions[Schedule]] = {}
+        self._cards: dict[str, Versions[Schedule]] = {
+            code: rate_cards.always(schedule) for code, schedule in (instead or {}).items()
+        }
         self._schedules: dict[tuple[int, Schedule], Schedule] = {}
         self._payout_terms: dict[tuple[int, PayoutTerms], PayoutTerms] = {}
 

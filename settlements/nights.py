@@ -216,7 +216,7 @@ def _done_at_once(step: Step, on: date, at: datetime) -> Counts:
         return step.whole(on, at)
     _open_months(on)
     sums: Counts = {}
-    for first, end, _ in _ranges(step.cut(on), step.shard_weight):
+    for first, end, _ in ranges(step.cut(on), step.shard_weight):
         for name, count in step.shard(on, at, first, end).items():
             sums[name] = sums.get(name, 0) + count
     return sums
@@ -276,7 +276,7 @@ def _shards_left(job: JobRun, step: Step, on: date, at: datetime) -> tuple[int, 
     """Cut a step into shards the first time; finish it when none of them is left."""
     if "shards" not in job.counts:
         _open_months(on)
-        count = jobs.cut(job, _ranges(step.cut(on), step.shard_weight))
+        count = jobs.cut(job, ranges(step.cut(on), step.shard_weight))
         jobs.progress(job, 0, counts={"shards": count})
         job.refresh_from_db()
     if shards := jobs.undone(job):
@@ -349,21 +349,21 @@ def _report_failed(job: JobRun, sellers: list[int], error: Exception) -> None:
     )
 
 
-def _ranges(weights: Iterable[tuple[int, int]], limit: int) -> list[tuple[int, int, int]]:
+def ranges(weights: Iterable[tuple[int, int]], limit: int) -> list[tuple[int, int, int]]:
     """Cut sellers in ascending order into half-open ranges of ids that weigh about `limit`."""
-    ranges: list[tuple[int, int, int]] = []
+    found: list[tuple[int, int, int]] = []
     first, last, weight = 0, 0, 0
     for seller_id, more in weights:
         if weight and weight + more > limit:
-            ranges.append((first, seller_id, weight))
+            found.append((first, seller_id, weight))
             weight = 0
         if not weight:
             first = seller_id
         weight += more
         last = seller_id
     if weight:
-        ranges.append((first, last + 1, weight))
-    return ranges
+        found.append((first, last + 1, weight))
+    return found
 
 
 def _open_months(on: date) -> None:

@@ -113,7 +113,9 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
         for category in preset.categories
     )
     fees = preset.fees
-    schedule = FeeSchedule.objects.create(code=fees.code, name=fees.name)
+    schedule = FeeSchedule.objects.create(
+        code=fees.code, name=fees.name, notice_days=fees.notice_days
+    )
     version = versions.draft(
         FeeScheduleVersion,
         valid_from=valid_from,

@@ -83,6 +83,7 @@ class FeeSchedule:
     vat_rate_ppm: int
     components: Mapping[str, str]  # names by code, in the order of computing
     rules: tuple[FeeRule, ...]
+    notice_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,7 @@ def _fee_schedule(part: Part, categories: list[str]) -> FeeSchedule:
         vat_rate_ppm=part.integer("vat_rate_ppm", high=money.MILLION),
         components=components,
         rules=tuple(rules),
+        notice_days=part.integer("notice_days", 0, high=366),
     )
     part.done()
     for finding in rule_checks.findings(tuple(components), [rule.rule for rule in rules]):

@@ -71,6 +71,11 @@ def schedules(code: str = STANDARD) -> Versions[Schedule]:
     return Versions(code, [(start, _schedule(tenant, pk)) for tenant, start, pk in rows])
 
 
+def always(schedule: Schedule) -> Versions[Schedule]:
+    """One schedule as if it were in force on every day."""
+    return Versions(STANDARD, [(date.min, schedule)])
+
+
 def rules(version_id: int) -> dict[int, Rule]:
     """The rules of a published version by id, as the stored terms of lines name them."""
     tenant = FeeScheduleVersion.objects.values_list("marketplace_id", flat=True).get(pk=version_id)

@@ -5,7 +5,7 @@ it answers from dictionaries. It decides nothing about money: fees.figures() doe
 """
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
 from django.db.models import Sum
@@ -19,7 +19,7 @@ from settlements.contracts import Contract, Contracts
 from settlements.fee_rules import Benefit
 from settlements.fees import Terms
 from settlements.rate_cards import PayoutTerms
-from settlements.schedules import Plan
+from settlements.schedules import Plan, Schedule
 
 
 class SellerDay:
@@ -60,7 +60,8 @@ class SellerDay:
 class RateBook:
     """The terms of a range of sellers, as of the night of `on`. Reads the database when made.
 
-    Of a few sellers in the range where `only` names them: a quiet night asks for no more.
+    Of a few sellers in the range where `only` names them: a quiet night asks for no more. Fee
+    schedules that are named in `instead` are taken to say that on every day.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class RateBook:
         first_seller: int,
         end_seller: int,
         only: Collection[int] | None = None,
+        instead: Mapping[str, Schedule] | None = None,
     ):
         self.on = on
         self.calendar = calendar_days.load(on)
@@ -77,19 +79,26 @@ class RateBook:
             pk: tuple(path) for pk, path in Category.objects.values_list("pk", "path")
         }
         self._sellers = (first_seller, end_seller)
-        self.contracts = Contracts(first_seller=first_seller, end_seller=end_seller, only=only)
+        self.contracts = Contracts(
+            first_seller=first_seller, end_seller=end_seller, only=only, instead=instead
+        )
         self._grades = grades.history(first_seller=first_seller, end_seller=end_seller, only=only)
         self._benefits: dict[tuple[int, str], tuple[Benefit, ...]] = {}
         self._previous_sales: dict[date, dict[int, int]] = {}
         self._days: dict[tuple, SellerDay] = {}
         self._terms: dict[tuple, Terms] = {}
 
-    def seller_day(self, seller_id: int, rate_on: date) -> SellerDay:
-        """Schedule, grade and benefits of a seller on a rate date."""
+    def seller_day(
+        self, seller_id: int, rate_on: date, *, rules_on: date | None = None
+    ) -> SellerDay:
+        """Schedule, grade and benefits of a seller on a rate date.
+
+        Rules that hold on some days only are read as of `rules_on` where it is given.
+        """
         schedule = self.contracts.schedule(seller_id, rate_on)
         grade, benefits = self._grade(seller_id, rate_on)
         previous = self._sales_before(seller_id, rate_on) if schedule.asks_for_sales else 0
-        apart = schedule.told_apart(seller_id, grade, rate_on, previous)
+        apart = schedule.told_apart(seller_id, grade, rules_on or rate_on, previous)
         key = (schedule, grade, benefits, apart)
         day = self._days.get(key)
         if day is None:

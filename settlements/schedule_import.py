@@ -43,14 +43,16 @@ def import_file(
     schedule: str,
     valid_from: date,
     publish: bool = False,
+    waive_notice: bool = False,
     by,
     at: datetime,
 ) -> Imported:
     """Draft the next version of a schedule from a CSV file, which may be compressed with gzip.
 
     Categories that the file names are made where they are missing, and so is the schedule. With
-    `publish` the version comes into force. Raises schedule_files.FileRefused with each problem by
-    row and field, schedules.Unpublishable, or what versions.publish refuses; nothing is then done.
+    `publish` the version comes into force, with `waive_notice` sooner than sellers were promised.
+    Raises schedule_files.FileRefused with each problem by row and field, schedules.Unpublishable,
+    or what fee_publishing.publish refuses; nothing is then done.
     """
     content = path.read_bytes()
     text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
@@ -63,7 +65,7 @@ def import_file(
     version = _draft(list_, mapping.rule.component, path, content, valid_from, by=by, at=at)
     _write_rules(contents, category_ids, version)
     if publish:
-        fee_publishing.publish(version, by=by, at=at)
+        fee_publishing.publish(version, by=by, at=at, waive_notice=waive_notice)
     else:
         rate_cards.read_schedule(version).ensure_publishable()
     return Imported(version, len(contents.rules), len(contents.categories))

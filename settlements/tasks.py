@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from marketplace import jobs, tenancy
 from marketplace.models import Marketplace
-from settlements import export_jobs, nights
+from settlements import export_jobs, nights, rehearsals
 
 
 @shared_task
@@ -93,3 +93,34 @@ def take_up_exports() -> None:
 def drop_old_exports() -> None:
     """Remove the files of exports that were kept long enough."""
     export_jobs.drop_old(at=timezone.now())
+
+
+def begin_rehearsal(marketplace: Marketplace, *, at, job_id: int) -> None:
+    """Have workers replay fees that were asked for; a handler of the outbox."""
+    rehearse_fees.delay(marketplace_id=marketplace.pk, job_id=job_id)
+
+
+@shared_task
+def rehearse_fees(*, marketplace_id: int, job_id: int) -> None:
+    """Take a rehearsal of fees on, and hand out the shards that are left of it."""
+    for shard_id in rehearsals.advance(marketplace_id, job_id, at=timezone.now()):
+        replay_shard.delay(marketplace_id=marketplace_id, job_id=job_id, shard_id=shard_id)
+
+
+@shared_task(autoretry_for=(Exception,), retry_backoff=10, max_retries=None)
+def replay_shard(*, marketplace_id: int, job_id: int, shard_id: int) -> None:
+    """Replay a shard of a rehearsal, up to its last attempt; after the last one it is ended."""
+    rehearsals.serve_shard(marketplace_id, shard_id, at=timezone.now())
+    if rehearsals.is_served(marketplace_id, job_id):
+        rehearse_fees.delay(marketplace_id=marketplace_id, job_id=job_id)
+
+
+@shared_task
+def take_up_rehearsals() -> None:
+    """Go on with the rehearsals that a worker left, or that the broker lost."""
+    now = timezone.now()
+    for marketplace in Marketplace.objects.open():
+        with tenancy.use(marketplace.pk):
+            left = jobs.abandoned([rehearsals.JOB], rehearsals.TOPIC, at=now)
+        for job_id in left:
+            rehearse_fees.delay(marketplace_id=marketplace.pk, job_id=job_id)

@@ -29,6 +29,7 @@ class VersionedRuleAdmin(ProcessAdmin):
     ordering = ["-valid_from", "-number"]
     actions = ["revise", "ask"]
     actions_detail = ["ask_for_one"]
+    asking_form = approval_pages.ReasonForm  # what it asks beside the reason, its process is told
 
     def has_change_permission(self, request, obj=None):
         is_published = obj is not None and obj.state == obj.State.PUBLISHED

@@ -7,12 +7,15 @@ from settlements.models.debts import DebtMovement
 from settlements.models.holds import Hold, HoldMovement
 from settlements.models.ledger import Account, Journal
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
+from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
 from settlements.models.statements import LineTerms, SellerBalance, Statement
 
 __all__ = [
     "Account",
     "Adjustment",
     "DebtMovement",
+    "FeeRehearsal",
+    "FeeRehearsalRow",
     "FeeRule",
     "FeeSchedule",
     "FeeScheduleVersion",

@@ -42,6 +42,14 @@ class FeeSchedule(TenantModel):
 
     code = models.SlugField(_("code"), max_length=50, db_index=False)
     name = models.CharField(_("name"), max_length=100)
+    notice_days = models.PositiveSmallIntegerField(
+        _("days of notice"),
+        default=0,
+        help_text=_(
+            "A version by which some sellers keep less is published at least so many days before "
+            "it begins."
+        ),
+    )
 
     class Meta(TenantModel.Meta):
         verbose_name = _("fee schedule")

@@ -70,7 +70,7 @@ def text(answer):
     return " ".join(answer.content.decode().split())
 
 
-PAGES = ["change", "rules", "compare", "check", "try", "ask"]
+PAGES = ["change", "rules", "compare", "check", "try", "rehearse", "ask"]
 
 
 class TestStrangers:
@@ -105,7 +105,7 @@ class TestStrangers:
 
 
 class TestRoles:
-    @pytest.mark.parametrize("page", ["compare", "check", "try"])
+    @pytest.mark.parametrize("page", ["compare", "check", "try", "rehearse"])
     @pytest.mark.parametrize("role", ["support", "viewer"])
     def test_let_everybody_look(self, enter, draft, page, role):
         assert enter(role).get(f"{VERSIONS}{draft.pk}/{page}/").status_code == 200
@@ -119,7 +119,8 @@ class TestRoles:
         assert client.get(f"{VERSIONS}import/").status_code == 403
 
     def test_let_finance_ask_and_the_owner_approve(self, enter, market, draft):
-        enter("finance").post(f"{VERSIONS}{draft.pk}/ask/", {"reason": "Autumn"})
+        asked = {"reason": "Autumn", "waive_notice": "on"}
+        enter("finance").post(f"{VERSIONS}{draft.pk}/ask/", asked)
         with tenancy.use(market.pk):
             approval = Approval.objects.get()
         page = f"/admin/marketplace/approval/{approval.pk}/change/"

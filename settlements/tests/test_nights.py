@@ -178,7 +178,7 @@ class TestShards:
         ],
     )
     def test_are_half_open_ranges_that_leave_no_seller_out(self, weights, limit, ranges):
-        assert nights._ranges(weights, limit) == ranges
+        assert nights.ranges(weights, limit) == ranges
 
 
 class TestCheck:

@@ -178,6 +178,8 @@ ADMIN_ROWS = (
     "settlements.SettlementLine",
     "settlements.Account",
 )
+# Pages beside the one of a row.
+ADMIN_ROW_PAGES = (("settlements.FeeScheduleVersion", "rehearse"),)
 ADMIN_OTHERS = (
     "/admin/settlements/statement/nights/",
     "/admin/settlements/statement/exports/",

@@ -10,6 +10,7 @@ from tests.faces.tables import (
     ADMIN_LISTS,
     ADMIN_OTHERS,
     ADMIN_PAGES,
+    ADMIN_ROW_PAGES,
     ADMIN_ROWS,
     GIVEN,
     NOT_PAGES,
@@ -38,6 +39,9 @@ def admin_addresses(world):
         row = world.first(apps.get_model(label))
         key = ADMIN_KEYS.get(label, lambda row: row.pk)(row)
         yield f"/admin/{label.lower().replace('.', '/')}/{key}/change/"
+    for label, page in ADMIN_ROW_PAGES:
+        row = world.first(apps.get_model(label))
+        yield f"/admin/{label.lower().replace('.', '/')}/{row.pk}/{page}/"
     yield from ADMIN_OTHERS
 
 

@@ -35,10 +35,11 @@ from orders.models import (
     Shipment,
 )
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
-from settlements import adjusting, contracting, demonstration, holding, nights
+from settlements import adjusting, contracting, demonstration, holding, nights, rehearsals
 from settlements.models import (
     DebtMovement,
     FeeRule,
+    FeeScheduleVersion,
     HoldMovement,
     MonthlyFee,
     SellerBalance,
@@ -108,6 +109,7 @@ def make_world() -> World:
     alpha, beta = (Marketplace.objects.get(slug=e.slug) for e in (_ALPHA, _BETA))
     nights.close_day(alpha.pk, (AT - timedelta(days=1)).date(), at=AT)
     operator = _operator(alpha, "operator@alpha.example")
+    _rehearse_fees(alpha, operator)
     with tenancy.use(alpha.pk):
         victim, neighbour = Seller.objects.order_by("code")[:2]
         _fill_gaps(victim, operator)
@@ -213,6 +215,14 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)
     approvals.ask(kind, draft, by=operator, at=AT, reason="비밀 사유")
+
+
+def _rehearse_fees(alpha: Marketplace, operator: User) -> None:
+    with tenancy.use(alpha.pk):
+        version = FeeScheduleVersion.objects.order_by("pk").first()
+        period = {"first_on": alpha.first_open_on, "last_on": (AT - timedelta(days=1)).date()}
+        asked = rehearsals.ask(version, **period, by=operator, at=AT)
+    rehearsals.run(alpha.pk, asked.job_id, at=AT)
 
 
 def _send_webhooks(victim: Seller, operator: User) -> None:

@@ -29,8 +29,13 @@ class Command(BaseCommand):
             help="which column means what: a name, or the path of a JSON file",
         )
         parser.add_argument("--publish", action="store_true", help="bring it into force at once")
+        parser.add_argument(
+            "--waive-notice",
+            action="store_true",
+            help="with --publish: sooner than the notice that sellers were promised",
+        )
 
-    def handle(self, *, marketplace, schedule, file, valid_from, mapping, publish, **options):
+    def handle(self, *, marketplace, schedule, file, valid_from, mapping, **options):
         source = Path(mapping) if mapping.endswith(".json") else mapping
         try:
             with tenancy.use(code=marketplace):
@@ -39,7 +44,8 @@ class Command(BaseCommand):
                     mapping=schedule_files.load_mapping(source),
                     schedule=schedule,
                     valid_from=valid_from,
-                    publish=publish,
+                    publish=options["publish"],
+                    waive_notice=options["waive_notice"],
                     by=None,
                     at=timezone.now(),
                 )
