@@ -10,7 +10,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "fee_rehearsal.asked": ("settlements.tasks.begin_rehearsal",),
     "import.uploaded": ("orders.tasks.start_import",),
     "marketplace.opened": (),
-    "night.closed": (),
+    "night.closed": ("settlements.tasks.begin_forecasts",),
     "seller.bank_account_changed": ("sellers.letters.bank_account_changed",),
     "seller.contact_changed": ("sellers.letters.contact_changed",),
     "sentinel.raised": (),

@@ -172,26 +172,28 @@ def of_item(seller: Seller, item: Item, *, on: date) -> Estimate:
     return estimate
 
 
-def of_items(seller: Seller, items: Iterable[Item], *, on: date) -> list[Estimate]:
+def of_items(
+    seller: Seller, items: Iterable[Item], *, on: date, book: RateBook | None = None
+) -> list[Estimate]:
     """Estimate the charges on items that a buyer pays on a day, by the rules known today.
 
-    Refuses prices and discounts that no order could have, and a day on which no rules or no
-    calendar are in force.
+    By a `book` of one's own where something is supposed. Refuses prices and discounts that no
+    order could have, and a day on which no rules or no calendar are in force.
     """
     items = list(items)
     for item in items:
-        _check(item)
-    book = _book(seller, on)
+        check(item)
+    book = book or book_of(seller, on)
     contract = book.contract(seller.pk, on)
     numbers: dict[int, tuple[str, int]] = {}
     estimates = []
     for item in items:
         day = book.seller_day(seller.pk, on)
-        terms = _terms(book, seller.pk, on, _kind(item, seller), item.unit_price)
+        terms = terms_of(book, seller.pk, on, kind_of(item, seller), item.unit_price)
         if terms.version_id not in numbers:
             numbers[terms.version_id] = _version(terms.version_id)
         schedule, version = numbers[terms.version_id]
-        amounts = _amounts(item.remainder)
+        amounts = amounts_of(item.remainder)
         _, fee, vat, net = fees.figures(terms, *amounts)
         estimates.append(
             Estimate(
@@ -219,10 +221,10 @@ def expected(seller: Seller, *, on: date) -> Expected:
     of lines. The caller has entered the marketplace; its business day is `on`.
     """
     result = Expected()
-    book = _book(seller, on)
+    book = book_of(seller, on)
     parameters = {"marketplace": tenancy.current_id(), "seller": seller.pk}
     for stage, terms, remainder, count in _kinds_of_open_lines(book, seller, parameters):
-        _, fee, vat, net = fees.figures(terms, *_amounts(remainder))
+        _, fee, vat, net = fees.figures(terms, *amounts_of(remainder))
         into = result.held if stage == HELD else result.stages[stage]
         sales = remainder.after_seller_discount
         into.add(count, count * sales, count * fee, count * vat, count * net)
@@ -234,16 +236,19 @@ def expected(seller: Seller, *, on: date) -> Expected:
     return result
 
 
-def _book(seller: Seller, on: date) -> RateBook:
+def book_of(seller: Seller, on: date) -> RateBook:
+    """The rules and grades that hold for a seller, as known on a day."""
     return RateBook(on=on, first_seller=seller.pk, end_seller=seller.pk + 1)
 
 
-def _terms(book: RateBook, seller_id: int, rate_on: date, kind: tuple, unit_price: int) -> Terms:
+def terms_of(book: RateBook, seller_id: int, rate_on: date, kind: tuple, unit_price: int) -> Terms:
+    """The terms of a line of a kind (see rating.SellerDay.plan), paid on a day."""
     day = book.seller_day(seller_id, rate_on)
     return (day.plans.get(kind) or day.plan(kind, rate_on)).terms(unit_price)
 
 
-def _kind(item: Item, seller: Seller) -> tuple:
+def kind_of(item: Item, seller: Seller) -> tuple:
+    """What of an item and its seller decides which plan holds (see rating.SellerDay.plan)."""
     return (item.stream, item.category_id, item.listing_kind, item.channel, seller.seller_type)
 
 
@@ -252,7 +257,7 @@ def _kinds_of_open_lines(
 ) -> Iterator[tuple[str, Terms, Remainder, int]]:
     for row in runs.stream("expected", _OPEN, parameters):
         stage, rate_on, *kind, unit_price = row[:8]
-        terms = _terms(book, seller.pk, rate_on, tuple(kind), unit_price)
+        terms = terms_of(book, seller.pk, rate_on, tuple(kind), unit_price)
         yield stage, terms, remainders.remaining(unit_price, *row[8:13]), row[13]
 
 
@@ -263,7 +268,7 @@ def _waiting_reversals(
     for rate_on, *row in runs.stream("expected_back", _REVERSALS, parameters):
         after, before, sold = (Remainder(*row[at : at + 5]) for at in (6, 11, 16))
         if (terms_id := row[21]) is None:
-            terms = _terms(book, seller.pk, rate_on, tuple(row[:5]), row[5])
+            terms = terms_of(book, seller.pk, rate_on, tuple(row[:5]), row[5])
         else:
             terms = stored[terms_id]
         yield reversals.reversed_between(terms, sold, before, after)
@@ -287,7 +292,8 @@ def _version(version_id: int) -> tuple[str, int]:
     return version.schedule.code, version.number
 
 
-def _amounts(remainder: Remainder) -> tuple[int, int, int, int, int]:
+def amounts_of(remainder: Remainder) -> tuple[int, int, int, int, int]:
+    """A remainder as fees.figures takes it."""
     return (
         remainder.quantity,
         remainder.list_amount,
@@ -297,7 +303,8 @@ def _amounts(remainder: Remainder) -> tuple[int, int, int, int, int]:
     )
 
 
-def _check(item: Item) -> None:
+def check(item: Item) -> None:
+    """Refuse an item that no order could have."""
     verdicts.check_between("unit_price", item.unit_price, 0, verdicts.LARGEST_AMOUNT)
     verdicts.check_between("quantity", item.quantity, 1, verdicts.LARGEST_QUANTITY)
     for name in ("seller_discount", "platform_discount", "partner_discount"):

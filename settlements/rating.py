@@ -87,6 +87,11 @@ class RateBook:
         self._previous_sales: dict[date, dict[int, int]] = {}
         self._days: dict[tuple, SellerDay] = {}
         self._terms: dict[tuple, Terms] = {}
+        self._supposed: tuple[str, tuple[Benefit, ...]] | None = None
+
+    def suppose(self, policy_id: int, grade: str) -> None:
+        """From now on answer as if every seller had this grade of a policy."""
+        self._supposed = grade, self._benefits_of(policy_id, grade)
 
     def seller_day(
         self, seller_id: int, rate_on: date, *, rules_on: date | None = None
@@ -128,18 +133,23 @@ class RateBook:
         return terms
 
     def _grade(self, seller_id: int, day: date) -> tuple[str | None, tuple[Benefit, ...]]:
+        if self._supposed is not None:
+            return self._supposed
         history = self._grades.get(seller_id, ())
         at = bisect_right(history, day, key=lambda official: official.effective_from)
         if not at:
             return None, ()
         official = history[at - 1]
-        key = (official.policy_id, official.grade)
+        return official.grade, self._benefits_of(official.policy_id, official.grade)
+
+    def _benefits_of(self, policy_id: int, grade: str) -> tuple[Benefit, ...]:
+        key = (policy_id, grade)
         if key not in self._benefits:
             self._benefits[key] = tuple(
                 Benefit(frozenset(b.components), b.points_off_ppm, b.percent_off_ppm)
                 for b in grades.benefits(*key)
             )
-        return official.grade, self._benefits[key]
+        return self._benefits[key]
 
     def _sales_before(self, seller_id: int, rate_on: date) -> int:
         """Sales of the calendar month before a rate date, less what was returned in it."""

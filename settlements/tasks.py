@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from marketplace import jobs, tenancy
 from marketplace.models import Marketplace
-from settlements import export_jobs, nights, rehearsals
+from settlements import export_jobs, forecasts, nights, rehearsals
 
 
 @shared_task
@@ -124,3 +124,14 @@ def take_up_rehearsals() -> None:
             left = jobs.abandoned([rehearsals.JOB], rehearsals.TOPIC, at=now)
         for job_id in left:
             rehearse_fees.delay(marketplace_id=marketplace.pk, job_id=job_id)
+
+
+def begin_forecasts(marketplace: Marketplace, *, at, on: str) -> None:
+    """After a night, keep what sellers can expect; a handler of the outbox."""
+    keep_forecasts.delay(marketplace_id=marketplace.pk, on=on)
+
+
+@shared_task
+def keep_forecasts(*, marketplace_id: int, on: str) -> None:
+    """Keep what every seller can expect after a night. A second delivery keeps the same."""
+    forecasts.keep_night(marketplace_id, date.fromisoformat(on))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from settlements import fee_preview, views
+from settlements import fee_preview, forecast_views, views
 
 urlpatterns = [
     path("statements/", views.statements, name="shop_statements"),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("statements/<str:public_id>/lines.<str:kind>", views.lines_file, name="shop_lines_file"),
     path("statements/<str:public_id>/files/", views.statement_files_page, name="shop_lines_files"),
     path("holds/", views.holds, name="shop_holds"),
+    path("coming-payouts/", forecast_views.days, name="shop_forecast"),
+    path("coming-payouts/<str:day>/", forecast_views.day, name="shop_forecast_day"),
     path("downloads/", views.downloads_page, name="shop_downloads"),
     path(
         "downloads/statements-<int:year>.<str:kind>",

@@ -4,6 +4,7 @@ from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.contracts import SellerContract
 from settlements.models.debts import DebtMovement
+from settlements.models.forecasts import PayoutForecast
 from settlements.models.holds import Hold, HoldMovement
 from settlements.models.ledger import Account, Journal
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
@@ -25,6 +26,7 @@ __all__ = [
     "LedgerEntry",
     "LineTerms",
     "MonthlyFee",
+    "PayoutForecast",
     "SellerBalance",
     "SellerContract",
     "SettlementLine",

@@ -81,7 +81,13 @@ ADMIN_PAGES = {
 }
 
 # What names no row.
-GIVEN = {"marketplace": "alpha", "kind": "csv", "year": 2026, "link": NOWHERE}
+GIVEN = {
+    "marketplace": "alpha",
+    "kind": "csv",
+    "year": 2026,
+    "link": NOWHERE,
+    "day": "2026-03-24",
+}
 
 SELLER_PAGES = {
     "shop_home": _none,
@@ -126,12 +132,15 @@ SELLER_PAGES = {
     "shop_lines_file": _public_id(Statement),
     "shop_lines_files": _public_id(Statement),
     "shop_downloads": _none,
+    "shop_forecast": _none,
+    "shop_forecast_day": _none,
     "shop_statements_file": _none,
     "shop_fee_preview": _none,
     "shop_fees": _none,
     "shop_adjustments": _none,
     "shop_adjustment": _public_id(Adjustment),
     "shop_holds": _none,
+    "shop_simulator": _none,
     "shop_grade": _none,
     "shop_statements": _none,
     "shop_statement": _public_id(Statement),
@@ -156,6 +165,7 @@ ADMIN_LISTS = (
     "settlements.SellerContract",
     "settlements.Adjustment",
     "settlements.MonthlyFee",
+    "settlements.PayoutForecast",
     "settlements.Statement",
     "settlements.Hold",
     "settlements.Account",
@@ -172,6 +182,7 @@ ADMIN_ROWS = (
     "settlements.SellerContract",
     "settlements.Adjustment",
     "settlements.MonthlyFee",
+    "settlements.PayoutForecast",
     "settlements.Statement",
     "settlements.Hold",
     "settlements.SellerBalance",
@@ -187,6 +198,7 @@ ADMIN_OTHERS = (
     "/admin/settlements/sellerbalance/debts/",
     "/admin/settlements/account/trial-balance/",
     "/admin/settlements/feescheduleversion/import/",
+    "/admin/settlements/payoutforecast/coming/",
 )
 
 # Answers that are no page to look at: files, parts of pages, data, forms that another page sends,

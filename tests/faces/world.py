@@ -35,7 +35,15 @@ from orders.models import (
     Shipment,
 )
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
-from settlements import adjusting, contracting, demonstration, holding, nights, rehearsals
+from settlements import (
+    adjusting,
+    contracting,
+    demonstration,
+    forecasts,
+    holding,
+    nights,
+    rehearsals,
+)
 from settlements.models import (
     DebtMovement,
     FeeRule,
@@ -110,6 +118,7 @@ def make_world() -> World:
     nights.close_day(alpha.pk, (AT - timedelta(days=1)).date(), at=AT)
     operator = _operator(alpha, "operator@alpha.example")
     _rehearse_fees(alpha, operator)
+    forecasts.keep_night(alpha.pk, (AT - timedelta(days=1)).date())
     with tenancy.use(alpha.pk):
         victim, neighbour = Seller.objects.order_by("code")[:2]
         _fill_gaps(victim, operator)
