@@ -69,12 +69,46 @@ class CalculatorForm(forms.Form):
 
     def clean(self):
         given = super().clean()
-        wanted = ("unit_price", "quantity", "seller_discount", "other_discount")
-        if all(name in given for name in wanted):
-            price, quantity, *discounts = (given[name] for name in wanted)
+        if self._is_checked(given):
+            price, quantity, *discounts = (given[name] for name in self._AMOUNTS)
             if sum(discounts) > price * quantity:
                 self.add_error("seller_discount", _("Discounts are more than the price."))
         return given
+
+    _AMOUNTS = ("unit_price", "quantity", "seller_discount", "other_discount")
+
+    def _is_checked(self, given) -> bool:
+        return all(name in given for name in self._AMOUNTS)
+
+
+class SimulatorForm(CalculatorForm):
+    """An item at a price, or at the price that leaves what is wanted; and a supposed grade."""
+
+    def __init__(self, *arguments, marketplace, channels, grades, **given):
+        super().__init__(*arguments, marketplace=marketplace, channels=channels, **given)
+        exponent = marketplace.currency_exponent
+        self.fields["unit_price"].required = False
+        self.fields["wanted"] = MoneyField(
+            label=_("Or: what you want to keep"),
+            exponent=exponent,
+            required=False,
+            help_text=_("Of all units. Leave the price empty: it is worked out."),
+        )
+        self.fields["grade"] = forms.ChoiceField(
+            label=_("Grade"),
+            required=False,
+            choices=[("", _("My own grade")), *((each.code, each.name) for each in grades)],
+        )
+        self.order_fields(["category", "unit_price", "wanted"])
+
+    def clean(self):
+        given = super().clean()
+        if bool(given.get("unit_price")) == bool(given.get("wanted")) and not self.errors:
+            self.add_error("unit_price", _("Give a price, or what you want to keep."))
+        return given
+
+    def _is_checked(self, given) -> bool:
+        return super()._is_checked(given) and not given.get("wanted")
 
 
 def _categories() -> list[tuple]:

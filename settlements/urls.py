@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from settlements import fee_preview, forecast_views, views
+from settlements import fee_preview, forecast_views, simulator_views, views
 
 urlpatterns = [
     path("statements/", views.statements, name="shop_statements"),
@@ -26,5 +26,6 @@ urlpatterns = [
     path("adjustments/", views.adjustments, name="shop_adjustments"),
     path("adjustments/<str:public_id>/", views.adjustment, name="shop_adjustment"),
     path("fees/", views.fees, name="shop_fees"),
+    path("simulator/", simulator_views.show, name="shop_simulator"),
     path("fee-preview/", fee_preview.preview, name="shop_fee_preview"),
 ]

@@ -110,6 +110,15 @@ CREATING = {
         "seller_code": "only-here",
         "items": [{"unit_price": WON}],
     },
+    ("post", "/api/v1/fees/price/"): lambda _: {
+        "seller_code": "only-here",
+        "wanted": WON,
+        "item": {},
+    },
+    ("post", "/api/v1/fees/comparison/"): lambda _: {
+        "seller_code": "only-here",
+        "item": {"unit_price": WON},
+    },
     ("post", "/api/v1/listings/"): lambda _: {
         "seller_code": "only-here",
         "code": "x",

@@ -222,3 +222,60 @@ class EstimateDocument(Document):
 
 class EstimatesDocument(Document):
     data = EstimateDocument(many=True)
+
+
+class UnpricedItemDocument(ItemDocument):
+    unit_price = None
+
+
+class PriceRequestDocument(Document):
+    """What a seller wants to keep of an item. A seller's key does not name the seller."""
+
+    seller_code = Text(max_length=64, allow_null=True, default=None)
+    wanted = Money()
+    grade = Text(max_length=40, allow_blank=True, default="", help_text="Supposed; else one's own.")
+    item = UnpricedItemDocument()
+
+
+class PriceDocument(EstimateDocument):
+    """The smallest unit price that leaves at least what is wanted, and what it is charged."""
+
+    unit_price = Money(source="item.unit_price")
+
+
+class ComparisonRequestDocument(Document):
+    """An item that a seller might sell today. A seller's key does not name the seller."""
+
+    seller_code = Text(max_length=64, allow_null=True, default=None)
+    grade = Text(max_length=40, allow_blank=True, default="", help_text="Supposed; else one's own.")
+    item = ItemDocument()
+
+
+class SupposedDocument(Document):
+    """What the item would be charged with one thing different."""
+
+    code = serializers.CharField(help_text="Of the grade, the channel (or empty), the category.")
+    name = serializers.CharField()
+    fee = Money()
+    vat = Money()
+    net = Money()
+
+
+class ElsewhereDocument(Document):
+    """What another marketplace was known to charge, without VAT, and what would be left."""
+
+    marketplace = serializers.CharField(source="rate.marketplace")
+    from_ppm = serializers.IntegerField(source="rate.from_ppm")
+    to_ppm = serializers.IntegerField(source="rate.to_ppm")
+    as_of = serializers.DateField(source="rate.as_of")
+    source = serializers.CharField(source="rate.source")
+    least = Money()
+    most = Money()
+
+
+class ComparisonDocument(Document):
+    own = EstimateDocument()
+    grades = SupposedDocument(many=True)
+    channels = SupposedDocument(many=True)
+    categories = SupposedDocument(many=True)
+    elsewhere = ElsewhereDocument(many=True)

@@ -26,4 +26,10 @@ urlpatterns = [
         viewsets.FeeEstimateView.as_view({"post": "estimate"}),
         name="api_fee_estimate",
     ),
+    path("fees/price/", viewsets.FeePriceView.as_view({"post": "price"}), name="api_fee_price"),
+    path(
+        "fees/comparison/",
+        viewsets.FeeComparisonView.as_view({"post": "compare"}),
+        name="api_fee_comparison",
+    ),
 ]

@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
 
+from listings import kind_words
 from listings.models import Category
 from marketplace.api import etags
 from marketplace.api.views import ReadMixin, Resource, span
@@ -18,7 +19,7 @@ from orders.intake import UnknownCategory
 from orders.models import OrderLine
 from sellers.api import holders
 from sellers.models import Seller
-from settlements import estimates, explanations, ledger, line_words, positions
+from settlements import estimates, explanations, ledger, line_words, positions, simulator
 from settlements.api import serializers
 from settlements.estimates import Item
 from settlements.models import Adjustment, Hold, SellerBalance, SettlementLine, Statement
@@ -190,6 +191,75 @@ class FeeEstimateView(Resource):
         return Response(self.get_serializer({"data": given}).data)
 
 
+class FeePriceView(Resource):
+    """Which price leaves a seller what he wants."""
+
+    resource = "settlements"
+    seller_actions = None
+    serializer_class = serializers.PriceDocument
+
+    def needed_scope(self) -> str:
+        return "settlements:read"  # a POST for the sake of its body alone; nothing is stored
+
+    @extend_schema(
+        request=serializers.PriceRequestDocument, responses={200: serializers.PriceDocument}
+    )
+    def price(self, request):
+        """The smallest unit price that leaves at least what is wanted; nothing is stored."""
+        asked = self.checked(serializers.PriceRequestDocument)
+        seller = holders.named(asked["seller_code"], self.holder)
+        [item] = _items([asked["item"] | {"unit_price": 0}], lambda n: "item")
+        found = simulator.price_for(
+            seller, item, asked["wanted"], on=timezone.localdate(), grade=asked["grade"]
+        )
+        return Response(self.get_serializer(found).data)
+
+
+class FeeComparisonView(Resource):
+    """What a seller would keep of an item with another grade, channel or category, or elsewhere."""
+
+    resource = "settlements"
+    seller_actions = None
+    serializer_class = serializers.ComparisonDocument
+
+    def needed_scope(self) -> str:
+        return "settlements:read"  # a POST for the sake of its body alone; nothing is stored
+
+    @extend_schema(
+        request=serializers.ComparisonRequestDocument,
+        responses={200: serializers.ComparisonDocument},
+    )
+    def compare(self, request):
+        """Compare by the functions that settle; nothing is stored."""
+        asked = self.checked(serializers.ComparisonRequestDocument)
+        seller = holders.named(asked["seller_code"], self.holder)
+        [item] = _items([asked["item"]], lambda n: "item")
+        found = simulator.compare(seller, item, on=timezone.localdate(), grade=asked["grade"])
+        document = {
+            "own": found.own,
+            "grades": [_supposed(grade.code, grade.name, each) for grade, each in found.grades],
+            "channels": [
+                _supposed(code, kind_words.name(code) if code else "", each)
+                for code, each in found.channels
+            ],
+            "categories": [
+                _supposed(category.code, category.name, each) for category, each in found.categories
+            ],
+            "elsewhere": found.elsewhere,
+        }
+        return Response(self.get_serializer(document).data)
+
+
+def _supposed(code: str, name: str, estimate) -> dict:
+    return {
+        "code": code,
+        "name": name,
+        "fee": estimate.fee,
+        "vat": estimate.vat,
+        "net": estimate.net,
+    }
+
+
 def _named(lines: list[SettlementLine]) -> list[SettlementLine]:
     """Give lines the names that outsiders know them by; three queries for any number of lines."""
     of_adjustments = dict(
@@ -217,13 +287,13 @@ def _named(lines: list[SettlementLine]) -> list[SettlementLine]:
     return lines
 
 
-def _items(items: list[dict]) -> list[Item]:
+def _items(items: list[dict], where=lambda n: f"items[{n}]") -> list[Item]:
     codes = {item["category_code"] for item in items if item["category_code"]}
     categories = dict(Category.objects.filter(code__in=codes).values_list("code", "pk"))
     found = []
     for n, item in enumerate(items):
         code = item.pop("category_code")
         if code and code not in categories:
-            raise UnknownCategory(value=code, field=f"items[{n}].category_code")
+            raise UnknownCategory(value=code, field=f"{where(n)}.category_code")
         found.append(Item(**item, category_id=categories.get(code)))
     return found

@@ -114,6 +114,49 @@ class TestEstimate:
         assert refused(answer, 400, "invalid") == {"/items/0/rate_ppm": "unknown_field"}
 
 
+class TestPrice:
+    def test_is_the_smallest_that_leaves_what_is_wanted(self, cast):
+        asked = {"wanted": cast.won(96_700), "item": {"category_code": "gold"}}
+        told = cast.of_own.send("fees/price/", asked).json()
+        assert (told["unit_price"], told["net"]) == (cast.won(99_999), cast.won(96_700))
+        told = cast.of_own.send("fees/price/", {**asked, "grade": "power"}).json()
+        assert (told["grade"], told["net"]) == ("power", cast.won(96_700))
+        assert told["unit_price"]["amount"] < 99_999
+
+    def test_names_what_is_wrong(self, cast):
+        asked = {"wanted": cast.won(1), "item": {"category_code": "moon"}}
+        answer = cast.of_own.send("fees/price/", asked)
+        assert refused(answer, 422, "unknown_category") == {
+            "/item/category_code": "unknown_category"
+        }
+        answer = cast.of_own.send("fees/price/", {"wanted": cast.won(1), "item": {}, "grade": "x"})
+        refused(answer, 409, "unknown_grade")
+        answer = cast.of_own.send("fees/price/", {"item": {"unit_price": cast.won(1)}})
+        assert refused(answer, 400, "invalid").keys() == {"/wanted", "/item/unit_price"}
+
+
+class TestComparison:
+    def test_supposes_one_thing_at_a_time(self, cast):
+        asked = {"item": {"unit_price": cast.won(100_000), "category_code": "gold"}}
+        told = cast.of_own.send("fees/comparison/", asked).json()
+        assert told["own"]["net"] == cast.won(96_700)
+        nets = {each["code"]: each["net"] for each in told["grades"]}
+        assert nets["power"] == cast.won(96_920)
+        assert {each["code"] for each in told["channels"]} == {"", "live"}
+        assert told["categories"][0]["net"]["amount"] >= told["categories"][-1]["net"]["amount"]
+        assert told["elsewhere"][0]["marketplace"] == "G마켓"
+        assert told["elsewhere"][0]["least"] == cast.won(88_000)
+
+    def test_asks_whose_item_it_is(self, cast):
+        asked = {"item": {"unit_price": cast.won(1)}, "seller_code": "own"}
+        for path, given in (
+            ("fees/comparison/", asked),
+            ("fees/price/", {"wanted": cast.won(1), "item": {}, "seller_code": "own"}),
+        ):
+            assert cast.shop.send(path, given).status_code == 200
+            refused(cast.of_other.send(path, given), 422, "unknown_seller")
+
+
 class TestStatements:
     def test_show_the_sums_of_their_lines(self, cast):
         statement = cast.statement()

@@ -96,6 +96,15 @@ class TestSmallest:
             assume(False)
         assert smallest == tried(wanted, chosen, **given_)
 
+    @pytest.mark.parametrize("rate_ppm", [30_000, 120_000, 330_000])
+    def test_misses_no_price_before_rounding_falls_back(self, rate_ppm):
+        # At 12 %, 41 leaves 37, but 42 leaves 36: fee and VAT both grow by one.
+        chosen = [(0, terms(rule(rate_ppm=rate_ppm)))]
+        left = [fees.figures(chosen[0][1], 1, price)[3] for price in range(HIGHEST + 1)]
+        for wanted in range(2_000):
+            first = next(price for price in range(HIGHEST + 1) if left[price] >= wanted)
+            assert price_search.smallest(wanted, chosen, highest=HIGHEST) == first
+
     def test_looks_below_a_tier_that_takes_more_of_everything(self):
         bands = (Band(0, 10_000, 100_000), Band(10_000, None, 300_000))
         chosen = [(0, terms(rule(bands=bands, vat_kind=vat.EXEMPT)))]
