@@ -17,7 +17,11 @@ from marketplace.models import VersionedRule
 from marketplace.refusals import Refused
 
 SHOWN_PROBLEMS = 50
-DETAILS = {"waive_notice": _("Waives the notice to sellers")}  # what a request may say, by name
+DETAILS = {  # what a request may say, by name
+    "refuses_terms": _("Refuses terms that pay too late"),
+    "waive_notice": _("Waives the notice to sellers"),
+}
+ANSWERS = {True: _("yes"), False: _("no")}
 
 
 class Problem(NamedTuple):
@@ -83,7 +87,7 @@ def show(model_admin, request, approval, state):
         title=kind.name,
         approval=approval,
         details=[
-            (DETAILS.get(name, name), gettext("yes") if value is True else value)
+            (DETAILS.get(name, name), ANSWERS[value] if isinstance(value, bool) else value)
             for name, value in approval.data.items()
             if name != "reason"  # said already
         ],

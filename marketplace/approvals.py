@@ -132,7 +132,12 @@ KINDS: dict[str, Kind] = {
     "publish_settlement_terms": Kind(
         _("Publish settlement terms"),
         "settlements.SettlementTerms",
-        "marketplace.versions.publish",
+        "settlements.deadlines.publish_terms",
+    ),
+    "enforce_deadline": Kind(
+        _("Change what the legal deadline refuses"),
+        "settlements.DeadlineGuard",
+        "settlements.deadlines.enforce",
     ),
 }
 

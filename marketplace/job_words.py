@@ -25,6 +25,7 @@ KINDS = {
 COUNTS = {
     "adjustments": _("adjustments"),
     "days": _("days of performance"),
+    "deadline_near": _("statements near the legal deadline"),
     "differing": _("lines that differ from what was booked"),
     "failed": _("failed"),
     "holds_stuck": _("holds without a way out"),

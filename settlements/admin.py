@@ -3,6 +3,7 @@
 from settlements import (
     admin_adjustments,
     admin_contracts,
+    admin_deadlines,
     admin_debts,
     admin_fees,
     admin_forecasts,
@@ -14,6 +15,7 @@ from settlements import (
 __all__ = [
     "admin_adjustments",
     "admin_contracts",
+    "admin_deadlines",
     "admin_debts",
     "admin_fees",
     "admin_forecasts",

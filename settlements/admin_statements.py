@@ -28,6 +28,7 @@ from marketplace.models import JobRun
 from marketplace.refusals import Refused
 from orders.models import OrderLine, Outcome
 from settlements import (
+    deadlines,
     explanations,
     export_jobs,
     exports,
@@ -301,6 +302,7 @@ class SettlementLineAdmin(BulkAdmin):
             seller=statement.seller,
             statement=statement,
             journal=journal_of(statement),
+            deadline=_deadline(line),
             inputs=Outcome.objects.filter(
                 line_id=line.order_line_id, sequence__lte=line.sequence
             ).order_by("sequence"),
@@ -317,6 +319,12 @@ class SettlementLineAdmin(BulkAdmin):
             ],
             on_top=line.list_amount - line.seller_discount - line.fee - line.net,
         )
+
+
+def _deadline(line) -> tuple | None:
+    """The latest day of payout by the legal deadline that is watched, and its pack."""
+    found = deadlines.watched()
+    return (found[1].latest_on(line.basis_on), found[1]) if found else None
 
 
 @register(models.LineTerms)

@@ -7,7 +7,7 @@ from django.db import transaction
 from marketplace import changes, tenancy, versions
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
-from settlements import contracts, rate_cards
+from settlements import contracts, deadlines, rate_cards
 from settlements.models import FeeRule, SellerContract
 from settlements.schedules import Schedule
 
@@ -37,11 +37,15 @@ def publish(contract: SellerContract, *, by, at: datetime) -> SellerContract:
 
     Raises ChangeScheduled while another version is yet to begin, schedules.Unpublishable for rules
     that cannot be charged, rate_cards.NoVersionInForce where its fee schedule says nothing on its
-    first day, due_dates.BadDueTerms, or what marketplace.versions raises about its day.
+    first day, due_dates.BadDueTerms, deadlines.PaysTooLate where that is refused, or what
+    marketplace.versions raises about its day.
     """
     versions.publish(contract, by=by, at=at)
     # Even the first contract of a seller changes what held before it.
     versions.refuse_closed_days(contract)
+    if contract.cycle:
+        due = rate_cards.read_due_terms(contract)
+        deadlines.ensure(due, valid_from=contract.valid_from)
     _refuse_second_change(contract, at.astimezone(tenancy.current().tz).date())
     schedule_of(contract).ensure_publishable()
     changes.announce(

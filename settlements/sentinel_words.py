@@ -6,7 +6,7 @@ from datetime import date
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from settlements import sentinels
+from settlements import deadlines, sentinels
 from settlements.models import Statement
 
 SHOWN = 50
@@ -18,6 +18,7 @@ TITLES: dict[str, Promise] = {
     sentinels.LEDGER_DIFFERS: _("Payouts that the ledger does not show"),
     sentinels.HOLDS_DIFFER: _("Statements that differ from their holds"),
     sentinels.HOLDS_STUCK: _("Holds without a way out"),
+    sentinels.DEADLINE: _("Statements near the legal deadline"),
 }
 _MEANINGS: dict[str, Promise] = {
     sentinels.WAITING: _(
@@ -43,6 +44,10 @@ _MEANINGS: dict[str, Promise] = {
     sentinels.HOLDS_STUCK: _(
         "Holds that end on no day, by no condition and with no claim, or whose day has passed. "
         "Sellers wait for this money: release them, or place them anew with an end."
+    ),
+    sentinels.DEADLINE: _(
+        "Open statements with money that the law wants paid soon, or wanted paid already. Look at "
+        "the settlement terms; nothing is paid earlier by itself."
     ),
 }
 
@@ -74,6 +79,11 @@ def told(on: date) -> list[Told]:
         sentinels.HOLDS_DIFFER: statements.filter(pk__in=differing[sentinels.HOLDS_DIFFER]),
     }
     holds = sentinels.stuck_holds(on).select_related("seller").order_by("pk")
+    names = list(sentinels.NAMES)
+    if deadlines.watched() is not None:
+        names.append(sentinels.DEADLINE)
+        near = deadlines.near(on).select_related("seller")
+        rows[sentinels.DEADLINE] = near.order_by("first_basis_on", "pk")
     return [
         Told(
             TITLES[name],
@@ -82,5 +92,5 @@ def told(on: date) -> list[Told]:
             list(rows[name][:SHOWN]) if name in rows else [],
             list(holds[:SHOWN]) if name == sentinels.HOLDS_STUCK else [],
         )
-        for name in sentinels.NAMES
+        for name in names
     ]

@@ -10,6 +10,7 @@ from django.db import connection
 
 from marketplace import tenancy
 from orders.models import OutcomeToSettle
+from settlements import deadlines
 from settlements.models import Hold, Statement
 
 WAITING = "waiting_outcomes"
@@ -18,6 +19,7 @@ LINES_DIFFER = "statements_differ_from_lines"
 LEDGER_DIFFERS = "ledger_differs_from_statements"
 HOLDS_DIFFER = "holds_differ"
 HOLDS_STUCK = "holds_stuck"
+DEADLINE = "deadline_near"  # where a legal deadline is watched
 NAMES = (WAITING, OVERDUE, LINES_DIFFER, LEDGER_DIFFERS, HOLDS_DIFFER, HOLDS_STUCK)
 
 # Lines of the statements that closed tonight against the statements' totals. The dates keep the
@@ -97,7 +99,7 @@ def watch(on: date) -> dict[str, int]:
         [owed] = cursor.fetchone()
         cursor.execute(_HOLDS_DIFFER, parameters)
         holds_differ = len(cursor.fetchall())
-    return {
+    counts = {
         WAITING: waiting(on).count(),
         OVERDUE: Statement.objects.due_on(on).count(),
         LINES_DIFFER: lines_differ,
@@ -105,6 +107,9 @@ def watch(on: date) -> dict[str, int]:
         HOLDS_DIFFER: holds_differ,
         HOLDS_STUCK: stuck_holds(on).count(),
     }
+    if deadlines.watched() is not None:
+        counts[DEADLINE] = deadlines.near(on).count()
+    return counts
 
 
 def waiting(on: date):

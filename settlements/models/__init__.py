@@ -3,6 +3,7 @@
 from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.contracts import SellerContract
+from settlements.models.deadlines import DeadlineGuard
 from settlements.models.debts import DebtMovement
 from settlements.models.forecasts import PayoutForecast
 from settlements.models.holds import Hold, HoldMovement
@@ -14,6 +15,7 @@ from settlements.models.statements import LineTerms, SellerBalance, Statement
 __all__ = [
     "Account",
     "Adjustment",
+    "DeadlineGuard",
     "DebtMovement",
     "FeeRehearsal",
     "FeeRehearsalRow",

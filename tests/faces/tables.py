@@ -199,6 +199,7 @@ ADMIN_OTHERS = (
     "/admin/settlements/account/trial-balance/",
     "/admin/settlements/feescheduleversion/import/",
     "/admin/settlements/payoutforecast/coming/",
+    "/admin/settlements/deadlineguard/guard/",
 )
 
 # Answers that are no page to look at: files, parts of pages, data, forms that another page sends,

@@ -36,8 +36,6 @@ from orders.models import (
 )
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
 from settlements import (
-    adjusting,
-    contracting,
     demonstration,
     forecasts,
     holding,
@@ -118,6 +116,8 @@ def make_world() -> World:
     nights.close_day(alpha.pk, (AT - timedelta(days=1)).date(), at=AT)
     operator = _operator(alpha, "operator@alpha.example")
     _rehearse_fees(alpha, operator)
+    with tenancy.use(alpha.pk):
+        deadlines.watch(pack="kr-intermediary-20", warning_days=5, by=operator, at=AT)
     forecasts.keep_night(alpha.pk, (AT - timedelta(days=1)).date())
     with tenancy.use(alpha.pk):
         victim, neighbour = Seller.objects.order_by("code")[:2]

@@ -1,0 +1,180 @@
+"""The legal deadline: watched it only warns; switched on by two people it refuses terms."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from marketplace import approvals, tenancy, versions
+from marketplace.models import Approval
+from marketplace.tests import make as people
+from settlements import contracting, deadlines, forecasts, nights, sentinels
+from settlements.models import DeadlineGuard, SellerContract, SettlementTerms, Statement
+from settlements.tests import make
+
+pytestmark = pytest.mark.django_db
+
+SEP_8 = date(2026, 9, 8)
+PAGE = "/admin/settlements/deadlineguard/guard/"
+
+
+@pytest.fixture
+def market():
+    return make.market("ours", first_open_on=SEP_8)
+
+
+def watch(days=20, warning_days=5):
+    return deadlines.watch(
+        pack=f"kr-intermediary-{days}", warning_days=warning_days, by=None, at=make.AT
+    )
+
+
+def slow_terms(valid_from=date(2026, 10, 1)):
+    """Monthly on the last day: what is confirmed early in a month waits for four weeks."""
+    draft = versions.revise(
+        SettlementTerms.objects.get(), valid_from=valid_from, by=None, at=make.AT
+    )
+    SettlementTerms.objects.filter(pk=draft.pk).update(cycle="monthly", cycle_arg=31)
+    draft.refresh_from_db()
+    return draft
+
+
+class TestTerms:
+    def test_are_published_as_long_as_it_only_watches(self, market):
+        with tenancy.use(market.pk):
+            watch()
+            deadlines.publish_terms(slow_terms(), by=None, at=make.AT)
+            assert SettlementTerms.objects.published().count() == 2
+
+    def test_are_refused_once_it_is_switched_on(self, market):
+        with tenancy.use(market.pk):
+            guard = watch()
+            deadlines.enforce(guard, by=None, at=make.AT, refuses_terms=True)
+            draft = slow_terms()
+            with pytest.raises(deadlines.PaysTooLate, match="2026-10-01") as refused:
+                deadlines.publish_terms(draft, by=None, at=make.AT)
+            assert refused.value.params["latest_on"] == date(2026, 10, 21)
+            draft.refresh_from_db()
+            assert draft.state == "draft"
+            watch(days=40)  # still refuses, but these pay in time
+            deadlines.publish_terms(draft, by=None, at=make.AT)
+
+    def test_of_a_contract_are_refused_likewise(self, market):
+        with tenancy.use(market.pk):
+            deadlines.enforce(watch(), by=None, at=make.AT, refuses_terms=True)
+            draft = contracting.draft(
+                make.seller(), valid_from=date(2026, 10, 1), by=None, at=make.AT
+            )
+            SellerContract.objects.filter(pk=draft.pk).update(
+                lag_days=30, lag_kind="calendar", cycle="daily", holiday="next"
+            )
+            draft.refresh_from_db()
+            with pytest.raises(deadlines.PaysTooLate):
+                contracting.publish(draft, by=None, at=make.AT)
+
+    def test_in_force_that_pay_too_late_are_told_of(self, market):
+        with tenancy.use(market.pk):
+            watch()
+            slow = deadlines.publish_terms(slow_terms(), by=None, at=make.AT)
+            [(terms, breach)] = deadlines.late_by_terms(deadlines.watched()[1])
+            assert (terms, breach.basis_on) == (slow, date(2026, 10, 1))
+
+
+class TestNear:
+    def test_warns_so_many_days_before_the_latest_one(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            open_ = Statement.objects.create(
+                seller=seller, due_on=date(2026, 10, 31), first_basis_on=SEP_8, net=1_000
+            )
+            latest = SEP_8 + timedelta(days=20)
+            assert not deadlines.near(latest).exists()  # nothing is watched
+            watch(warning_days=5)
+            assert not deadlines.near(latest - timedelta(days=6)).exists()
+            assert deadlines.near(latest - timedelta(days=5)).get() == open_
+            assert deadlines.near(latest + timedelta(days=1)).get() == open_
+            assert sentinels.watch(latest)["deadline_near"] == 1
+
+    def test_is_no_sentinel_where_nothing_is_watched(self, market):
+        with tenancy.use(market.pk):
+            assert "deadline_near" not in sentinels.watch(SEP_8)
+
+
+class TestMeter:
+    def test_adds_what_is_expected_and_what_is_owed(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.sold(seller, number="1", unit_price=100_000, category="gold", confirmed_on=SEP_8)
+        nights.close_day(market.pk, SEP_8, at=make.AT)
+        with tenancy.use(market.pk):
+            forecasts.keep(SEP_8, first_seller=0, end_seller=2**62)
+            watch()
+            meter = deadlines.meter(deadlines.watched()[1])
+            assert (meter.expected, meter.owed, meter.apart) == (96_700, 0, 48_350)
+            due_on = Statement.objects.get().due_on
+        nights.close_day(market.pk, due_on, at=make.AT)
+        with tenancy.use(market.pk):
+            forecasts.keep(due_on, first_seller=0, end_seller=2**62)
+            meter = deadlines.meter(deadlines.watched()[1])
+            assert meter.owed == 96_700
+
+
+class TestPage:
+    @pytest.fixture
+    def enter(self, client, market):
+        def enter(role, into=market):
+            user = people.user(f"{role}@example.org")
+            people.membership(into, user, role)
+            client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+            client.force_login(user)
+            client.post("/admin/choose-marketplace/", {"marketplace": into.slug})
+            return client
+
+        return enter
+
+    def test_watches_and_says_that_it_is_a_draft(self, enter, market):
+        client = enter("finance")
+        assert "No legal deadline is watched" in client.get(PAGE).content.decode()
+        client.post(PAGE, {"pack": "kr-intermediary-20", "warning_days": 7})
+        with tenancy.use(market.pk):
+            guard = DeadlineGuard.objects.get()
+        assert (guard.pack, guard.warning_days, guard.refuses_terms) == (
+            "kr-intermediary-20",
+            7,
+            False,
+        )
+        assert "Draft: not verified as enacted law" in client.get(PAGE).content.decode()
+
+    def test_is_switched_on_by_a_second_person(self, enter, market):
+        with tenancy.use(market.pk):
+            watch()
+        enter("finance").post(PAGE, {"reason": "Our lawyers say so"})
+        with tenancy.use(market.pk):
+            approval = Approval.objects.get()
+            assert not DeadlineGuard.objects.get().refuses_terms
+            with pytest.raises(approvals.SamePerson):
+                approvals.approve(approval, by=approval.asked_by, at=make.AT)
+        page = f"/admin/marketplace/approval/{approval.pk}/change/"
+        client = enter("owner")
+        assert "Refuses terms that pay too late" in client.get(page).content.decode()
+        client.post(page, {"decision": "approve", "reason": "Yes"})
+        with tenancy.use(market.pk):
+            assert DeadlineGuard.objects.get().refuses_terms
+
+    def test_names_what_is_wrong(self, enter, market):
+        answer = enter("finance").post(PAGE, {"pack": "x", "warning_days": 61})
+        assert answer.status_code == 422
+        assert set(answer.context["watch_form"].errors) == {"pack", "warning_days"}
+
+    @pytest.mark.parametrize("role", ["support", "viewer"])
+    def test_is_only_looked_at_by_others(self, enter, market, role):
+        client = enter(role)
+        assert client.get(PAGE).status_code == 200
+        given = {"pack": "kr-intermediary-20", "warning_days": 7}
+        assert client.post(PAGE, given).status_code == 403
+
+    def test_shows_nothing_of_another_marketplace(self, enter, market):
+        with tenancy.use(market.pk):
+            watch()
+        theirs = make.market("theirs")
+        answer = enter("owner", theirs).get(PAGE)
+        assert answer.context["guard"] is None
