@@ -36,6 +36,9 @@ from orders.models import (
 )
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
 from settlements import (
+    adjusting,
+    contracting,
+    deadlines,
     demonstration,
     forecasts,
     holding,
