@@ -21,8 +21,10 @@ EARLIER: Final = "earlier"
 CAME_LATER: Final = "came_later"  # it was forecast for an earlier day
 CAME_EARLIER: Final = "came_earlier"
 FEES: Final = "fees"
+ADJUSTED: Final = "adjusted"  # an amount beside sales
 REASONS: Final = (
     NEW,
+    ADJUSTED,
     CAME_LATER,
     CAME_EARLIER,
     RELEASED,
@@ -36,7 +38,8 @@ REASONS: Final = (
 )
 
 Key: TypeAlias = tuple[int, int]
-"""An order line, and the number of its outcome: 0 is the sale, others give back."""
+"""An order line, and the number of its outcome: 0 is the sale, others give back. An amount beside
+sales has a number below zero in place of an order line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def sums(changes: Iterable[Change]) -> dict[str, tuple[int, int]]:
 
 def _reason(day: date, key: Key, old: Item | None, new: Item | None) -> str:
     if old is None:
-        return RETURNED if key[1] else NEW
+        return ADJUSTED if key[0] < 0 else RETURNED if key[1] else NEW
     if new is None:
         return CANCELLED
     if old.due_on == new.due_on:

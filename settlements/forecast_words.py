@@ -17,6 +17,7 @@ STAGES = {
 }
 REASONS = {
     forecast_changes.NEW: _("New sales"),
+    forecast_changes.ADJUSTED: _("Amounts beside sales"),
     forecast_changes.CAME_LATER: _("Forecast for an earlier day, paid on this one"),
     forecast_changes.CAME_EARLIER: _("Forecast for a later day, paid on this one"),
     forecast_changes.RELEASED: _("Released: the claim is decided"),

@@ -296,7 +296,9 @@ def _settled_since(
     )
     found: dict[Key, Item] = {}
     for line in lines.iterator(2000):
-        key, day = (line.order_line_id, line.sequence), statements[line.statement_id]
+        is_beside = line.kind == SettlementLine.Kind.ADJUSTMENT
+        key = (-line.pk, 0) if is_beside else (line.order_line_id, line.sequence)
+        day = statements[line.statement_id]
         if key in before or day == due_on:
             found[key] = Item(day, line.list_amount - line.seller_discount, line.net)
     return found

@@ -60,5 +60,8 @@ class TestExplain:
     def test_tells_a_return_from_a_sale(self):
         assert reason(None, Item(DAY, -10, -9), key=(1, 1)) == ("returned", -9)
 
+    def test_tells_an_amount_beside_sales_from_them(self):
+        assert reason(None, Item(DAY, 0, -9), key=(-1, 0)) == ("adjusted", -9)
+
     def test_takes_no_notice_of_other_days(self):
         assert forecast_changes.explain(DAY, {(1, 0): Item(NEXT, 1, 1)}, {}) == []

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('marketplace', '0008_end_of_the_feed'),
-        ('settlements', '0010_payout_forecasts'),
+        ('settlements', '0011_payout_forecasts'),
     ]
 
     operations = [

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         ('listings', '0005_find_a_sellers_listings'),
         ('marketplace', '0008_end_of_the_feed'),
         ('sellers', '0002_profiles_invitations_bank_accounts'),
-        ('settlements', '0008_find_statements_by_closing'),
+        ('settlements', '0009_adjustments'),
     ]
 
     operations = [

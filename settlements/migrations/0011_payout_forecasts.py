@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('marketplace', '0008_end_of_the_feed'),
         ('sellers', '0002_profiles_invitations_bank_accounts'),
-        ('settlements', '0009_fee_rehearsals'),
+        ('settlements', '0010_fee_rehearsals'),
     ]
 
     operations = [
