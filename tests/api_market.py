@@ -11,7 +11,7 @@ from marketplace.tests.make import ApiClient, api_key
 from marketplace.webhooks import endpoints
 from orders import claims
 from orders.models import OrderLine
-from settlements import export_jobs, nights, runs
+from settlements import export_jobs, holding, nights, runs
 from settlements.models import Adjustment, Statement
 from settlements.tests import make
 
@@ -68,9 +68,12 @@ class ApiMarket:
             basis_on=SETTLED_ON,
             requested_at=at,
         )
+        held = holding.Terms(reason="document", note="사업자등록증", condition="서류 제출")
+        hold = holding.hold_amount(self.own, 5_000, held, by=None, at=at)
         job = export_jobs.ask("statements", seller=self.own, by=None, at=at)
         self.names = {
             "adjustment": adjustment.public_id,
+            "hold": hold.public_id,
             "job": f"job_{job.key.rpartition('-')[2]}",
             "endpoint": endpoint.public_id,
             "seller": self.own.public_id,

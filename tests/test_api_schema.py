@@ -32,6 +32,7 @@ NAMES = {
     "balances": "seller",
     "claims": "claim",
     "grades": "seller",
+    "holds": "hold",
     "listings": "listing",
     "orders": "order",
     "sellers": "seller",
