@@ -48,6 +48,11 @@ class Component:
         return self.charge.rule
 
     @property
+    def base(self) -> int:
+        """What the fee was taken from; of a reversal what of it is gone, below zero."""
+        return self.after.base - (self.before.base if self.before else 0)
+
+    @property
     def rank(self) -> int:
         return self.rule.rank
 
@@ -82,7 +87,7 @@ def explain(line: SettlementLine) -> tuple[Component, ...]:
         )
         for pinned, before, after in zip(terms.charges, befores, afters, strict=True)
     )
-    if [(part.fee, part.vat) for part in components] != _stored(line):
+    if [(part.base, part.fee, part.vat) for part in components] != _stored(line):
         raise LineDiffers()
     return components
 
@@ -124,6 +129,6 @@ def _amounts(remainder: Remainder) -> tuple[int, int, int, int, int]:
     )
 
 
-def _stored(line: SettlementLine) -> list[tuple[int, int]]:
+def _stored(line: SettlementLine) -> list[tuple[int, int, int]]:
     charges = line.charges
-    return [(charges[at + 1], charges[at + 2]) for at in range(0, len(charges), 3)]
+    return [tuple(charges[at : at + 3]) for at in range(0, len(charges), 3)]

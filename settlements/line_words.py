@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from marketplace import money
 from settlements.explanations import Component
-from settlements.fees import Explanation
+from settlements.fees import Charge, Explanation
 
 _MODES = {
     money.FLOOR: gettext_lazy("cut"),
@@ -43,8 +43,10 @@ def describe(component: Component, names: Mapping[str, str]) -> list[str]:
         text = _("%(component)s: rule %(rank)s of the seller's contract, version %(version)s")
     else:
         text = _("%(component)s: rule %(rank)s of %(schedule)s, version %(version)s")
-    told = [text % about]
-    if component.before is not None:
+    told = [text % about, *_benefits(component.charge)]
+    if component.before is not None and component.rule.keep_on_refund:
+        told.append(_("kept on a refund: nothing of it is given back"))
+    elif component.before is not None:
         told.append(_("before: %(figures)s") % {"figures": _figures(component.before)})
         told.append(_("after: %(figures)s") % {"figures": _figures(component.after)})
         difference = {"fee": f"{component.fee:,}", "vat": f"{component.vat:,}"}
@@ -59,14 +61,25 @@ def rate(rate_ppm: int) -> str:
     return f"{decimals(Fraction(rate_ppm, 10_000))} %"
 
 
+def _benefits(charge: Charge) -> list[str]:
+    """What was taken off the rate, or decided it, before the line was looked at."""
+    told = []
+    if charge.tier_rate_ppm is not None:
+        tier = {"rate": rate(charge.tier_rate_ppm)}
+        told.append(_("tier of the previous period's sales: %(rate)s") % tier)
+    if charge.points_off_ppm:
+        points = {"points": decimals(Fraction(charge.points_off_ppm, 10_000))}
+        told.append(_("benefit: %(points)s percentage points off the rate") % points)
+    return told
+
+
 def _figures(explanation: Explanation) -> str:
-    slices = " + ".join(f"{part:,} × {rate(ppm)}" for part, ppm in explanation.slices)
     return _(
         "%(slices)s = %(exact)s, rounded (%(mode)s) to %(fee)s; %(vat_kind)s %(vat_exact)s, "
         "rounded (%(vat_mode)s) to %(vat)s"
     ) % {
-        "slices": slices,
-        "exact": decimals(explanation.exact),
+        "slices": _formula(explanation),
+        "exact": ", ".join([decimals(explanation.unclamped), *_limit(explanation)]),
         "mode": _MODES[explanation.mode],
         "fee": f"{explanation.fee:,}",
         "vat_kind": _VAT[explanation.vat_kind],
@@ -74,6 +87,31 @@ def _figures(explanation: Explanation) -> str:
         "vat_mode": _MODES[explanation.vat_mode],
         "vat": f"{explanation.vat:,}",
     }
+
+
+def _formula(explanation: Explanation) -> str:
+    """What is multiplied and added: slices of the base, fixed amount, percents off."""
+    terms = [f"{part:,} × {rate(ppm)}" for part, ppm in explanation.slices]
+    factor, off = Fraction(1), ""
+    for percent_off_ppm in explanation.percents_off_ppm:
+        factor *= Fraction(money.MILLION - percent_off_ppm, money.MILLION)
+        off += f" × (1 − {rate(percent_off_ppm)})"
+    slices = sum(Fraction(part * ppm, money.MILLION) for part, ppm in explanation.slices)
+    fixed = explanation.unclamped / factor - slices if factor else Fraction(0)
+    if fixed > 0:
+        terms.append(decimals(fixed))
+    formula = " + ".join(terms)
+    return f"({formula}){off}" if off and len(terms) > 1 else formula + off
+
+
+def _limit(explanation: Explanation) -> list[str]:
+    """The minimum or maximum, where one of them decides."""
+    amount = {"amount": decimals(explanation.exact)}
+    if explanation.exact > explanation.unclamped:
+        return [_("at least %(amount)s is charged") % amount]
+    if explanation.exact < explanation.unclamped:
+        return [_("at most %(amount)s is charged") % amount]
+    return []
 
 
 def decimals(value: Fraction) -> str:
