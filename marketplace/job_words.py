@@ -45,6 +45,7 @@ COUNTS = {
     "shards": _("parts"),
     "statements": _("statements"),
     "statements_differ_from_lines": _("statements that differ from their lines"),
+    "statements_without_a_sound_seal": _("statements without a sound seal"),
     "waiting_outcomes": _("outcomes left unsettled"),
     "rows": _("Rows read"),
     "orders_accepted": _("Orders accepted"),

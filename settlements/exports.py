@@ -116,14 +116,20 @@ STATEMENT_COLUMNS = (
     "payout",
     "debt_invoiced",
     "carry_out",
+    "chain_number",
+    "head",
 )
+_COMPONENTS = STATEMENT_COLUMNS.index("components")
 _STATEMENTS = """
 SELECT r.code, t.due_on, t.state, t.closed_on, t.lines, t.list_amount, t.seller_discount,
        t.platform_discount, t.partner_discount, t.fee, t.vat, t.net, t.components, t.carry_in,
        t.released_holds, t.hold_taken, t.payable, t.reserve, t.reserve_released,
-       t.withholding_income, t.withholding_local, t.payout, t.debt_invoiced, t.carry_out
+       t.withholding_income, t.withholding_local, t.payout, t.debt_invoiced, t.carry_out,
+       k.number, k.head
 FROM settlements_statement t
 JOIN sellers_seller r ON r.marketplace_id = t.marketplace_id AND r.id = t.seller_id
+LEFT JOIN settlements_statementseal k ON k.marketplace_id = t.marketplace_id
+     AND k.statement_id = t.id
 WHERE t.marketplace_id = %(marketplace)s
       AND (%(seller)s::bigint IS NULL OR t.seller_id = %(seller)s::bigint)
 ORDER BY r.code COLLATE "C", t.due_on
@@ -202,13 +208,12 @@ def _rank(rule: FeeRule) -> str:
 
 
 def _statements(seller_id: int | None) -> Iterator[tuple]:
-    components_at = STATEMENT_COLUMNS.index("components")
     for row in _rows("exported_statements", _STATEMENTS, seller_id):
         told = (
             f"{component} fee={fee} vat={vat}"
-            for component, (fee, vat, _) in sorted(json.loads(row[components_at]).items())
+            for component, (fee, vat, _) in sorted(json.loads(row[_COMPONENTS]).items())
         )
-        yield *row[:components_at], "; ".join(told), *row[components_at + 1 :]
+        yield *row[:_COMPONENTS], "; ".join(told), *row[_COMPONENTS + 1 :]
 
 
 def _journal(seller_id: int | None) -> Iterator[tuple]:

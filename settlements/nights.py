@@ -16,7 +16,8 @@ from datetime import date, datetime, time, timedelta
 import psycopg
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import Count
+from django.db.models import BigIntegerField, Count, Sum
+from django.db.models.functions import Cast
 
 from marketplace import audit, changes, jobs, outbox, tenancy
 from marketplace.jobs import NIGHT
@@ -29,6 +30,7 @@ from sellers.models import Seller
 from settlements import adjusting, holding, runs, sentinels, statements
 from settlements.models import Statement
 
+SEALED_AS_FAST = 100  # lines, as a statement without any is closed
 FAILED = "failed"  # head of the reported sellers that could not be served
 
 # The database is gone or busy: nobody's fault. Streams and COPY raise the driver's own.
@@ -414,7 +416,8 @@ def _settle(on: date, at: datetime, first: int, end: int) -> Counts:
 
 def _due(on: date) -> list[tuple[int, int]]:
     rows = Statement.objects.due_on(on).values_list("seller_id")
-    return list(rows.annotate(Count("pk")).order_by("seller_id"))
+    weight = Count("pk") + Sum("lines") / SEALED_AS_FAST
+    return list(rows.annotate(weight=Cast(weight, BigIntegerField())).order_by("seller_id"))
 
 
 def _close_due(on: date, at: datetime, first: int, end: int) -> Counts:

@@ -18,7 +18,7 @@ from marketplace.refusals import Refused, gettext_noop
 from orders.models import ConfirmationPolicy
 from sellers import grades
 from sellers.models import GradePolicy
-from settlements import fee_publishing, ledger, presets
+from settlements import fee_publishing, ledger, presets, signing
 from settlements.models import Account, FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
 from settlements.presets import Preset
 
@@ -137,6 +137,7 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
     ):
         publish(versions.draft(model, valid_from=valid_from, by=by, **fields), by=by, at=at)
 
+    signing.signer(at=at)  # its public half is there before the first statement
     Account.objects.bulk_create(
         [
             *(Account(**_fields(account)) for account in preset.accounts),

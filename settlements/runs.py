@@ -17,7 +17,7 @@ from django.db import connection
 
 from marketplace import tenancy
 from orders.remainders import Remainder
-from settlements import fees, reversals
+from settlements import fees, reversals, terms_documents
 from settlements.fees import Terms
 from settlements.models import LineTerms, SettlementLine
 from settlements.rating import RateBook
@@ -307,3 +307,4 @@ def _store_terms(used: dict[int, Terms]) -> None:
         ],
         ignore_conflicts=True,
     )
+    terms_documents.store(used)

@@ -19,6 +19,7 @@ TITLES: dict[str, Promise] = {
     sentinels.HOLDS_DIFFER: _("Statements that differ from their holds"),
     sentinels.HOLDS_STUCK: _("Holds without a way out"),
     sentinels.DEADLINE: _("Statements near the legal deadline"),
+    sentinels.CHAIN_BROKEN: _("Statements without a sound seal"),
 }
 _MEANINGS: dict[str, Promise] = {
     sentinels.WAITING: _(
@@ -49,6 +50,11 @@ _MEANINGS: dict[str, Promise] = {
         "Open statements with money that the law wants paid soon, or wanted paid already. Look at "
         "the settlement terms; nothing is paid earlier by itself."
     ),
+    sentinels.CHAIN_BROKEN: _(
+        "The seal of a statement is missing, was changed, or does not follow the one before it. "
+        "Sellers would find their bundle wrong: verify the statement, and look who had access to "
+        "the database."
+    ),
 }
 
 
@@ -77,6 +83,7 @@ def told(on: date) -> list[Told]:
         sentinels.LINES_DIFFER: statements.filter(pk__in=differing[sentinels.LINES_DIFFER]),
         sentinels.LEDGER_DIFFERS: statements.filter(pk__in=differing[sentinels.LEDGER_DIFFERS]),
         sentinels.HOLDS_DIFFER: statements.filter(pk__in=differing[sentinels.HOLDS_DIFFER]),
+        sentinels.CHAIN_BROKEN: statements.filter(pk__in=differing[sentinels.CHAIN_BROKEN]),
     }
     holds = sentinels.stuck_holds(on).select_related("seller").order_by("pk")
     names = list(sentinels.NAMES)

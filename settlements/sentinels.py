@@ -20,7 +20,8 @@ LEDGER_DIFFERS = "ledger_differs_from_statements"
 HOLDS_DIFFER = "holds_differ"
 HOLDS_STUCK = "holds_stuck"
 DEADLINE = "deadline_near"  # where a legal deadline is watched
-NAMES = (WAITING, OVERDUE, LINES_DIFFER, LEDGER_DIFFERS, HOLDS_DIFFER, HOLDS_STUCK)
+CHAIN_BROKEN = "statements_without_a_sound_seal"
+NAMES = (WAITING, OVERDUE, LINES_DIFFER, LEDGER_DIFFERS, HOLDS_DIFFER, HOLDS_STUCK, CHAIN_BROKEN)
 
 # Lines of the statements that closed tonight against the statements' totals. The dates keep the
 # search to the months that the statements name.
@@ -83,6 +84,24 @@ WHERE s.marketplace_id = %(marketplace)s AND s.id = ANY(%(statements)s)
 ORDER BY s.id
 """
 
+# Statements that closed tonight whose seal is missing, is not what its document says, or does not
+# follow the one before.
+_CHAIN_BROKEN = """
+SELECT s.id FROM settlements_statement s
+LEFT JOIN settlements_statementseal k ON k.marketplace_id = %(marketplace)s
+     AND k.statement_id = s.id
+LEFT JOIN LATERAL (
+    SELECT head FROM settlements_statementseal
+    WHERE marketplace_id = %(marketplace)s AND seller_id = k.seller_id AND number = k.number - 1
+    LIMIT 1
+) b ON true
+WHERE s.marketplace_id = %(marketplace)s AND s.id = ANY(%(statements)s)
+  AND (k.id IS NULL
+       OR k.head <> encode(sha256(convert_to(k.document, 'UTF8')), 'hex')
+       OR k.document::jsonb ->> 'previous_head'
+          IS DISTINCT FROM CASE k.number WHEN 1 THEN repeat('0', 64) ELSE b.head END)
+"""
+
 
 def watch(on: date) -> dict[str, int]:
     """Counts of what is wrong after the night of `on`; all zero on a good one."""
@@ -99,6 +118,8 @@ def watch(on: date) -> dict[str, int]:
         [owed] = cursor.fetchone()
         cursor.execute(_HOLDS_DIFFER, parameters)
         holds_differ = len(cursor.fetchall())
+        cursor.execute(_CHAIN_BROKEN, parameters)
+        chain_broken = len(cursor.fetchall())
     counts = {
         WAITING: waiting(on).count(),
         OVERDUE: Statement.objects.due_on(on).count(),
@@ -106,6 +127,7 @@ def watch(on: date) -> dict[str, int]:
         LEDGER_DIFFERS: int(owed - sum(payout for _, payout in closed)),
         HOLDS_DIFFER: holds_differ,
         HOLDS_STUCK: stuck_holds(on).count(),
+        CHAIN_BROKEN: chain_broken,
     }
     if deadlines.watched() is not None:
         counts[DEADLINE] = deadlines.near(on).count()
@@ -126,6 +148,7 @@ _DIFFERING = {
     LINES_DIFFER: _LINES_DIFFER,
     LEDGER_DIFFERS: _JOURNAL_DIFFERS,
     HOLDS_DIFFER: _HOLDS_DIFFER,
+    CHAIN_BROKEN: _CHAIN_BROKEN,
 }
 
 

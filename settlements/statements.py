@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from django.db.models import Sum
 
 from marketplace import changes, states
-from settlements import debts, ledger, payables, withholding
+from settlements import debts, ledger, payables, seals, withholding
 from settlements.contracts import Contracts
 from settlements.hold_book import HoldBook
 from settlements.holds import Plan
@@ -204,5 +204,16 @@ def _save(
         closed = [statement for statement in statements if (statement.payout > 0) is is_paid]
         rows = Statement.objects.filter(pk__in=[statement.pk for statement in closed])
         states.move_many(rows, state, by=None, at=at, changes={"closed_on": on})
-        told = [(statement.public_id, statement.seller_id, {}) for statement in closed]
+    _seal_and_announce(statements, at=at)
+
+
+def _seal_and_announce(statements: list[Statement], *, at: datetime) -> None:
+    """Tell of each closed statement with its head: who keeps it has what was told that night."""
+    sealed = seals.seal_closed({statement.seller_id for statement in statements}, at=at)
+    for state, is_paid in ((Statement.State.PAYABLE, True), (Statement.State.CLOSED, False)):
+        told = [
+            (statement.public_id, statement.seller_id, {"head": sealed[statement.pk].head})
+            for statement in statements
+            if (statement.payout > 0) is is_paid
+        ]
         changes.announce_many(f"statement.{state}", told, at=at)

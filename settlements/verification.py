@@ -1,10 +1,11 @@
-"""Recompute what was settled from its inputs, and compare: lines, statements, ledger, audit.
+"""Recompute what was settled from its inputs, and compare: lines, statements, seals, ledger, audit.
 
 Lines go through the same functions that settled them, with the terms that they name and with the
 terms that would be chosen today for their dates; published versions and official grades never
 change, so both must agree. Reads everything and writes nothing.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -14,13 +15,20 @@ from django.db import connection
 
 from marketplace import audit, tenancy
 from orders.remainders import Remainder
-from settlements import adjusting, fees, reversals, runs
+from settlements import adjusting, fees, proofs, reversals, runs, seals, signing
 from settlements.contracts import Contracts
 from settlements.fees import Terms
-from settlements.models import Adjustment, SettlementLine, Statement
+from settlements.models import (
+    Adjustment,
+    SettlementLine,
+    Statement,
+    StatementSeal,
+    TermsDocument,
+)
 from settlements.rating import RateBook
 
 _LAST_ID = 2**63 - 1
+_SEALS_AT_ONCE = 500
 _DAYS_KEPT = 20_000
 _AT_ONCE = 2_000
 
@@ -306,14 +314,92 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
     """
     yield from _lines(on, statement)
     yield from _adjustments(statement)
+    yield from _seals(statement)
     if statement is not None:
         return
+    yield from _terms_documents()
     with connection.cursor() as cursor:
         for query in _CHECKS.values():
             cursor.execute(query, {"marketplace": tenancy.current_id()})
             yield from (Difference(*row) for row in cursor.fetchall())
     for finding in audit.verify():
         yield Difference("audit trail", "", "chain", "unbroken", finding)
+
+
+def _seals(statement: Statement | None) -> Iterator[Difference]:
+    """Seals that do not follow from lines, figures and the seal before. What has none is no fault:
+    seals.unsealed() counts those."""
+    rows = StatementSeal.objects.select_related("statement__seller", "key")
+    rows = rows.order_by("seller_id", "number")
+    if statement is not None:
+        rows = rows.filter(statement=statement)
+    before: StatementSeal | None = None
+    batch: list[StatementSeal] = []
+    for seal in rows.iterator(chunk_size=_SEALS_AT_ONCE):
+        if statement is not None:
+            before = StatementSeal.objects.filter(
+                seller_id=seal.seller_id, number=seal.number - 1
+            ).first()
+        yield from _link(seal, before)
+        before = seal
+        batch.append(seal)
+        if len(batch) == _SEALS_AT_ONCE:
+            yield from _sealed_figures(batch)
+            batch.clear()
+    if batch:
+        yield from _sealed_figures(batch)
+
+
+def _link(seal: StatementSeal, before: StatementSeal | None) -> Iterator[Difference]:
+    """A seal against its own head, its signature, and the seal before it in its chain."""
+    key = seal.statement.public_id
+    if before is not None and before.seller_id != seal.seller_id:
+        before = None
+    number = before.number + 1 if before else 1
+    if seal.number != number:
+        yield Difference("seal of statement", key, "number", number, seal.number)
+    previous = json.loads(seal.document)["previous_head"]
+    expected = before.head if before else proofs.NO_HEAD
+    if previous != expected:
+        yield Difference("seal of statement", key, "previous_head", expected, previous)
+    head = proofs.digest(seal.document)
+    if seal.head != head:
+        yield Difference("seal of statement", key, "head", head, seal.head)
+    if not signing.is_genuine(seal.head, seal.signature, seal.key.public_half):
+        yield Difference("seal of statement", key, "signature", "genuine", "not")
+
+
+def _sealed_figures(sealed: list[StatementSeal]) -> Iterator[Difference]:
+    """What seals say of lines and figures against what these are now."""
+    statements = [seal.statement for seal in sealed]
+    for seal, digest in zip(sealed, seals.digests(statements), strict=True):
+        statement, document = seal.statement, json.loads(seal.document)
+        found = {
+            "lines": digest.lines,
+            "digest of lines": digest.sha256.hexdigest(),
+            "seller": statement.seller.code,
+            "due_on": statement.due_on.isoformat(),
+            "closed_on": str(statement.closed_on),
+            **seals.figures(statement),
+        }
+        expected = {
+            "lines": document["lines"]["count"],
+            "digest of lines": document["lines"]["sha256"],
+            **{name: document[name] for name in ("seller", "due_on", "closed_on")},
+            **{name: document["figures"].get(name) for name in seals.FIGURES},
+        }
+        for name, right in expected.items():
+            if found.get(name) != right:
+                yield Difference(
+                    "sealed statement", statement.public_id, name, right, found.get(name)
+                )
+
+
+def _terms_documents() -> Iterator[Difference]:
+    for document in TermsDocument.objects.iterator():
+        digest = proofs.digest(document.text)
+        if digest != document.digest:
+            yield Difference("terms document", document.digest, "digest", digest, document.digest)
 
 
 def _lines(on: date, statement: Statement | None) -> Iterator[Difference]:

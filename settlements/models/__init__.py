@@ -10,6 +10,7 @@ from settlements.models.holds import Hold, HoldMovement
 from settlements.models.ledger import Account, Journal
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
 from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
+from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
 from settlements.models.statements import LineTerms, SellerBalance, Statement
 
 __all__ = [
@@ -33,5 +34,8 @@ __all__ = [
     "SellerContract",
     "SettlementLine",
     "SettlementTerms",
+    "SigningKey",
     "Statement",
+    "StatementSeal",
+    "TermsDocument",
 ]

@@ -54,7 +54,10 @@ class TestVerify:
 
     def test_names_an_edited_proof_of_a_reversal(self, market):
         _edit("UPDATE settlement_line SET charges[2] = charges[2] + 1 WHERE sequence = 1")
-        assert _found(market) == [("settlement line", "charges")]
+        assert _found(market) == [
+            ("settlement line", "charges"),
+            ("sealed statement", "digest of lines"),
+        ]
 
     def test_names_other_terms_than_the_rules_give(self, market):
         _edit(
@@ -84,7 +87,7 @@ class TestVerify:
             statement = Statement.objects.get()
             assert list(verification.verify(on=CLOSED_ON, statement=statement)) == []
         _edit("UPDATE settlement_line SET vat = vat + 1 WHERE sequence = 0")
-        with pytest.raises(CommandError, match="1 differences"):
+        with pytest.raises(CommandError, match="2 differences"):
             call_command("verify", market.slug, "--statement", statement.public_id)
 
     def test_fails_as_a_command_when_something_differs(self, market, capsys):
