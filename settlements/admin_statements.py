@@ -1,5 +1,6 @@
 """Statements and their lines in the admin: how a payout came about, down to the rule and inputs."""
 
+import io
 from datetime import date
 from itertools import islice
 
@@ -28,6 +29,7 @@ from marketplace.models import JobRun
 from marketplace.refusals import Refused
 from orders.models import OrderLine, Outcome
 from settlements import (
+    bundles,
     deadlines,
     explanations,
     export_jobs,
@@ -36,6 +38,7 @@ from settlements import (
     line_words,
     models,
     nights,
+    seals,
     sentinel_words,
     sentinels,
     shop_holds,
@@ -89,6 +92,7 @@ class StatementAdmin(ReadOnlyAdmin):
     ordering = ["-due_on", "-id"]
     search_fields = ["public_id__exact"]
     actions_list = ["nights", "exports"]
+    actions_detail = ["bundle"]
 
     @display(description=_("lines"))
     def line_count_figure(self, statement):
@@ -112,6 +116,7 @@ class StatementAdmin(ReadOnlyAdmin):
             payment_holds=shop_holds.payment_holds(statement),
             hold_movements=shop_holds.of_statement(statement),
             may_hold=request.user.has_perm("settlements.change_hold"),
+            seal=seals.of(statement),
             page=page,
             rows=[
                 {"line": line, "sold": sold.get(line.order_line_id), "url": line_url(line)}
@@ -119,6 +124,24 @@ class StatementAdmin(ReadOnlyAdmin):
             ],
             adjustments=shop_statements.adjustments(statement),
             differences=differences,
+        )
+
+    @action(description=_("Bundle for checking"), url_path="bundle", permissions=["view"])
+    def bundle(self, request, object_id):
+        """The statement as its seller gets it, to be checked by anybody."""
+        statement = self.found(request, object_id)
+        try:
+            content = bundles.make(statement)
+        except Refused as refused:
+            messages.warning(request, refused.text(gettext))
+            return HttpResponseRedirect(
+                reverse("admin:settlements_statement_change", args=[statement.pk])
+            )
+        return FileResponse(
+            io.BytesIO(content),
+            as_attachment=True,
+            filename=bundles.name(statement),
+            content_type=bundles.TYPE,
         )
 
     def has_export_permission(self, request):
@@ -334,3 +357,40 @@ class LineTermsAdmin(ReadOnlyAdmin):
     list_display = ["id", "version"]
     list_select_related = ["version"]
     ordering = ["id"]
+
+
+@register(models.SigningKey)
+class SigningKeyAdmin(ReadOnlyAdmin):
+    """Keys that statements are signed with; a new one is made by the command rotate_signing_key."""
+
+    section = "rules"
+    place = 90
+    comes_from = _("A marketplace gets its key as it opens.")
+    list_display = ["code", "public_half", "made_at", "retired_at"]
+    fields = readonly_fields = ["code", "public_half", "made_at", "retired_at"]
+    ordering = ["-id"]
+
+
+@register(models.StatementSeal)
+class StatementSealAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = ["head", "seller", "number", "key"]
+    list_select_related = ["seller", "key"]
+    fields = readonly_fields = [
+        "statement",
+        "seller",
+        "number",
+        "head",
+        "key",
+        "signature",
+        "document",
+    ]
+    ordering = ["-id"]
+
+
+@register(models.TermsDocument)
+class TermsDocumentAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = ["digest"]
+    fields = readonly_fields = ["digest", "text"]
+    ordering = ["-id"]

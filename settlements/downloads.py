@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 from marketplace import sheets
 from marketplace.models import Marketplace
 from sellers.models import Seller
-from settlements import shop_statements
+from settlements import seals, shop_statements
 from settlements.models import SettlementLine, Statement
 
 CSV, XLSX = "csv", "xlsx"
@@ -48,6 +48,7 @@ class Table:
 def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: date) -> Table:
     """The seller's statements that are due in a half-open period, the earliest first."""
     rows = shop_statements.of_seller(seller).filter(due_on__gte=first, due_on__lt=end)
+    rows = seals.with_seal(rows)
     columns = [
         gettext("Due on"),
         gettext("State"),
@@ -69,6 +70,8 @@ def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: da
         gettext("Payout"),
         gettext("Debt that is invoiced to you"),
         gettext("Carried on"),
+        gettext("Number in the chain"),
+        gettext("Head"),
     ]
     amount = _amounts(marketplace)
     told = (_of_statement(row, amount) for row in rows.order_by("due_on"))
@@ -128,6 +131,8 @@ def _of_statement(row: Statement, amount) -> list:
         row.closed_on,
         row.lines,
         *(amount(figure) for figure in figures),
+        row.seal and row.seal["number"],
+        row.seal and row.seal["head"],
     ]
 
 

@@ -12,14 +12,18 @@ from marketplace import identifiers, paging
 from orders import verdicts
 from sellers.access import seller_page
 from settlements import (
+    bundles,
     contract_words,
     downloads,
     estimates,
     export_jobs,
     fee_lists,
     ledger,
+    proof_files,
+    seals,
     shop_holds,
     shop_statements,
+    signing,
     statement_files,
 )
 from settlements.estimates import Estimate, Item
@@ -55,6 +59,7 @@ def statement(request, marketplace, public_id):
         "terms": shop_statements.payout_terms(row),
         "most_lines": downloads.MOST_LINES,
         "adjustments": shop_statements.adjustments(row),
+        "seal": seals.of(row),
         "page": shop_statements.page_of_lines(request.GET, row),
         "payment_holds": shop_holds.payment_holds(row),
         "hold_movements": shop_holds.of_statement(row),
@@ -161,6 +166,7 @@ def downloads_page(request, marketplace):
         "years": range(last, request.marketplace.first_open_on.year - 1, -1),
         "recent": recent,
         "most_lines": downloads.MOST_LINES,
+        "keys": signing.keys(),
     }
     return render(request, "settlements/downloads.html", context)
 
@@ -238,9 +244,29 @@ def _file_told(kind: str, job) -> dict:
     }
 
 
+@seller_page
+def bundle_file(request, marketplace, public_id):
+    row = _statement(request, public_id)
+    return _attached(bundles.make(row), bundles.TYPE, bundles.name(row))
+
+
+@seller_page
+def heads_file(request, marketplace):
+    return _attached(proof_files.heads(request.seller), proof_files.CSV, "statement-heads.csv")
+
+
+@seller_page
+def verifier_file(request, marketplace):
+    return _attached(proof_files.verifier(), proof_files.SCRIPT, "verify_statement.py")
+
+
 def _file(table, kind: str, name: str) -> HttpResponse:
-    response = HttpResponse(downloads.as_file(table, kind), content_type=downloads.TYPES[kind])
-    response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
+    return _attached(downloads.as_file(table, kind), downloads.TYPES[kind], f"{name}.{kind}")
+
+
+def _attached(content: bytes, content_type: str, name: str) -> HttpResponse:
+    response = HttpResponse(content, content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "no-store"
     return response
 

@@ -48,6 +48,7 @@ OBJECTS = {
     ("get", "/api/v1/sellers/{public_id}/contract/"): ("seller", None),
     ("get", "/api/v1/settlement-lines/{line}/"): ("line", None),
     ("get", "/api/v1/statements/{public_id}/"): ("statement", None),
+    ("get", "/api/v1/statements/{public_id}/bundle/"): ("statement", None),
     ("get", "/api/v1/statements/{public_id}/lines/"): ("statement", None),
     ("get", ENDPOINT): ("endpoint", None),
     ("patch", ENDPOINT): ("endpoint", {"description": "mine now"}),
@@ -72,6 +73,7 @@ LISTS = {
         "order-events",
         "orders",
         "sellers",
+        "signing-keys",
         "statements",
         "webhook-endpoints",
     )
@@ -238,7 +240,7 @@ def test_lists_show_strangers_nothing(markets):
                 continue
             assert response.status_code == 200
             assert not any(name in response.content.decode() for name in own), path
-        if path not in ("events/", "order-events/"):
+        if path not in ("events/", "order-events/", "signing-keys/"):
             seen = ours.sellers["own"].read(path).content.decode()
             assert any(name in seen for name in own), path
 

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from marketplace.api.fields import Document, Money, Text, Whole
+from marketplace.api.fields import Document, Moment, Money, Text, Whole
 from orders import verdicts
 from settlements import hold_words
 from settlements.models import Hold, SettlementLine, Statement
@@ -23,6 +23,24 @@ class ComponentSumDocument(Document):
     component = serializers.CharField()
     fee = Money()
     vat = Money()
+
+
+class SealDocument(Document):
+    """The statement's link in its seller's chain; what is signed is told in docs/proof.md."""
+
+    number = serializers.IntegerField()
+    head = serializers.CharField()
+    key = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class SigningKeyDocument(Document):
+    """The public half of an Ed25519 key, in hexadecimal digits."""
+
+    id = serializers.CharField(source="code", read_only=True)
+    public_key = serializers.CharField(source="public_half", read_only=True)
+    made_at = Moment(read_only=True)
+    retired_at = Moment(read_only=True, allow_null=True)
 
 
 class StatementDocument(Document):
@@ -56,6 +74,7 @@ class StatementDocument(Document):
     payout = Money(read_only=True)
     debt_invoiced = Money(read_only=True)
     carry_out = Money(read_only=True)
+    seal = SealDocument(read_only=True, allow_null=True)
 
     def get_components(self, statement) -> ComponentSumDocument(many=True):
         sums = [

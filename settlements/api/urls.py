@@ -7,6 +7,7 @@ from settlements.api import adjustments, contracts, exports, viewsets
 
 router = SimpleRouter()
 router.register("statements", viewsets.StatementViewSet, "api_statement")
+router.register("signing-keys", viewsets.SigningKeyViewSet, "api_signing_key")
 router.register("settlement-lines", viewsets.SettlementLineViewSet, "api_settlement_line")
 router.register("holds", viewsets.HoldViewSet, "api_hold")
 router.register("balances", viewsets.BalanceViewSet, "api_balance")

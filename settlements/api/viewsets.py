@@ -4,11 +4,13 @@ import re
 
 from django.db.models import OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from listings import kind_words
@@ -19,12 +21,29 @@ from orders.intake import UnknownCategory
 from orders.models import OrderLine
 from sellers.api import holders
 from sellers.models import Seller
-from settlements import estimates, explanations, ledger, line_words, positions, simulator
+from settlements import (
+    bundles,
+    estimates,
+    explanations,
+    ledger,
+    line_words,
+    positions,
+    seals,
+    signing,
+    simulator,
+)
 from settlements.api import serializers
 from settlements.estimates import Item
 from settlements.models import Adjustment, Hold, SellerBalance, SettlementLine, Statement
 
 _LINE = re.compile(r"(ord_[0-9a-z]{26})-([0-9]{1,9})-([0-9]{1,9})")
+
+
+class BundleRenderer(JSONRenderer):
+    """Lets a caller accept a ZIP alone; what is refused is told as JSON all the same."""
+
+    media_type = bundles.TYPE
+    format = "zip"
 
 
 class StatementViewSet(ReadMixin, Resource):
@@ -37,7 +56,7 @@ class StatementViewSet(ReadMixin, Resource):
     serializer_class = serializers.StatementDocument
 
     def get_queryset(self):
-        found = Statement.objects.select_related("seller")
+        found = seals.with_seal(Statement.objects.select_related("seller"))
         if self.holder:
             found = found.filter(seller=self.holder)
         if states := self.choice_parameter("state", Statement.State):
@@ -60,6 +79,32 @@ class StatementViewSet(ReadMixin, Resource):
             _named(page), many=True, context=self.get_serializer_context()
         )
         return self.get_paginated_response(documents.data)
+
+    @extend_schema(responses={(200, bundles.TYPE): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=[JSONRenderer, BundleRenderer])
+    def bundle(self, request, public_id):
+        """A closed statement with all that is needed to compute it again, as a ZIP."""
+        statement = self.get_object()
+        name = bundles.name(statement)
+        return HttpResponse(
+            bundles.make(statement),
+            content_type=bundles.TYPE,
+            headers={
+                "Content-Disposition": f'attachment; filename="{name}"',
+                "Cache-Control": "no-store",
+            },
+        )
+
+
+class SigningKeyViewSet(ListModelMixin, Resource):
+    """The keys that the marketplace has signed statements with, and signs with now."""
+
+    resource = "settlements"
+    seller_actions = None
+    serializer_class = serializers.SigningKeyDocument
+
+    def get_queryset(self):
+        return signing.keys()
 
 
 class SettlementLineViewSet(Resource):
