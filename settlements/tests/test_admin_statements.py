@@ -188,10 +188,10 @@ class TestStatement:
     def test_asks_the_same_for_many_lines(self, enter, market, rows, django_assert_num_queries):
         client = enter()
         client.get(page_of(rows, "statement"))
-        with django_assert_num_queries(19):
+        with django_assert_num_queries(20):
             client.get(page_of(rows, "statement"))
         many(market, rows, 120)
-        with django_assert_num_queries(19):
+        with django_assert_num_queries(20):
             answer = client.get(page_of(rows, "statement"))
         assert len(answer.context["rows"]) == 50
         older = client.get(page_of(rows, "statement"), {"before": answer.context["page"].older})
@@ -349,13 +349,13 @@ class TestNights:
     def test_ask_the_same_for_many_rows(self, enter, market, django_assert_num_queries):
         client = enter()
         client.get(f"{STATEMENTS}nights", follow=True)
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(21):
             client.get(f"{STATEMENTS}nights/")
         with tenancy.use(market.pk):
             seller = make.seller("C")
             for number in range(12):
                 make.sold(seller, number=f"P{number}", confirmed_on=date(2026, 9, 9))
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(21):
             client.get(f"{STATEMENTS}nights/")
 
 
