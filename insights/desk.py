@@ -30,7 +30,7 @@ from marketplace.models import Approval, AuditEntry, JobRun, Marketplace
 from orders.models import Claim
 from sellers.models import Seller
 from settlements import nights, sentinels
-from settlements.models import Statement
+from settlements.models import Payout, PayoutBatch, PayoutException, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,30 @@ QUEUES = (
         lambda market: sentinels.stuck_holds(nights.last_closed(market)),
         lambda: F("placed_at"),
         lambda market: {"end": "stuck"},
+    ),
+    Queue(
+        "payouts",
+        _("Payouts to approve"),
+        lambda market: PayoutBatch.objects.to_approve(),
+        lambda: F("prepared_at"),
+        lambda market: {"state__exact": PayoutBatch.State.PREPARED.value},
+    ),
+    Queue(
+        "results",
+        _("Payouts whose result is missing"),
+        lambda market: Payout.objects.overdue(nights.last_closed(market)),
+        lambda: F("sent_at"),
+        lambda market: {
+            "state__in": ",".join(Payout.UNANSWERED),
+            "result_due_on__lte": nights.last_closed(market).isoformat(),
+        },
+    ),
+    Queue(
+        "payout_exceptions",
+        _("Payouts that do not fit the bank's word"),
+        lambda market: PayoutException.objects.filter(state=PayoutException.State.OPEN),
+        lambda: F("raised_at"),
+        lambda market: {"state__exact": PayoutException.State.OPEN.value},
     ),
     Queue(
         "approvals",

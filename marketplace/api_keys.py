@@ -31,7 +31,7 @@ SCOPES: Final = {  # scope: what it allows
     "orders:write": gettext_noop("Send orders and what happened to them"),
     "claims:read": gettext_noop("See claims"),
     "claims:write": gettext_noop("Make and decide claims"),
-    "settlements:read": gettext_noop("See statements, lines, balances and fee estimates"),
+    "settlements:read": gettext_noop("See statements, lines, payouts, balances and fee estimates"),
     "events:read": gettext_noop("Read the change feed"),
     "webhooks:read": gettext_noop("See webhook endpoints and deliveries"),
     "webhooks:write": gettext_noop("Manage webhook endpoints"),

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import approvals
+from marketplace.fresh_log_in import fresh_log_in
 from marketplace.models import VersionedRule
 from marketplace.refusals import Refused
 
@@ -72,6 +73,14 @@ def ask_for_publication(model_admin, request, queryset):
 
 def show(model_admin, request, approval, state):
     """One request: what, who, why; and for whoever may decide, the decision."""
+    kind = approvals.KINDS[approval.kind]
+    is_waiting = approval.state == approval.State.ASKED
+    may_decide = is_waiting and request.user.has_perm(kind.permission)
+    page = fresh_log_in(_show) if may_decide and kind.needs_fresh_log_in else _show
+    return page(request, model_admin, approval, state)
+
+
+def _show(request, model_admin, approval, state):
     form = ReasonForm(request.POST or None)
     form.fields["reason"].required = request.POST.get("decision") == "refuse"
     if request.method == "POST" and form.is_valid():

@@ -63,6 +63,7 @@ class Kind:
     name: str | Promise
     model: str
     process: str
+    needs_fresh_log_in: bool = False  # whoever decides proves once more who it is
 
     @property
     def object_model(self) -> type[TenantModel]:
@@ -128,6 +129,21 @@ KINDS: dict[str, Kind] = {
     ),
     "write_off_debt": Kind(
         _("Write off a debt"), "settlements.SellerBalance", "settlements.collecting.write_off"
+    ),
+    "publish_payout_policy": Kind(
+        _("Publish a payout policy"), "settlements.PayoutPolicy", "marketplace.versions.publish"
+    ),
+    "approve_payout_batch": Kind(
+        _("Approve a payout batch"),
+        "settlements.PayoutBatch",
+        "settlements.payouts.approve",
+        needs_fresh_log_in=True,
+    ),
+    "record_payout_result": Kind(
+        _("Record a payout's result"),
+        "settlements.Payout",
+        "settlements.payout_sending.record_by_hand",
+        needs_fresh_log_in=True,
     ),
     "publish_settlement_terms": Kind(
         _("Publish settlement terms"),

@@ -88,6 +88,11 @@ app.conf.update(
             "schedule": 5 * 60,
             "options": {"expires": 5 * 60},
         },
+        "take-up-payouts": {
+            "task": "settlements.tasks.take_up_payouts",
+            "schedule": 60,
+            "options": {"expires": 60},
+        },
         "sweep-webhooks": {
             "task": "marketplace.tasks.sweep_webhooks",
             "schedule": 5,

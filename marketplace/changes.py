@@ -62,13 +62,21 @@ TYPES = {  # what may be announced, and subscribed to
     "hold.released": _("A hold has ended."),
     "statement.payable": _("A statement was closed, with money to be paid out."),
     "statement.closed": _("A statement was closed, with nothing to be paid out."),
+    "payout.prepared": _("A payout to a seller was prepared."),
+    "payout.sent": _("A payout was handed to the bank."),
+    "payout.paid": _("A payout has arrived."),
+    "payout.failed": _("A payout failed; its statements are payable again."),
+    "payout.stopped": _("A prepared payout was not sent; its statements are payable again."),
+    "payout.returned": _("A payout came back; its statements are payable again."),
+    "payout.exception": _("A bank's answer about a payout does not fit."),
     "night.closed": _("A business day was closed."),
     "sentinel.raised": _("A night found something that a person should look at."),
 }
 
 
 # What concerns one seller; the rest is told to the marketplace alone.
-OF_SELLERS = tuple(code for code in TYPES if code not in ("night.closed", "sentinel.raised"))
+_OF_THE_MARKETPLACE = ("night.closed", "payout.exception", "sentinel.raised")
+OF_SELLERS = tuple(code for code in TYPES if code not in _OF_THE_MARKETPLACE)
 
 
 class UnknownType(Refused):

@@ -1,6 +1,7 @@
 """What jobs, their counts and the heads of their reports are called; others go by their code."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 KINDS = {
     "night": _("Night"),
@@ -11,6 +12,7 @@ KINDS = {
     "night.monthly_fees": _("Night: monthly fees"),
     "night.settle": _("Night: settlement lines"),
     "night.statements": _("Night: close statements"),
+    "night.payouts": _("Night: prepare payouts"),
     "night.check": _("Night: sentinels"),
     "night.notify": _("Night: announce"),
     "import": _("Import"),
@@ -21,6 +23,7 @@ KINDS = {
     "export.settlement_lines": _("Export: settlement lines"),
     "export.statement_file": _("Export: a seller's statement"),
     "export.statements": _("Export: statements"),
+    "payout.results": _("Results of payouts"),
 }
 COUNTS = {
     "adjustments": _("adjustments"),
@@ -35,8 +38,12 @@ COUNTS = {
     "official": _("grades made official"),
     "opened": _("statements opened"),
     "overdue_statements": _("overdue statements"),
+    "payable_statements_without_payout": _("payable statements without a payout"),
     "payout": _("payout"),
     "placed": _("holds placed"),
+    "amount": _("amount"),
+    "payouts": _("payouts"),
+    "payouts_without_result": _("payouts without a result"),
     "projected": _("grades projected"),
     "rejected": _("rejected"),
     "released": _("holds released"),
@@ -73,6 +80,15 @@ HEADS = {  # under which reported rows stand; an import's profile may name other
     "cancel_unmatched": _("Cancellation without a sale"),
     "listed": _("Accepted with a remark"),
     "note": _("Note"),
+    "paid": pgettext_lazy("payout", "Paid"),
+    "repeated": _("Known before"),
+    "unknown_id": _("Result for an unknown payout"),
+    "amount_differs": _("Result with another amount"),
+    "not_sent": _("Result for a payout that was not sent"),
+    "paid_after_failed": _("Paid after it had failed"),
+    "failed_after_paid": _("Failed after it had been paid"),
+    "paid_twice": _("Perhaps paid twice"),
+    "unreadable": _("Result that cannot be read"),
 }
 
 

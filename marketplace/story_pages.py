@@ -28,6 +28,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import forms as refusals
 from marketplace import tenancy
 from marketplace.admin import ReadOnlyAdmin
+from marketplace.fresh_log_in import fresh_log_in
 from marketplace.models import Marketplace
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
@@ -89,6 +90,7 @@ class Decision:
     offered: Callable[[Any], bool]
     initial: Callable[[Any], dict] = lambda row: {}
     is_grave: bool = False
+    needs_fresh_log_in: bool = False  # whoever decides proves once more who it is
     ends_row: bool = False  # there is nothing to come back to
     done: str | Promise
 
@@ -136,14 +138,19 @@ class StoryAdmin(ReadOnlyAdmin):
         if decision not in self.decisions:
             raise Http404
         wanted = self.decisions[decision]
-        form = self.decision_form(wanted, row, request.POST if request.method == "POST" else None)
+        page = fresh_log_in(self._decide) if wanted.needs_fresh_log_in else self._decide
+        return page(request, row, wanted)
+
+    def _decide(self, request, row, wanted: Decision):
+        is_sent = request.method == "POST"
+        form = self.decision_form(wanted, row, request.POST if is_sent else None, request.FILES)
         if form.is_valid() and self._decided(request, row, wanted, form):
             return redirect(self.list_address() if wanted.ends_row else self.address(row))
         context = self._context(request, row) | {"decision": wanted, "form": form}
         return TemplateResponse(request, "admin/decide.html", context, status=refusals.status(form))
 
-    def decision_form(self, decision: Decision, row, data):
-        return decision.form(data, initial=decision.initial(row))
+    def decision_form(self, decision: Decision, row, data, files=None):
+        return decision.form(data, files, initial=decision.initial(row))
 
     def address(self, row) -> str:
         named = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"

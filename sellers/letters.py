@@ -51,6 +51,16 @@ def contact_changed(marketplace: Marketplace, *, at: datetime, seller_id: int) -
         _send("contact_changed", subject, [profile.former_contact_email], context)
 
 
+def payout_failed(marketplace: Marketplace, *, at: datetime, seller_id: int, payout: str) -> None:
+    """Tell that money did not arrive, and where to see what to do."""
+    seller = Seller.objects.get(pk=seller_id)
+    with _speaking_for(marketplace):
+        subject = gettext("A payout to “%(shop)s” did not arrive") % {"shop": seller.name}
+        context = {"seller": seller, "payout": payout, "marketplace": marketplace}
+        for address in _everybody(seller, at):
+            _send("payout_failed", subject, [address], context)
+
+
 @contextmanager
 def _speaking_for(marketplace: Marketplace) -> Iterator[None]:
     with translation.override(marketplace.locale), timezone.override(marketplace.tz):

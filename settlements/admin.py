@@ -9,6 +9,7 @@ from settlements import (
     admin_forecasts,
     admin_holds,
     admin_ledger,
+    admin_payouts,
     admin_statements,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "admin_forecasts",
     "admin_holds",
     "admin_ledger",
+    "admin_payouts",
     "admin_statements",
 ]

@@ -29,6 +29,11 @@ MOST_DAYS = timedelta(days=366)  # a card over more would read years of months f
 TEMPLATES = {  # what a journal is about
     "statement": _("Statement"),
     "debt": _("Debt of a seller"),
+    "payout_sent": _("Payout sent"),
+    "payout_paid": _("Payout paid"),
+    "payout_failed": _("Payout failed"),
+    "payout_paid_late": _("Payout paid after it had failed"),
+    "payout_returned": _("Payout came back"),
 }
 
 

@@ -42,6 +42,7 @@ from settlements import (
     sentinel_words,
     sentinels,
     shop_holds,
+    shop_payouts,
     shop_statements,
     statement_sums,
     verification,
@@ -117,6 +118,7 @@ class StatementAdmin(ReadOnlyAdmin):
             hold_movements=shop_holds.of_statement(statement),
             may_hold=request.user.has_perm("settlements.change_hold"),
             seal=seals.of(statement),
+            payout=shop_payouts.of_statement(statement),
             page=page,
             rows=[
                 {"line": line, "sold": sold.get(line.order_line_id), "url": line_url(line)}
@@ -168,7 +170,7 @@ class StatementAdmin(ReadOnlyAdmin):
                 for run in runs
             ],
             last=last,
-            sentinels=sentinel_words.told(last) if last else [],
+            sentinels=sentinel_words.told(last, at=timezone.now()) if last else [],
             names=[sentinel_words.TITLES[name] for name in sentinels.NAMES],
         )
 

@@ -27,9 +27,9 @@ def open_money(seller: Seller) -> Iterator[str]:
     if statements:
         text = ngettext("%(count)s open statement", "%(count)s open statements", statements)
         yield text % {"count": statements}
-    owed, paid = positions.for_payout(seller)
-    if owed != paid:
-        yield gettext("%(amount)s not paid out yet") % {"amount": _shown(owed - paid)}
+    unpaid, _paid = positions.for_payout(seller)
+    if unpaid:
+        yield gettext("%(amount)s not paid out yet") % {"amount": _shown(unpaid)}
     balance = SellerBalance.objects.filter(seller=seller).first() or SellerBalance()
     if balance.held:
         yield gettext("%(amount)s held back") % {"amount": _shown(balance.held)}

@@ -23,12 +23,21 @@ SELLER_HELD = "seller_held"
 SELLER_RESERVE = "seller_reserve"
 SELLER_RECEIVABLE = "seller_receivable"
 PAYOUT_PAYABLE = "payout_payable"
+PAYOUT_IN_TRANSIT = "payout_in_transit"
+SUSPENSE = "suspense"
 FEE_REVENUE = "fee_revenue:"  # and the component
 VAT_PAYABLE = "vat_payable"
 WITHHOLDING_INCOME = "withholding_income"
 WITHHOLDING_LOCAL = "withholding_local"
 PER_SELLER = frozenset(
-    {SELLER_PAYABLE, SELLER_HELD, SELLER_RESERVE, SELLER_RECEIVABLE, PAYOUT_PAYABLE}
+    {
+        SELLER_PAYABLE,
+        SELLER_HELD,
+        SELLER_RESERVE,
+        SELLER_RECEIVABLE,
+        PAYOUT_PAYABLE,
+        PAYOUT_IN_TRANSIT,
+    }
 )
 
 

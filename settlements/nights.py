@@ -27,7 +27,7 @@ from orders import confirming, performance
 from orders.models import OutcomeToSettle
 from sellers import grades
 from sellers.models import Seller
-from settlements import adjusting, holding, runs, sentinels, statements
+from settlements import adjusting, holding, payouts, runs, sentinels, statements
 from settlements.models import Statement
 
 SEALED_AS_FAST = 100  # lines, as a statement without any is closed
@@ -425,8 +425,16 @@ def _close_due(on: date, at: datetime, first: int, end: int) -> Counts:
     return {"statements": closed.statements, "payout": closed.payout}
 
 
+def _prepare_payouts(on: date, at: datetime) -> Counts:
+    batches = payouts.prepare(on=on, at=at)
+    return {
+        "payouts": sum(batch.payouts for batch in batches),
+        "amount": sum(batch.amount for batch in batches),
+    }
+
+
 def _check(on: date, at: datetime) -> Counts:
-    counts = sentinels.watch(on)
+    counts = sentinels.watch(on, at=at)
     for sentinel, count in counts.items():
         if count:
             raised = {"on": on.isoformat(), "sentinel": sentinel, "count": count}
@@ -449,6 +457,7 @@ STEPS = (
     Step("monthly_fees", whole=_charge_monthly),
     Step("settle", shard=_settle, cut=_waiting, shard_weight=settings.LINES_A_SHARD),
     Step("statements", shard=_close_due, cut=_due, shard_weight=settings.STATEMENTS_A_SHARD),
+    Step("payouts", whole=_prepare_payouts),
     Step("check", whole=_check),
     Step("notify", whole=_notify),
 )

@@ -19,7 +19,14 @@ from orders.models import ConfirmationPolicy
 from sellers import grades
 from sellers.models import GradePolicy
 from settlements import fee_publishing, ledger, presets, signing
-from settlements.models import Account, FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
+from settlements.models import (
+    Account,
+    FeeRule,
+    FeeSchedule,
+    FeeScheduleVersion,
+    PayoutPolicy,
+    SettlementTerms,
+)
 from settlements.presets import Preset
 
 # Orders that were paid before the first business day are settled after it, by the first rules.
@@ -134,6 +141,8 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
         (PolicyPack, reviewing.publish_pack, {"body": preset.policy_pack}),
         (SettlementTerms, versions.publish, _fields(preset.terms)),
         (ConfirmationPolicy, versions.publish, _fields(preset.confirmation)),
+        # The sandbox bank: a marketplace opens as a test, and moves money once somebody says how.
+        (PayoutPolicy, versions.publish, {}),
     ):
         publish(versions.draft(model, valid_from=valid_from, by=by, **fields), by=by, at=at)
 

@@ -1,18 +1,19 @@
 """Where a seller's money stands: expected, confirmed, held, paid, and when the next is due.
 
-Expected is an estimate; everything else is read from what nights have written. What is owed for
-payout and what has left are the two sides of one ledger account, so they always agree with it.
+Expected is an estimate; everything else is read from what nights and payouts have written. What
+is owed for payout, on its way or not, is what two accounts of the ledger say.
 """
 
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Sum
+from django.db.models import Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 
 from sellers.models import Seller
 from settlements import estimates, ledger
 from settlements.estimates import Expected
-from settlements.models import Account, LedgerEntry, SellerBalance, Statement
+from settlements.models import Account, LedgerEntry, Payout, SellerBalance, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,12 @@ class Position:
 def of_seller(seller: Seller, *, on: date) -> Position:
     """Where the seller's money stands on a business day. Raises what estimates.expected does."""
     expected = estimates.expected(seller, on=on)
-    owed, paid = for_payout(seller)
+    confirmed, paid = for_payout(seller)
     balance = SellerBalance.objects.filter(seller=seller).first()
     following = Statement.objects.open().filter(seller=seller).order_by("due_on").first()
     return Position(
         expected=expected,
-        confirmed=owed - paid,
+        confirmed=confirmed,
         paid=paid,
         held_back=balance.held if balance else 0,
         reserve=balance.reserve if balance else 0,
@@ -73,9 +74,14 @@ def of_seller(seller: Seller, *, on: date) -> Position:
 
 
 def for_payout(seller: Seller) -> tuple[int, int]:
-    """What statements gave the seller to be paid out, and what of it was paid."""
-    account = Account.objects.filter(code=ledger.PAYOUT_PAYABLE).values_list("pk", flat=True)
-    # The number itself, not a subquery: with it the index on account and seller is used.
-    rows = LedgerEntry.objects.filter(account_id=account.first() or 0, seller_id=seller.pk)
+    """What statements gave the seller to be paid out and is not paid yet, and what was paid."""
+    paid = Payout.objects.filter(seller=seller, state=Payout.State.PAID).order_by()
+    paid = paid.annotate(of=Value(1)).values("of").annotate(sum=Sum("amount")).values("sum")
+    accounts = Account.objects.filter(code__in=[ledger.PAYOUT_PAYABLE, ledger.PAYOUT_IN_TRANSIT])
+    found = list(accounts.annotate(paid=Coalesce(Subquery(paid), 0)).values_list("pk", "paid"))
+    # The numbers themselves, no subquery: with them the index on account and seller is used.
+    keys = [key for key, _ in found]
+    rows = LedgerEntry.objects.filter(account_id__in=keys, seller_id=seller.pk)
     sums = rows.aggregate(credit=Sum("credit"), debit=Sum("debit"))
-    return sums["credit"] or 0, sums["debit"] or 0
+    owed = (sums["credit"] or 0) - (sums["debit"] or 0)
+    return owed, found[0][1] if found else 0

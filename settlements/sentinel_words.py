@@ -1,13 +1,13 @@
 """What each sentinel of the night means, and the rows that it is about today, for operators."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from settlements import deadlines, sentinels
-from settlements.models import Statement
+from settlements.models import Payout, Statement
 
 SHOWN = 50
 
@@ -20,6 +20,8 @@ TITLES: dict[str, Promise] = {
     sentinels.HOLDS_STUCK: _("Holds without a way out"),
     sentinels.DEADLINE: _("Statements near the legal deadline"),
     sentinels.CHAIN_BROKEN: _("Statements without a sound seal"),
+    sentinels.UNPAID: _("Payable statements without a payout"),
+    sentinels.UNANSWERED: _("Payouts without a result"),
 }
 _MEANINGS: dict[str, Promise] = {
     sentinels.WAITING: _(
@@ -55,6 +57,14 @@ _MEANINGS: dict[str, Promise] = {
         "Sellers would find their bundle wrong: verify the statement, and look who had access to "
         "the database."
     ),
+    sentinels.UNPAID: _(
+        "Closed statements that nothing keeps from being paid and that are in no payout: prepare "
+        "one by hand, and see why the night did not."
+    ),
+    sentinels.UNANSWERED: _(
+        "Payouts that were sent, or may have been, and whose result is late. Ask the bank, and "
+        "record what it says. Never send the money again before it is known."
+    ),
 }
 
 
@@ -67,13 +77,14 @@ class Told:
     outcomes: list
     statements: list
     holds: list
+    payouts: list
 
     @property
     def is_quiet(self) -> bool:
-        return not (self.outcomes or self.statements or self.holds)
+        return not (self.outcomes or self.statements or self.holds or self.payouts)
 
 
-def told(on: date) -> list[Told]:
+def told(on: date, *, at: datetime) -> list[Told]:
     """Every sentinel after the night of `on`; queries do not grow with the rows."""
     outcomes = sentinels.waiting(on).select_related("outcome__line__order", "seller")
     statements = Statement.objects.select_related("seller")
@@ -84,6 +95,7 @@ def told(on: date) -> list[Told]:
         sentinels.LEDGER_DIFFERS: statements.filter(pk__in=differing[sentinels.LEDGER_DIFFERS]),
         sentinels.HOLDS_DIFFER: statements.filter(pk__in=differing[sentinels.HOLDS_DIFFER]),
         sentinels.CHAIN_BROKEN: statements.filter(pk__in=differing[sentinels.CHAIN_BROKEN]),
+        sentinels.UNPAID: statements.filter(pk__in=sentinels.unpaid(on, at=at)),
     }
     holds = sentinels.stuck_holds(on).select_related("seller").order_by("pk")
     names = list(sentinels.NAMES)
@@ -91,6 +103,7 @@ def told(on: date) -> list[Told]:
         names.append(sentinels.DEADLINE)
         near = deadlines.near(on).select_related("seller")
         rows[sentinels.DEADLINE] = near.order_by("first_basis_on", "pk")
+    late = Payout.objects.overdue(on).select_related("seller").order_by("result_due_on", "pk")
     return [
         Told(
             TITLES[name],
@@ -98,6 +111,7 @@ def told(on: date) -> list[Told]:
             list(outcomes.order_by("basis_on", "pk")[:SHOWN]) if name == sentinels.WAITING else [],
             list(rows[name][:SHOWN]) if name in rows else [],
             list(holds[:SHOWN]) if name == sentinels.HOLDS_STUCK else [],
+            list(late[:SHOWN]) if name == sentinels.UNANSWERED else [],
         )
         for name in names
     ]

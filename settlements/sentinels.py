@@ -4,14 +4,14 @@ Each check reads only what this night touched, so it does not slow as history gr
 recomputes everything. A finding is counted and listed, it does not undo the night.
 """
 
-from datetime import date
+from datetime import date, datetime
 
 from django.db import connection
 
 from marketplace import tenancy
 from orders.models import OutcomeToSettle
-from settlements import deadlines
-from settlements.models import Hold, Statement
+from settlements import deadlines, payout_candidates
+from settlements.models import Hold, Payout, Statement
 
 WAITING = "waiting_outcomes"
 OVERDUE = "overdue_statements"
@@ -21,7 +21,19 @@ HOLDS_DIFFER = "holds_differ"
 HOLDS_STUCK = "holds_stuck"
 DEADLINE = "deadline_near"  # where a legal deadline is watched
 CHAIN_BROKEN = "statements_without_a_sound_seal"
-NAMES = (WAITING, OVERDUE, LINES_DIFFER, LEDGER_DIFFERS, HOLDS_DIFFER, HOLDS_STUCK, CHAIN_BROKEN)
+UNPAID = "payable_statements_without_payout"
+UNANSWERED = "payouts_without_result"
+NAMES = (
+    WAITING,
+    OVERDUE,
+    LINES_DIFFER,
+    LEDGER_DIFFERS,
+    HOLDS_DIFFER,
+    HOLDS_STUCK,
+    CHAIN_BROKEN,
+    UNPAID,
+    UNANSWERED,
+)
 
 # Lines of the statements that closed tonight against the statements' totals. The dates keep the
 # search to the months that the statements name.
@@ -103,7 +115,7 @@ WHERE s.marketplace_id = %(marketplace)s AND s.id = ANY(%(statements)s)
 """
 
 
-def watch(on: date) -> dict[str, int]:
+def watch(on: date, *, at: datetime) -> dict[str, int]:
     """Counts of what is wrong after the night of `on`; all zero on a good one."""
     closed = list(Statement.objects.filter(closed_on=on).values_list("pk", "payout"))
     parameters = {
@@ -128,10 +140,19 @@ def watch(on: date) -> dict[str, int]:
         HOLDS_DIFFER: holds_differ,
         HOLDS_STUCK: stuck_holds(on).count(),
         CHAIN_BROKEN: chain_broken,
+        UNPAID: len(unpaid(on, at=at)),
+        UNANSWERED: Payout.objects.overdue(on).count(),
     }
     if deadlines.watched() is not None:
         counts[DEADLINE] = deadlines.near(on).count()
     return counts
+
+
+def unpaid(on: date, *, at: datetime) -> list[int]:
+    """Ids of the statements due by `on` that could be paid, and are in no payout."""
+    policy = payout_candidates.policy_on(on)
+    found = payout_candidates.ready(on=on, at=at, policy=policy)
+    return [statement.pk for each in found for statement in each.statements]
 
 
 def waiting(on: date):

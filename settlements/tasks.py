@@ -1,17 +1,22 @@
-"""The night in Celery: a tick, one orchestrator per marketplace, and shards of sellers.
+"""The night in Celery: a tick, one orchestrator per marketplace, and shards of sellers; payouts.
 
 A task that is lost or runs twice does no harm: what has been done stands in the database, and
 every night that is not finished is taken up from there.
 """
 
-from datetime import date
+import logging
+from datetime import date, datetime
 
 from celery import shared_task
 from django.utils import timezone
 
 from marketplace import jobs, tenancy
 from marketplace.models import Marketplace
-from settlements import export_jobs, forecasts, nights, rehearsals
+from marketplace.refusals import Refused
+from settlements import export_jobs, forecasts, nights, payout_sending, payouts, rehearsals
+from settlements.models import Payout, PayoutBatch
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -135,3 +140,39 @@ def begin_forecasts(marketplace: Marketplace, *, at, on: str) -> None:
 def keep_forecasts(*, marketplace_id: int, on: str) -> None:
     """Keep what every seller can expect after a night. A second delivery keeps the same."""
     forecasts.keep_night(marketplace_id, date.fromisoformat(on))
+
+
+def begin_batch(marketplace: Marketplace, *, at, batch_id: int) -> None:
+    """Have workers send the payouts of a batch, one task each; a handler of the outbox."""
+    rows = Payout.objects.filter(batch=batch_id, state=Payout.State.PREPARED)
+    for payout_id in rows.order_by("pk").values_list("pk", flat=True):
+        serve_payout.delay(marketplace_id=marketplace.pk, payout_id=payout_id)
+
+
+@shared_task
+def serve_payout(*, marketplace_id: int, payout_id: int) -> None:
+    """Send a payout. A second delivery finds that it was sent, and asks what came of it."""
+    payout_sending.serve(marketplace_id, payout_id, now=timezone.now)
+
+
+@shared_task
+def take_up_payouts() -> None:
+    """Execute the batches whose moment has come, and take up payouts that were left behind.
+
+    A worker may have died with one in hand, the broker may have lost it, a bank may owe a result.
+    """
+    for marketplace in Marketplace.objects.open():
+        now = timezone.now()
+        with tenancy.use(marketplace.pk):
+            _execute_scheduled(now)
+            left = payout_sending.left_behind(at=now)
+        for payout_id in left:
+            serve_payout.delay(marketplace_id=marketplace.pk, payout_id=payout_id)
+
+
+def _execute_scheduled(now: datetime) -> None:
+    for batch in PayoutBatch.objects.scheduled_by(now).order_by("scheduled_at"):
+        try:
+            payouts.execute(batch, by=None, at=now)
+        except Refused as refused:  # another one is at it; the next tick tries again
+            logger.warning("payout batch not executed: %s", refused.code)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from settlements import fee_preview, forecast_views, simulator_views, views
+from settlements import fee_preview, forecast_views, payout_views, simulator_views, views
 
 urlpatterns = [
     path("statements/", views.statements, name="shop_statements"),
@@ -28,6 +28,8 @@ urlpatterns = [
     path("adjustments/<str:public_id>/", views.adjustment, name="shop_adjustment"),
     path("downloads/heads.csv", views.heads_file, name="shop_heads_file"),
     path("downloads/verify_statement.py", views.verifier_file, name="shop_verifier_file"),
+    path("payouts/", payout_views.payouts, name="shop_payouts"),
+    path("payouts/<str:public_id>/", payout_views.payout, name="shop_payout"),
     path("fees/", views.fees, name="shop_fees"),
     path("simulator/", simulator_views.show, name="shop_simulator"),
     path("fee-preview/", fee_preview.preview, name="shop_fee_preview"),

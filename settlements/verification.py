@@ -271,6 +271,55 @@ _CHECKS = {
         ) t ON true
         WHERE b.marketplace_id = %(marketplace)s
           AND (b.reserve, b.reserve_released) <> (coalesce(t.reserve, 0), coalesce(t.due, 0))""",
+    "statement whose state is not that of its payout": """
+        SELECT 'statement', t.public_id, 'state',
+               CASE WHEN p.id IS NULL THEN 'payable'
+                    WHEN p.state = 'paid' THEN 'paid' ELSE 'in_payout' END, t.state
+        FROM settlements_statement t
+        LEFT JOIN settlements_payoutitem i ON i.marketplace_id = t.marketplace_id
+             AND i.statement_id = t.id AND i.is_live
+        LEFT JOIN settlements_payout p ON p.marketplace_id = i.marketplace_id
+             AND p.id = i.payout_id
+        WHERE t.marketplace_id = %(marketplace)s AND t.state NOT IN ('open', 'closed')
+          AND t.state <> CASE WHEN p.id IS NULL THEN 'payable'
+                              WHEN p.state = 'paid' THEN 'paid' ELSE 'in_payout' END""",
+    "payout that is not the sum of its statements": """
+        SELECT 'payout', p.public_id, 'amount', coalesce(s.amount, 0)::text, p.amount::text
+        FROM settlements_payout p
+        LEFT JOIN (
+            SELECT i.payout_id, sum(t.payout) AS amount FROM settlements_payoutitem i
+            JOIN settlements_statement t ON t.marketplace_id = i.marketplace_id
+                 AND t.id = i.statement_id
+            WHERE i.marketplace_id = %(marketplace)s GROUP BY i.payout_id
+        ) s ON s.payout_id = p.id
+        WHERE p.marketplace_id = %(marketplace)s AND p.amount <> coalesce(s.amount, 0)""",
+    "payout whose journals do not say what became of it": """
+        SELECT 'payout', p.public_id, 'in transit, from the bank',
+               concat_ws(', ', w.under_way, w.gone),
+               concat_ws(', ', coalesce(e.under_way, 0), coalesce(e.gone, 0))
+        FROM settlements_payout p
+        CROSS JOIN LATERAL (SELECT
+            CASE WHEN p.state IN ('sending', 'sent', 'unknown') THEN p.amount ELSE 0 END
+                AS under_way,
+            CASE WHEN p.state = 'paid' THEN p.amount ELSE 0 END AS gone
+        ) w
+        LEFT JOIN (
+            SELECT j.reference,
+                   sum(CASE WHEN a.code = 'payout_in_transit' THEN e.credit - e.debit ELSE 0 END)
+                       AS under_way,
+                   sum(CASE WHEN a.code = 'bank' THEN e.credit - e.debit ELSE 0 END) AS gone
+            FROM settlements_journal j
+            JOIN ledger_entry e ON e.marketplace_id = j.marketplace_id AND e.journal_id = j.id
+                 AND e.basis_on = j.basis_on
+            JOIN settlements_account a ON a.marketplace_id = e.marketplace_id
+                 AND a.id = e.account_id
+            WHERE j.marketplace_id = %(marketplace)s
+              AND j.template IN ('payout_sent', 'payout_paid', 'payout_failed',
+                                 'payout_paid_late', 'payout_returned')
+            GROUP BY j.reference
+        ) e ON e.reference = p.public_id
+        WHERE p.marketplace_id = %(marketplace)s AND (w.under_way, w.gone)
+              IS DISTINCT FROM (coalesce(e.under_way, 0), coalesce(e.gone, 0))""",
     "ledger entry without its journal or account": """
         SELECT 'ledger entry', e.id::text, 'references', 'all', 'missing' FROM ledger_entry e
         LEFT JOIN settlements_journal j ON j.marketplace_id = e.marketplace_id

@@ -11,8 +11,8 @@ from marketplace.tests.make import ApiClient, api_key
 from marketplace.webhooks import endpoints
 from orders import claims
 from orders.models import OrderLine
-from settlements import export_jobs, holding, nights, runs
-from settlements.models import Adjustment, Statement
+from settlements import export_jobs, holding, nights, payouts, runs
+from settlements.models import Adjustment, Payout, Statement
 from settlements.tests import make
 
 SETTLED_ON = date(2026, 9, 8)
@@ -80,6 +80,14 @@ class ApiMarket:
             "order": line.order.public_id,
             "claim": claim.public_id,
             "listing": revision.listing.public_id,
-            "statement": Statement.objects.get().public_id,
+            "statement": Statement.objects.open().get().public_id,
+            "payout": self._paid().public_id,
             "line": f"{line.order.public_id}-{line.number}-0",
         }
+
+    def _paid(self) -> Payout:
+        """A payout of the first seller that waits for approval."""
+        make.account(self.own)
+        make.payable(self.own)
+        [batch] = payouts.prepare(on=make.FIRST_OPEN_ON, at=make.AT)
+        return batch.rows.get()

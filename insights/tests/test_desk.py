@@ -10,7 +10,14 @@ from marketplace.tests import make as floor
 from orders.models import Claim, OrderLine
 from orders.tests import make as orders
 from sellers.models import Seller
-from settlements.models import Hold, Statement
+from settlements.models import (
+    Hold,
+    Payout,
+    PayoutBatch,
+    PayoutException,
+    PayoutPolicy,
+    Statement,
+)
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +32,9 @@ EXPECTED = {
     "claims": 2,
     "statements": 2,
     "holds": 1,
+    "payouts": 1,
+    "results": 1,
+    "payout_exceptions": 1,
     "approvals": 1,
     "jobs": 2,
     "sentinels": 1,
@@ -56,6 +66,7 @@ def work(market, operator):
         _claims(seller)
         _statements(seller)
         _holds(seller)
+        _payouts(seller)
         _jobs()
         draft = versions.draft(LegalIdentity, valid_from=date(2027, 1, 1), by=None, company="장터")
         approvals.ask("publish_legal_identity", draft, by=operator, at=AT, reason="moved")
@@ -112,6 +123,31 @@ def _holds(seller):
     Hold.objects.create(**held, release_on=CLOSED_ON)
     Hold.objects.create(**held, release_on=CLOSED_ON + timedelta(days=1))
     Hold.objects.create(**held, release_on=CLOSED_ON, state="released", released_at=AT)
+
+
+def _payouts(seller):
+    """One batch to approve, and of three payouts one whose result is late."""
+    account = make.account(seller)
+    batch = PayoutBatch.objects.create(
+        on=CLOSED_ON, policy=PayoutPolicy.objects.get(), state="prepared", prepared_at=AT
+    )
+    for state, days in (("prepared", None), ("unknown", 0), ("unknown", 1)):
+        due_on = None if days is None else CLOSED_ON + timedelta(days=days)
+        Payout.objects.create(
+            batch=batch,
+            seller=seller,
+            amount=1,
+            account=account,
+            bank="088",
+            number=b"",
+            state=state,
+            sent_at=due_on and AT,
+            result_due_on=due_on,
+        )
+    batch.pk, batch.public_id, batch.state = None, "pob_2", "completed"
+    batch.save()
+    for state, at in (("open", None), ("resolved", AT)):
+        PayoutException.objects.create(kind="unknown_id", raised_at=AT, state=state, resolved_at=at)
 
 
 def _jobs():

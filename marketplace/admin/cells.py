@@ -23,7 +23,7 @@ COLOURS = {
         "good",
     ),
     **dict.fromkeys(("closed", "confirmed", "delivered", "paid", "published"), "good"),
-    **dict.fromkeys(("preparing", "running", "shipped"), "busy"),
+    **dict.fromkeys(("in_payout", "preparing", "running", "shipped"), "busy"),
     **dict.fromkeys(
         ("asked", "draft", "onboarding", "open", "queued", "requested", "submitted"), "care"
     ),

@@ -8,6 +8,15 @@ from settlements.models.debts import DebtMovement
 from settlements.models.forecasts import PayoutForecast
 from settlements.models.holds import Hold, HoldMovement
 from settlements.models.ledger import Account, Journal
+from settlements.models.payouts import (
+    Payout,
+    PayoutAttempt,
+    PayoutBatch,
+    PayoutException,
+    PayoutItem,
+    PayoutPolicy,
+    SandboxTransfer,
+)
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
 from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
@@ -29,7 +38,14 @@ __all__ = [
     "LedgerEntry",
     "LineTerms",
     "MonthlyFee",
+    "Payout",
+    "PayoutAttempt",
+    "PayoutBatch",
+    "PayoutException",
     "PayoutForecast",
+    "PayoutItem",
+    "PayoutPolicy",
+    "SandboxTransfer",
     "SellerBalance",
     "SellerContract",
     "SettlementLine",

@@ -53,6 +53,10 @@ class StatementQuerySet(models.QuerySet):
             reserve_due_on__lte=day,
         )
 
+    def payable_on(self, day):
+        """Closed statements whose money was due by `day` and is in no payout."""
+        return self.filter(state=Statement.State.PAYABLE, due_on__lte=day)
+
 
 class Statement(TenantModel):
     """What one seller is owed on one due date. Totals are sums of its lines.
@@ -65,11 +69,15 @@ class Statement(TenantModel):
         OPEN = "open", _("Open")
         CLOSED = "closed", pgettext_lazy("statement", "Closed")
         PAYABLE = "payable", _("Payable")
+        IN_PAYOUT = "in_payout", _("In payout")
+        PAID = "paid", pgettext_lazy("statement", "Paid")
 
     MOVES = {  # every legal change of state; anything else is refused
         State.OPEN: {State.CLOSED, State.PAYABLE},
         State.CLOSED: set(),
-        State.PAYABLE: set(),
+        State.PAYABLE: {State.IN_PAYOUT, State.PAID},  # paid: a bank that had said it failed
+        State.IN_PAYOUT: {State.PAID, State.PAYABLE},
+        State.PAID: {State.PAYABLE},  # the money came back
     }
 
     public_id = models.CharField(
@@ -170,6 +178,11 @@ class Statement(TenantModel):
                 condition=Q(reserve__gt=0),
             ),
             models.Index(fields=["marketplace", "closed_on"], name="statement_by_closing"),
+            models.Index(
+                fields=["marketplace", "due_on", "seller"],
+                name="statement_payable_by_due_date",
+                condition=Q(state="payable"),
+            ),
         ]
 
     def __str__(self):

@@ -3,14 +3,18 @@
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
+from django.db import connection
+from django.db.models import Sum
+
 from listings.models import Category
 from marketplace import versions
 from orders import outcomes
 from orders.folding import Reversal, Sale
 from orders.models import Order, OrderLine
+from sellers import bank_accounts
 from sellers.models import GradePolicy, OfficialGrade, Seller
-from settlements import contracting, opening
-from settlements.models import FeeRule, SellerContract
+from settlements import contracting, ledger, opening, statements
+from settlements.models import Account, FeeRule, LedgerEntry, SellerContract, Statement
 
 AT = datetime(2026, 9, 1, 3, tzinfo=UTC)
 FIRST_OPEN_ON = date(2026, 9, 1)
@@ -118,6 +122,37 @@ def drafted_contract(seller, *, valid_from=FIRST_OPEN_ON, rules=(), **said):
     for rank, rule in enumerate(rules, 1):
         FeeRule.objects.create(contract=version, rank=rank, **{**usual, **rule})
     return version
+
+
+def account(seller, *, ending="1234", holder="김상인", at=AT):
+    """The account that a seller is paid to. The sandbox bank goes by its ending."""
+    given = bank_accounts.Account(bank="088", holder=holder, number=f"11012345{ending}")
+    return bank_accounts.register(seller, given, by=None, at=at)
+
+
+def payable(seller, amount=96_700, *, due_on=FIRST_OPEN_ON):
+    """A closed statement with its journal, as a night leaves it; only its lines are missing."""
+    statement = Statement.objects.create(
+        seller=seller,
+        due_on=due_on,
+        closed_on=due_on,
+        state=Statement.State.PAYABLE,
+        list_amount=amount,
+        net=amount,
+        payable=amount,
+        payout=amount,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT open_settlement_month('ledger_entry', %s)", [due_on])
+    ledger.post([statements.journal(statement, due_on)])
+    return statement
+
+
+def balances():
+    """What each account of the ledger holds, credit less debit; those at nothing are left out."""
+    rows = LedgerEntry.objects.values_list("account_id").annotate(Sum("credit"), Sum("debit"))
+    codes = dict(Account.objects.values_list("pk", "code"))
+    return {codes[key]: credit - debit for key, credit, debit in rows if credit != debit}
 
 
 def _named(row):

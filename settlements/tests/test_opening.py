@@ -53,7 +53,7 @@ class TestOpenMarketplace:
                 assert (version.number, version.state) == (1, "published"), model
                 assert version.valid_from == date(2025, 3, 1)
                 assert model.objects.all().on(FIRST) == version
-            assert Account.objects.filter(is_per_seller=True).count() == 3
+            assert Account.objects.filter(is_per_seller=True).count() == 4
             components = FeeScheduleVersion.objects.get().components
             revenue = Account.objects.filter(code__startswith="fee_revenue:")
             assert sorted(revenue.values_list("code", flat=True)) == sorted(

@@ -6,8 +6,8 @@ import pytest
 
 from marketplace import tenancy
 from orders import claims
-from settlements import ledger, nights, positions
-from settlements.models import Account, Statement
+from settlements import nights, positions
+from settlements.models import Statement
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -48,13 +48,6 @@ class TestOfSeller:
             position = positions.of_seller(seller, on=DUE)
             assert (position.expected.net, position.confirmed, position.paid) == (0, 96_700, 0)
             assert position.next_due_on is None
-            Account.objects.create(code="bank", name="예금")
-            paid = ledger.Draft("payout", "P1", DUE, seller.pk)
-            paid.debit(ledger.PAYOUT_PAYABLE, 96_700)
-            paid.credit("bank", 96_700)
-            ledger.post([paid])
-            position = positions.of_seller(seller, on=DUE)
-            assert (position.confirmed, position.paid) == (0, 96_700)
 
     def test_tells_a_debt_apart_from_what_is_held(self, market):
         with tenancy.use(market.pk):

@@ -8,7 +8,7 @@ from marketplace import tenancy
 from marketplace.models import JobRun, WebhookDelivery, WebhookEndpoint
 from orders.models import Claim, OrderLine, Shipment
 from sellers.models import Invitation
-from settlements.models import Adjustment, SettlementLine, Statement
+from settlements.models import Adjustment, Payout, SettlementLine, Statement
 from tests.faces.world import World
 
 # Neither a public id, a number nor a key of anything.
@@ -29,6 +29,9 @@ ADMIN_KEYS = {"settlements.SettlementLine": lambda line: f"{line.basis_on}.{line
 # What is decided on story pages, by model: one that hurts.
 DECISIONS = {
     "sellers.Seller": "suspend",
+    "settlements.Payout": "result",
+    "settlements.PayoutBatch": "cancel",
+    "settlements.PayoutException": "resolve",
     "sellers.SellerMember": "remove",
     "listings.Listing": "take-down",
     "listings.Revision": "publish",
@@ -148,6 +151,8 @@ SELLER_PAGES = {
     "shop_simulator": _none,
     "shop_grade": _none,
     "shop_statements": _none,
+    "shop_payouts": _none,
+    "shop_payout": _public_id(Payout),
     "shop_statement": _public_id(Statement),
     "shop_line": _line,
     "shop_claims": _none,
@@ -174,6 +179,9 @@ ADMIN_LISTS = (
     "settlements.SigningKey",
     "settlements.Statement",
     "settlements.Hold",
+    "settlements.PayoutBatch",
+    "settlements.Payout",
+    "settlements.PayoutException",
     "settlements.Account",
     "settlements.LedgerEntry",
 )
@@ -193,6 +201,9 @@ ADMIN_ROWS = (
     "settlements.Hold",
     "settlements.SellerBalance",
     "settlements.SettlementLine",
+    "settlements.PayoutBatch",
+    "settlements.Payout",
+    "settlements.PayoutException",
     "settlements.Account",
 )
 # Pages beside the one of a row.
@@ -202,6 +213,7 @@ ADMIN_OTHERS = (
     "/admin/settlements/statement/exports/",
     "/admin/settlements/hold/place/",
     "/admin/settlements/sellerbalance/debts/",
+    "/admin/settlements/payoutbatch/waiting/",
     "/admin/settlements/account/trial-balance/",
     "/admin/settlements/feescheduleversion/import/",
     "/admin/settlements/payoutforecast/coming/",

@@ -43,6 +43,7 @@ from settlements import (
     forecasts,
     holding,
     nights,
+    payouts,
     rehearsals,
 )
 from settlements.models import (
@@ -51,10 +52,15 @@ from settlements.models import (
     FeeScheduleVersion,
     HoldMovement,
     MonthlyFee,
+    Payout,
+    PayoutAttempt,
+    PayoutException,
+    SandboxTransfer,
     SellerBalance,
     SettlementTerms,
     Statement,
 )
+from settlements.tests import make as settled
 
 AT = datetime(2026, 3, 20, 12, tzinfo=UTC)
 DAYS = 12
@@ -223,6 +229,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
         threshold=1_000_000,
         amount=50_000,
     )
+    _pay(victim)
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)
@@ -235,6 +242,21 @@ def _rehearse_fees(alpha: Marketplace, operator: User) -> None:
         period = {"first_on": alpha.first_open_on, "last_on": (AT - timedelta(days=1)).date()}
         asked = rehearsals.ask(version, **period, by=operator, at=AT)
     rehearsals.run(alpha.pk, asked.job_id, at=AT)
+
+
+def _pay(victim: Seller) -> None:
+    """A payout that waits, with what a bank once said of it."""
+    settled.account(victim, holder="비밀", at=AT - timedelta(days=9))
+    settled.payable(victim, due_on=AT.date() - timedelta(days=60))
+    payouts.prepare(on=AT.date(), at=AT)
+    payout = Payout.objects.filter(seller=victim).first()
+    PayoutAttempt.objects.create(payout=payout, kind="ask", began_at=AT, said="비밀")
+    PayoutException.objects.create(
+        payout=payout, kind="not_sent", reference=payout.public_id, raised_at=AT, source="비밀"
+    )
+    SandboxTransfer.objects.create(
+        reference=payout.public_id, amount=payout.amount, outcome="paid", later="paid"
+    )
 
 
 def _send_webhooks(victim: Seller, operator: User) -> None:

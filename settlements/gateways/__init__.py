@@ -1,0 +1,1 @@
+"""Banks that payouts go through, each behind one interface (settlements.gateways.interface)."""

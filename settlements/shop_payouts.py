@@ -1,0 +1,61 @@
+"""What the seller centre shows of payouts: one seller's own, and what is still to come.
+
+Everything here is asked of one seller; another seller's payout does not exist for it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sellers.models import Seller
+from settlements import payout_candidates, payout_words
+from settlements.models import Payout, PayoutItem, Statement
+from settlements.payout_journals import business_date
+from settlements.payout_words import Words
+
+COMING = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A statement that is not paid yet; `why` something keeps it, and `until` when if known."""
+
+    statement: Statement
+    why: Words | None = None
+    until: datetime | None = None
+
+
+def of_seller(seller: Seller):
+    """The payouts that a seller is shown: those given up before they were sent are left out."""
+    return Payout.objects.filter(seller=seller).exclude(state=Payout.State.STOPPED)
+
+
+def coming(seller: Seller, *, at: datetime) -> list[Coming]:
+    """The statements to be paid, oldest first: closed ones with why they wait, then open ones."""
+    on = business_date(at)
+    policy = payout_candidates.policy_on(on)
+    found = payout_candidates.find(on=on, at=at, policy=policy, seller=seller)
+    ready = [Coming(statement) for each in found.candidates for statement in each.statements]
+    held = [
+        Coming(each.statement, payout_words.of(each.reason), each.until) for each in found.waiting
+    ]
+    closed = sorted(ready + held, key=lambda each: (each.statement.due_on, each.statement.pk))
+    open_ones = Statement.objects.open().filter(seller=seller).order_by("due_on")[:COMING]
+    return [*closed, *(Coming(statement) for statement in open_ones)][:COMING]
+
+
+def of_statement(statement: Statement) -> Payout | None:
+    """The payout that pays a statement, if there is one."""
+    item = PayoutItem.objects.filter(statement=statement, is_live=True).select_related("payout")
+    found = item.first()
+    return found.payout if found else None
+
+
+def why_waiting(statement: Statement, *, at: datetime) -> Words | None:
+    """Why a payable statement is not paid; None where nothing keeps it."""
+    if statement.state != Statement.State.PAYABLE:
+        return None
+    on = max(business_date(at), statement.due_on)
+    policy = payout_candidates.policy_on(on)
+    found = payout_candidates.find(on=on, at=at, policy=policy, seller=statement.seller)
+    reasons = {each.statement.pk: each.reason for each in found.waiting}
+    return payout_words.of(reasons[statement.pk]) if statement.pk in reasons else None
