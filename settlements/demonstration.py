@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from marketplace import tenancy
 from marketplace.models import Marketplace, Membership, User
 from sellers.models import Seller, SellerMember
-from settlements import demonstration_desks, opening, simulating
+from settlements import demonstration_desks, demonstration_payouts, opening, simulating
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +104,16 @@ def desks(exhibit: Exhibit, password: str, *, at: datetime) -> None:
         operator=User.objects.get(email=exhibit.address("owner")),
         shopkeeper=User.objects.get(email=exhibit.address("seller")),
         applicants=applicants,
+        at=at,
+    )
+
+
+def payday(exhibit: Exhibit, *, at: datetime) -> None:
+    """Let shops name their accounts and be paid what the nights have closed; most of it."""
+    demonstration_payouts.pay(
+        exhibit.slug,
+        operator=User.objects.get(email=exhibit.address("owner")),
+        second=User.objects.get(email=exhibit.address("finance")),
         at=at,
     )
 

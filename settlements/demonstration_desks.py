@@ -20,11 +20,9 @@ from marketplace import approvals, tenancy, versions
 from marketplace.models import Marketplace, User
 from orders import claims, importing
 from orders.models import Claim, OrderLine
-from sellers import applying, bank_accounts
-from sellers.bank_accounts import Account
-from sellers.banks import Bank
-from sellers.models import Seller, SellerProfile
-from settlements import rate_cards, simulated_people
+from sellers import applying
+from sellers.models import Seller
+from settlements import rate_cards
 from settlements.models import FeeRule, FeeScheduleVersion
 
 IMPORT_PROFILE = "shop-orders"
@@ -42,7 +40,6 @@ def lay_out(
             return
         for number, (user, told) in enumerate(zip(applicants, said["applicants"], strict=True)):
             _apply(told, user, at - (29 - 24 * number) * _HOUR)
-        _name_accounts(at)
         shop = Seller.objects.filter(members__user=shopkeeper).get()
         for number, told in enumerate(said["listings"], 1):
             _hand_in(shop, told, operator, shopkeeper, at - 9 * number * _HOUR)
@@ -57,19 +54,6 @@ def applicant_names(slug: str) -> list[str]:
 
 def _apply(told: Mapping[str, str], user: User, at: datetime) -> None:
     applying.apply(applying.Application(**told, contact_email=user.email), by=user, at=at)
-
-
-def _name_accounts(at: datetime) -> None:
-    """Let every shop name the account that it is paid to."""
-    companies = dict(SellerProfile.objects.values_list("seller_id", "company"))
-    banks = (Bank.SHINHAN, Bank.HANA, Bank.KAKAO, Bank.TOSS)
-    for number, shop in enumerate(Seller.objects.active().order_by("code")):
-        account = Account(
-            bank=banks[number % len(banks)],
-            holder=companies.get(shop.pk, shop.name)[:100],
-            number=simulated_people.bank_account(shop.code),
-        )
-        bank_accounts.register(shop, account, by=None, at=at)
 
 
 def _hand_in(

@@ -8,8 +8,8 @@ from marketplace import approvals, tenancy
 from marketplace.models import Approval, Marketplace, Membership, User
 from orders.models import ImportProfile, Order
 from sellers.models import BankAccount, Seller, SellerMember, SellerProfile
-from settlements import demonstration
-from settlements.models import FeeScheduleVersion
+from settlements import demonstration, nights, positions, verification
+from settlements.models import FeeScheduleVersion, Payout, PayoutBatch
 
 AT = dt.datetime(2026, 3, 20, 12, tzinfo=dt.UTC)
 SMALL = [replace(exhibit, shops=2, orders_a_day=3) for exhibit in demonstration.EXHIBITS]
@@ -68,7 +68,6 @@ class TestDesks:
             assert waiting.count() == 2
             profiles = SellerProfile.objects.exclude(address="").exclude(representative="")
             assert profiles.count() == Seller.objects.count()
-            assert BankAccount.objects.count() == Seller.objects.active().count()
             states = Revision.objects.exclude(state="approved").values_list("state", flat=True)
             assert sorted(states) == ["blocked", "draft", "submitted", "submitted"]
             assert Revision.objects.get(state="draft").sent_back_for
@@ -91,3 +90,23 @@ class TestDesks:
             assert version.state == "published"
             rates = version.rules.filter(category__code="living").values_list("rate_ppm", flat=True)
             assert list(rates) == [105_000]
+
+
+@pytest.mark.django_db
+class TestPayday:
+    def test_pays_most_of_what_the_nights_have_closed_once(self):
+        [*_] = demonstration.fill(SMALL[0], days=32, at=AT)
+        demonstration.people(SMALL[0], "a-password")
+        market = Marketplace.objects.get(slug="market")
+        nights.close_day(market.pk, dt.date(2026, 3, 19), at=AT)
+        for _ in range(2):
+            demonstration.payday(SMALL[0], at=AT)
+        with tenancy.use(market.pk):
+            assert BankAccount.objects.count() == Seller.objects.active().count() == 2
+            states = list(Payout.objects.order_by("pk").values_list("state", flat=True))
+            assert sorted(states) == ["failed", "paid", "paid", "prepared"]
+            batches = list(PayoutBatch.objects.order_by("pk").values_list("state", flat=True))
+            assert batches == ["completed", "completed", "prepared"]
+            shop = Seller.objects.active().order_by("code").first()
+            assert positions.of_seller(shop, on=dt.date(2026, 3, 20)).paid > 0
+            assert list(verification.verify(on=dt.date(2026, 3, 19))) == []

@@ -100,6 +100,8 @@ class Command(BaseCommand):
             while sum(watch.look(shown) for watch in watched) < len(watched):
                 processes.check()
                 time.sleep(0.3)
+            for exhibit in EXHIBITS:
+                demonstration.payday(exhibit, at=at)
 
     def _introduce(self, port: int, password: str) -> None:
         base = f"http://{ADDRESS}:{port}"
