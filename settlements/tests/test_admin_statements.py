@@ -349,13 +349,13 @@ class TestNights:
     def test_ask_the_same_for_many_rows(self, enter, market, django_assert_num_queries):
         client = enter()
         client.get(f"{STATEMENTS}nights", follow=True)
-        with django_assert_num_queries(22):
+        with django_assert_num_queries(24):
             client.get(f"{STATEMENTS}nights/")
         with tenancy.use(market.pk):
             seller = make.seller("C")
             for number in range(12):
                 make.sold(seller, number=f"P{number}", confirmed_on=date(2026, 9, 9))
-        with django_assert_num_queries(22):
+        with django_assert_num_queries(24):
             client.get(f"{STATEMENTS}nights/")
 
 
