@@ -149,7 +149,7 @@ class OrderAdmin(StoryAdmin):
     search_fields = ["number__exact", "public_id__exact"]
     search_help_text = _("Exact order number or public id, or a seller's exact code.")
 
-    def decision_form(self, decision, row, data):
+    def decision_form(self, decision, row, data, files=None):
         return decision.form(data, order=row)
 
     def add_to_rows(self, rows):

@@ -188,10 +188,10 @@ class TestStatement:
     def test_asks_the_same_for_many_lines(self, enter, market, rows, django_assert_num_queries):
         client = enter()
         client.get(page_of(rows, "statement"))
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(21):
             client.get(page_of(rows, "statement"))
         many(market, rows, 120)
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(21):
             answer = client.get(page_of(rows, "statement"))
         assert len(answer.context["rows"]) == 50
         older = client.get(page_of(rows, "statement"), {"before": answer.context["page"].older})

@@ -216,7 +216,8 @@ class TestVerify:
     def test_names_what_was_edited(self, market):
         for edit, difference in (
             (
-                "UPDATE settlements_statement SET carry_in = 1 WHERE seller_id IN "
+                "UPDATE settlements_statement SET carry_in = 1, payable = payable + 1, "
+                "payout = payout + 1 WHERE seller_id IN "
                 "(SELECT id FROM sellers_seller WHERE code = 'B')",
                 ("sealed statement", "carry_in"),
             ),

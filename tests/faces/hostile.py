@@ -33,29 +33,24 @@ CODES = {
     "marketplace.AuditSeal": {"previous_hash", "hash"},
     "marketplace.AuditSealMember": {"hash"},
     "marketplace.CalendarVersion": {"country"},
-    "marketplace.Change": {"public_id", "type", "object_id"},
+    "marketplace.Change": {"type", "object_id"},
     "marketplace.OutboxMessage": {"topic"},
     "marketplace.InboxMessage": set(),
     "marketplace.JobRun": {"kind", "key"},
     "marketplace.ApiKey": {"code", "seller", "digest", "last_four"},
     "marketplace.IdempotencyKey": {"holder", "fingerprint"},
-    "marketplace.WebhookEndpoint": {"public_id"},
     "marketplace.WebhookDelivery": {"message_id", "type", "last_outcome"},
     "marketplace.WebhookAttempt": {"outcome"},
     "marketplace.User": {"password"},
     "marketplace.Marketplace": {"slug", "currency", "zone", "locale", "preset"},
-    "sellers.Seller": {"public_id"},
-    "sellers.Invitation": {"public_id"},
-    "sellers.BankAccount": {"public_id", "ending"},
+    "sellers.BankAccount": {"ending"},
     "sellers.ProjectedGrade": {"grade"},
     "sellers.OfficialGrade": {"grade"},
-    "listings.Listing": {"public_id", "kind"},
+    "listings.Listing": {"kind"},
     "listings.Finding": {"field"},
-    "orders.Order": {"public_id"},
     "orders.OrderLine": {"stream", "listing_kind", "channel", "seller_type"},
     "orders.Outcome": {"cause"},
-    "orders.Claim": {"public_id"},
-    "orders.Shipment": {"public_id", "carrier"},
+    "orders.Shipment": {"carrier"},
     "settlements.Account": {"code"},
     "settlements.Journal": {"template", "reference"},
     "settlements.FeeSchedule": {"code"},
@@ -63,7 +58,9 @@ CODES = {
         "component", "stream", "listing_kind", "channel", "seller_type", "grade", "base",
         "band_kind", "band_basis",
     },
-    "settlements.Statement": {"public_id"},
+    "settlements.DeadlineGuard": {"pack"},
+    "settlements.SigningKey": {"code", "public"},
+    "settlements.StatementSeal": {"document", "head", "signature"},
 }  # fmt: skip
 # Of data, the texts under these keys are people's words; what is below the others is a code.
 # Filled in even where nothing was written; elsewhere what is empty has to stay it.
@@ -128,6 +125,7 @@ def _is_text(label: str, field) -> bool:
         and not isinstance(field, ArrayField | SealedField)
         and not field.choices
         and field.name not in CODES.get(label, ())
+        and field.name != "public_id"
     )
 
 

@@ -135,7 +135,7 @@ SELLER_PAGES = {
     "shop_lines_file": _public_id(Statement),
     "shop_lines_files": _public_id(Statement),
     "shop_bundle_file": lambda people: {
-        "public_id": people.first(Statement, state="payable").public_id
+        "public_id": people.first(Statement, closed_on__isnull=False).public_id
     },
     "shop_downloads": _none,
     "shop_forecast": _none,
