@@ -59,7 +59,7 @@ CODES = {
         "band_kind", "band_basis",
     },
     "settlements.DeadlineGuard": {"pack"},
-    "settlements.SigningKey": {"code", "public"},
+    "settlements.SigningKey": {"code", "public_half"},
     "settlements.StatementSeal": {"document", "head", "signature"},
 }  # fmt: skip
 # Of data, the texts under these keys are people's words; what is below the others is a code.
