@@ -226,7 +226,7 @@ class TestProfile:
             profile = ImportProfile.objects.get()
         address = reverse("admin:orders_importprofile_change", args=[profile.pk])
         answer = owner.post(address, {"code": "shop", "name": "Shop", "body": '{"name": "x"}'})
-        assert answer.status_code == 200
+        assert answer.status_code == 422
         assert answer.context["adminform"].form.errors["body"]
         with tenancy.use(market.pk):
             assert ImportProfile.objects.get().body == SHOP
@@ -234,7 +234,7 @@ class TestProfile:
 
 def test_asks_for_a_file(owner, market):
     answer = owner.post(UPLOADS, {"profile": "shop"})
-    assert answer.status_code == 200
+    assert answer.status_code == 422
     assert "This field is required." in desks.text(answer)
     with tenancy.use(market.pk):
         assert not JobRun.objects.filter(kind=import_uploads.KIND).exists()
