@@ -92,11 +92,11 @@ class TestNear:
             assert not deadlines.near(latest - timedelta(days=6)).exists()
             assert deadlines.near(latest - timedelta(days=5)).get() == open_
             assert deadlines.near(latest + timedelta(days=1)).get() == open_
-            assert sentinels.watch(latest)["deadline_near"] == 1
+            assert sentinels.watch(latest, at=make.AT)["deadline_near"] == 1
 
     def test_is_no_sentinel_where_nothing_is_watched(self, market):
         with tenancy.use(market.pk):
-            assert "deadline_near" not in sentinels.watch(SEP_8)
+            assert "deadline_near" not in sentinels.watch(SEP_8, at=make.AT)
 
 
 class TestMeter:
