@@ -43,7 +43,7 @@ def _figures(statement):
 
 def _agrees(on):
     assert [str(difference) for difference in verification.verify(on=on)] == []
-    assert not any(sentinels.watch(on).values())
+    assert not any(sentinels.watch(on, at=make.AT).values())
 
 
 @pytest.fixture
@@ -344,12 +344,12 @@ class TestSentinel:
         market, seller, _disputed, _other = world
         with tenancy.use(market.pk):
             hold = holding.hold_amount(seller, 5, _terms(), by=None, at=AT)
-            assert sentinels.watch(DUE)[sentinels.HOLDS_STUCK] == 0
+            assert sentinels.watch(DUE, at=make.AT)[sentinels.HOLDS_STUCK] == 0
             Hold.objects.filter(pk=hold.pk).update(condition="")
-            assert sentinels.watch(DUE)[sentinels.HOLDS_STUCK] == 1
+            assert sentinels.watch(DUE, at=make.AT)[sentinels.HOLDS_STUCK] == 1
             Hold.objects.filter(pk=hold.pk).update(release_on=DUE)
-            assert sentinels.watch(DUE - timedelta(days=1))[sentinels.HOLDS_STUCK] == 0
-            assert sentinels.watch(DUE)[sentinels.HOLDS_STUCK] == 1
+            assert sentinels.watch(DUE - timedelta(days=1), at=make.AT)[sentinels.HOLDS_STUCK] == 0
+            assert sentinels.watch(DUE, at=make.AT)[sentinels.HOLDS_STUCK] == 1
 
     def test_counts_statements_that_differ_from_their_holds(self, world):
         market, _seller, disputed, _other = world
@@ -357,9 +357,9 @@ class TestSentinel:
             _claim(disputed)
         _close(market, DUE)
         with tenancy.use(market.pk):
-            assert sentinels.watch(DUE)[sentinels.HOLDS_DIFFER] == 0
+            assert sentinels.watch(DUE, at=make.AT)[sentinels.HOLDS_DIFFER] == 0
             Statement.objects.update(hold_taken=NET - 1, payable=48_351, payout=48_351)
-            assert sentinels.watch(DUE)[sentinels.HOLDS_DIFFER] == 1
+            assert sentinels.watch(DUE, at=make.AT)[sentinels.HOLDS_DIFFER] == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -154,7 +154,7 @@ class TestSealClosed:
         late = _past("late")
         with monkeypatch.context() as patched:
             patched.setattr(nights, "_due", lambda on: [])
-            patched.setattr(sentinels, "watch", lambda on: {})
+            patched.setattr(sentinels, "watch", lambda on, at: {})
             nights.close_day(late.pk, LAST - timedelta(days=1), at=make.AT)
         nights.close_day(late.pk, LAST, at=make.AT)
         with tenancy.use(late.pk):
@@ -273,7 +273,7 @@ class TestSentinel:
 def _broken(market, statement):
     with tenancy.use(market.pk):
         return (
-            sentinels.watch(statement.closed_on)[sentinels.CHAIN_BROKEN],
+            sentinels.watch(statement.closed_on, at=make.AT)[sentinels.CHAIN_BROKEN],
             sentinels.differing(statement.closed_on)[sentinels.CHAIN_BROKEN],
         )
 
