@@ -143,7 +143,8 @@ class StoryAdmin(ReadOnlyAdmin):
 
     def _decide(self, request, row, wanted: Decision):
         is_sent = request.method == "POST"
-        form = self.decision_form(wanted, row, request.POST if is_sent else None, request.FILES)
+        sent = (request.POST, request.FILES) if is_sent else (None, None)
+        form = self.decision_form(wanted, row, *sent)
         if form.is_valid() and self._decided(request, row, wanted, form):
             return redirect(self.list_address() if wanted.ends_row else self.address(row))
         context = self._context(request, row) | {"decision": wanted, "form": form}

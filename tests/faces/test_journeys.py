@@ -170,7 +170,7 @@ class TestOperator:
         page.get_by_role("link", name="심사할 입점 신청").first.click()
         page.get_by_role("link", name=APPLICANT).first.click()
         page.get_by_role("link", name="승인", exact=True).click()
-        assert "이제 판매할 수 있습니다" in page.locator("main, #main").inner_text()
+        assert "지금부터 판매할 수 있습니다" in page.locator("main, #main").inner_text()
         page.get_by_role("button", name="승인", exact=True).click()
         page.wait_for_load_state()
         applicant.refresh_from_db()

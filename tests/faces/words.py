@@ -23,6 +23,7 @@ SAME = {
     "OK",
     "SKU",
     "gzip",
+    "Python",
 }
 _WORD = re.compile(r"(?<![\w@./:#…-])[A-Za-z]{2,}(?![\w@./:-])")
 
