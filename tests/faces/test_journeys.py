@@ -45,11 +45,11 @@ def shop(world, django_db_blocker) -> Shop:
     """A shop of alpha with an order to ship, and a return to answer."""
     with django_db_blocker.unblock():
         with tenancy.use(world.alpha.pk):
-            seller = make.seller("journey", business_number="1208147521")
+            seller = make.seller("J1", name="여정찻집", business_number="1208147521")
             owner = member(seller, "journey@alpha.example")
-            make.accepted(make.order("JOURNEY-1", [make.line(1, "journey", 12_000, 2, title=TEA)]))
+            make.accepted(make.order("JOURNEY-1", [make.line(1, "J1", 12_000, 2, title=TEA)]))
             make.told(make.event("paid", 0, order="JOURNEY-1"))
-            [pot] = make.delivered(make.line(1, "journey", 45_000, title=POT), number="JOURNEY-2")
+            [pot] = make.delivered(make.line(1, "J1", 45_000, title=POT), number="JOURNEY-2")
             words = {"fault": "seller", "reason": "주둥이가 깨져 있어요"}
             claims.request(pot, type="return", quantity=1, by=None, at=make.day(3), **words)
         return Shop(seller, owner, session_of(owner))
