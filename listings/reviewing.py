@@ -5,6 +5,7 @@ its successor is drafted, checked and reviewed. A seller hands a draft in; an op
 it or sends it back with a reason.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -164,11 +165,11 @@ def check(revision: Revision, *, by, at: datetime) -> list[Finding]:
         )
         for finding in found
     )
-    blocking = sorted({f.rule for f in findings if f.severity == Finding.Severity.BLOCK})
+    blocking = {f.rule for f in findings if f.severity == Finding.Severity.BLOCK}
     is_blocked = revision.state == Revision.State.BLOCKED
     if is_blocked != bool(blocking):
         wanted = Revision.State.BLOCKED if blocking else Revision.State.DRAFT
-        states.move(revision, wanted, by=by, at=at, reason=", ".join(blocking)[:500])
+        states.move(revision, wanted, by=by, at=at, reason=_names(blocking, pack_row))
     return findings
 
 
@@ -337,6 +338,13 @@ def _objections(revision: Revision, pack_row: PolicyPack) -> tuple[policy.Findin
     texts = {"title": revision.title, "description": revision.description}
     path = _category_path(revision.category)
     return _pack(pack_row.marketplace_id, pack_row.pk).check(texts, path)
+
+
+def _names(codes: Collection[str], pack_row: PolicyPack | None) -> str:
+    if pack_row is None:
+        return ""
+    rules = _pack(pack_row.marketplace_id, pack_row.pk).rules
+    return ", ".join(rule.name for rule in rules if rule.code in codes)[:500]
 
 
 def _category_path(category: Category | None) -> list[str]:

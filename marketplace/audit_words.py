@@ -1,7 +1,8 @@
 """What the deeds of the audit trail are called.
 
 A move along a MOVES table (`claim.approved`) is told by the names of its model and of its state,
-what is done to rows of many models by DEEDS; every other action has its words in ACTIONS.
+what is done to rows of many models by DEEDS; every other action has its words in ACTIONS. Why it
+was done is what somebody wrote, or a code of REASONS.
 """
 
 from functools import cache
@@ -77,6 +78,12 @@ ACTIONS: Final[dict[str, Promise]] = {
     "webhookendpoint.secret_rotated": _("Webhook secret replaced"),
     "webhookendpoint.tested": _("Webhook endpoint tested"),
 }
+REASONS: Final[dict[str, Promise]] = {  # codes of what happens by itself; people write words
+    "410": _("The receiver answered that it is gone (410)"),
+    "closed": _("The listing was closed"),
+    "confirmed_by_itself": _("The time to confirm ran out"),
+    "edited": _("The wording was edited"),
+}
 
 
 def words(action: str) -> str:
@@ -90,6 +97,11 @@ def words(action: str) -> str:
         return action
     thing = {"thing": capfirst(model._meta.verbose_name), "deed": told}
     return gettext("%(thing)s: %(deed)s") % thing
+
+
+def reason(given: str) -> str:
+    """Why it was done: what a person wrote as it stands, a code in the reader's language."""
+    return str(REASONS.get(given, given))
 
 
 @cache

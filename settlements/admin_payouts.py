@@ -234,6 +234,7 @@ class PayoutBatchAdmin(StoryAdmin):
             count=len(found.candidates),
             waiting=[(each, payout_words.of(each.reason)) for each in found.waiting[:SHOWN_ROWS]],
             waiting_count=len(found.waiting),
+            most=found.looked_at if found.looked_at >= payout_candidates.MOST else None,
             may_prepare=self.has_decide_permission(request),
         )
 

@@ -15,6 +15,8 @@ from settlements import holding, payout_rules
 from settlements.models import Payout, PayoutPolicy, Statement
 from settlements.payout_rules import Due, Payee
 
+MOST = 1_000  # statements that a page looks at
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -40,6 +42,11 @@ class Found:
     candidates: list[Candidate] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
 
+    @property
+    def looked_at(self) -> int:
+        """How many statements these are."""
+        return sum(len(each.statements) for each in self.candidates) + len(self.waiting)
+
 
 def policy_on(day: date) -> PayoutPolicy | None:
     """How the marketplace in use pays on a day; None where nobody has said so yet."""
@@ -53,12 +60,29 @@ def ready(*, on: date, at: datetime, policy: PayoutPolicy | None) -> list[Candid
     return _sorted(rows, at=at, policy=policy).candidates
 
 
-def find(*, on: date, at: datetime, policy: PayoutPolicy | None, seller=None) -> Found:
-    """Every payable statement that was due by `on`, as a candidate or with why it waits."""
+def find(
+    *, on: date, at: datetime, policy: PayoutPolicy | None, seller=None, most: int = MOST
+) -> Found:
+    """Payable statements that were due by `on`, as candidates or with why they wait.
+
+    The oldest ones: what is said of them does not depend on later ones.
+    """
     rows = Statement.objects.payable_on(on)
     if seller is not None:
         rows = rows.filter(seller=seller)
-    return _sorted(rows, at=at, policy=policy)
+    oldest = rows.order_by("due_on", "pk").values_list("pk", flat=True)[:most]
+    return _sorted(Statement.objects.filter(pk__in=list(oldest)), at=at, policy=policy)
+
+
+def why_waiting(statement: Statement, *, on: date, at: datetime) -> str | None:
+    """Why a payable statement is not paid on a day, as a code; None where nothing keeps it."""
+    own = Statement.objects.payable_on(on).filter(seller=statement.seller_id)
+    before = own.filter(due_on__lte=statement.due_on).exclude(pk=statement.pk)
+    keys = list(before.order_by("due_on", "pk").values_list("pk", flat=True)[:MOST])
+    rows = own.filter(pk__in=[*keys, statement.pk])
+    found = _sorted(rows, at=at, policy=policy_on(on))
+    reasons = {each.statement.pk: each.reason for each in found.waiting}
+    return reasons.get(statement.pk)
 
 
 def _sorted(rows, *, at: datetime, policy: PayoutPolicy | None) -> Found:

@@ -336,7 +336,7 @@ def _paid_late(payout: Payout, by, at: datetime, source: str) -> str:
 def _end(payout: Payout, to: str, answer: Answer, by, at: datetime, *, reason: str = "") -> None:
     said = f"{answer.code} {answer.said}".strip()[:200]
     ended = {"ended_at": at, "reason": reason, "said": said}
-    states.move(payout, to, by=by, at=at, reason=reason, changes=ended)
+    states.move(payout, to, by=by, at=at, reason=said, changes=ended)
 
 
 _BY_OUTCOME = {

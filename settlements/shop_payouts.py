@@ -33,7 +33,7 @@ def coming(seller: Seller, *, at: datetime) -> list[Coming]:
     """The statements to be paid, oldest first: closed ones with why they wait, then open ones."""
     on = business_date(at)
     policy = payout_candidates.policy_on(on)
-    found = payout_candidates.find(on=on, at=at, policy=policy, seller=seller)
+    found = payout_candidates.find(on=on, at=at, policy=policy, seller=seller, most=COMING)
     ready = [Coming(statement) for each in found.candidates for statement in each.statements]
     held = [
         Coming(each.statement, payout_words.of(each.reason), each.until) for each in found.waiting
@@ -55,7 +55,5 @@ def why_waiting(statement: Statement, *, at: datetime) -> Words | None:
     if statement.state != Statement.State.PAYABLE:
         return None
     on = max(business_date(at), statement.due_on)
-    policy = payout_candidates.policy_on(on)
-    found = payout_candidates.find(on=on, at=at, policy=policy, seller=statement.seller)
-    reasons = {each.statement.pk: each.reason for each in found.waiting}
-    return payout_words.of(reasons[statement.pk]) if statement.pk in reasons else None
+    reason = payout_candidates.why_waiting(statement, on=on, at=at)
+    return payout_words.of(reason) if reason else None

@@ -10,6 +10,7 @@ from django.utils import translation
 
 from marketplace import audit_words
 from marketplace.models import ClosedDay
+from orders import confirming
 from sellers.models import Seller
 from settlements.models import DebtMovement
 
@@ -51,6 +52,22 @@ def written() -> tuple[set[str], set[str]]:
                 else:
                     composing.add(str(module.relative_to(ROOT)))
     return named, composing
+
+
+def reasons_of_programs() -> set[str]:
+    """Codes that modules give as a reason, where nobody has written one."""
+    found = {confirming.CAUSE}
+    for app in APPS:
+        for module in (ROOT / app).rglob("*.py"):
+            if "tests" not in module.parts:
+                calls = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+                given = (node for node in calls if isinstance(node, ast.keyword))
+                found |= {
+                    node.value.value
+                    for node in given
+                    if node.arg == "reason" and isinstance(node.value, ast.Constant)
+                }
+    return found - {""}
 
 
 def deeds(name: str) -> set[str]:
@@ -98,6 +115,16 @@ def test_every_action_has_words(language):
 def test_no_words_are_of_an_action_that_nobody_writes():
     named, _ = written()
     assert set(audit_words.ACTIONS) <= named | set(put_together())
+
+
+def test_every_reason_that_a_program_gives_has_words_and_no_other():
+    assert reasons_of_programs() == set(audit_words.REASONS)
+
+
+def test_a_reason_that_a_person_wrote_is_told_as_it_stands():
+    with translation.override("en"):
+        assert audit_words.reason("edited") == "The wording was edited"
+        assert audit_words.reason("edited twice") == "edited twice"
 
 
 def test_a_move_is_told_by_its_model_and_state():

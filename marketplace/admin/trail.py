@@ -36,18 +36,22 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     comes_from = _("Every decision and every change of state is recorded here.")
     place = 20
-    list_display = ["at", "actor", "deed", "about", "reason"]
+    list_display = ["at", "actor", "deed", "about", "why"]
     list_filter = [("at", RangeDateTimeFilter), ColleagueFilter]
     list_filter_submit = True
     list_select_related = ["actor"]
     ordering = ["-at", "-id"]
     search_fields = ["action__exact", "object_key__exact"]
     search_help_text = _("An action such as claim.approved, or an object's number, in full.")
-    fields = readonly_fields = ["at", "actor", "deed", "about", "reason", "data"]
+    fields = readonly_fields = ["at", "actor", "deed", "about", "why", "data"]
 
     @display(description=_("action"))
     def deed(self, entry):
         return named(audit_words.words(entry.action), entry.action)
+
+    @display(description=_("reason"))
+    def why(self, entry):
+        return audit_words.reason(entry.reason)
 
     @display(description=_("object"))
     def about(self, entry):
