@@ -1,7 +1,7 @@
 """Adjustments: asked for, approved by a second person, and settled by the night like a sale.
 
 A settlement line names an order line by its id; the line of an adjustment names −id of that
-(docs/decisions/0016). It falls due by the seller's terms, counted from its basis date.
+(docs/decisions/0017). It falls due by the seller's terms, counted from its basis date.
 """
 
 from dataclasses import dataclass

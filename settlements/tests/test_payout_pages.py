@@ -153,6 +153,14 @@ class TestBatch:
         for below in ("change/", "decide/cancel/", "file/"):
             assert stranger.get(f"{BATCHES}{batch.pk}/{below}").status_code == 404
 
+    def test_is_decided_on_by_sending_the_form_and_not_by_opening_it(self, market, batch):
+        with tenancy.use(market.pk):
+            states.move(batch, PayoutBatch.State.APPROVED, by=None, at=AT)
+        page = operator(market).get(f"{BATCHES}{batch.pk}/decide/execute/")
+        assert page.status_code == 200
+        assert not page.context["form"].is_bound
+        assert stored(market, batch).state == PayoutBatch.State.APPROVED
+
     def test_is_scheduled_stopped_and_cancelled(self, market, batch):
         client = operator(market)
         with tenancy.use(market.pk):
