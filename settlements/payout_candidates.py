@@ -78,8 +78,8 @@ def why_waiting(statement: Statement, *, on: date, at: datetime) -> str | None:
     """Why a payable statement is not paid on a day, as a code; None where nothing keeps it."""
     own = Statement.objects.payable_on(on).filter(seller=statement.seller_id)
     before = own.filter(due_on__lte=statement.due_on).exclude(pk=statement.pk)
-    keys = list(before.order_by("due_on", "pk").values_list("pk", flat=True)[:MOST])
-    rows = own.filter(pk__in=[*keys, statement.pk])
+    oldest = before.order_by("due_on", "pk").values_list("pk", flat=True)[:MOST]
+    rows = own.filter(pk__in=[*oldest, statement.pk])
     found = _sorted(rows, at=at, policy=policy_on(on))
     reasons = {each.statement.pk: each.reason for each in found.waiting}
     return reasons.get(statement.pk)

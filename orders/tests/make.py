@@ -29,10 +29,10 @@ def on(number: int) -> date:
     return date(2026, 3, 2) + timedelta(days=number)
 
 
-def seller(code="hanok", *, seller_type="sole_proprietor", **fields) -> Seller:
+def seller(code="hanok", *, name="", seller_type="sole_proprietor", **fields) -> Seller:
     return Seller.objects.create(
         code=code,
-        name=code.title(),
+        name=name or code.title(),
         seller_type=seller_type,
         state=Seller.State.ACTIVE,
         joined_on=date(2026, 1, 1),
