@@ -19,6 +19,8 @@ from django.utils import translation
 PREFIX = "test_jangteo_run_"
 ALIASES = ["default", "owner", "platform"]
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
+# Minutes each; one that began last would keep a single worker busy long after the others.
+LONGEST = ("tests/test_olist.py", "tests/faces/", "tests/test_list_costs.py")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,6 +36,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.django_db(*positional, **arguments), append=False)
         elif issubclass(getattr(item, "cls", None) or object, TransactionTestCase):
             item.cls.databases = set(ALIASES)
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")
