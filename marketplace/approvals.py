@@ -155,6 +155,14 @@ KINDS: dict[str, Kind] = {
         "settlements.DeadlineGuard",
         "settlements.deadlines.enforce",
     ),
+    "post_manual_journal": Kind(
+        _("Post a manual journal"),
+        "settlements.ManualJournal",
+        "settlements.manual_journals.post",
+    ),
+    "reopen_period": Kind(
+        _("Open a closed month again"), "settlements.Period", "settlements.periods.reopen"
+    ),
 }
 
 

@@ -23,6 +23,7 @@ DEEDS: Final[dict[str, Promise]] = {  # of the admin and of versions, on rows of
     "published": pgettext_lazy("deed", "published"),
 }
 ACTIONS: Final[dict[str, Promise]] = {
+    "account.renamed": _("Account of the ledger renamed or moved"),
     "apikey.created": _("API key made"),
     "apikey.revoked": _("API key revoked"),
     "apikey.rotated": _("API key replaced"),
@@ -41,6 +42,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "fees.rehearsed": _("New fees rehearsed"),
     "hold.placed": _("Money held back"),
     "import.uploaded": _("Files uploaded for an import"),
+    "ledger.month_closed": _("Month of the ledger closed"),
     "listing.created": _("Listing drafted"),
     "listing.revised": _("New wording of a listing published"),
     "marketplace.day_closed": _("Business day closed"),

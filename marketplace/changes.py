@@ -70,13 +70,21 @@ TYPES = {  # what may be announced, and subscribed to
     "payout.returned": _("A payout came back; its statements are payable again."),
     "payout.exception": _("A bank's answer about a payout does not fit."),
     "night.closed": _("A business day was closed."),
+    "period.closed": _("A month of the ledger was closed."),
+    "period.reopened": _("A closed month of the ledger was opened again."),
     "sentinel.raised": _("A night found something that a person should look at."),
 }
 
 
 # What concerns one seller; the rest is told to the marketplace alone.
-_OF_THE_MARKETPLACE = ("night.closed", "payout.exception", "sentinel.raised")
-OF_SELLERS = tuple(code for code in TYPES if code not in _OF_THE_MARKETPLACE)
+OF_MARKETPLACE = (
+    "night.closed",
+    "payout.exception",
+    "period.closed",
+    "period.reopened",
+    "sentinel.raised",
+)
+OF_SELLERS = tuple(code for code in TYPES if code not in OF_MARKETPLACE)
 
 
 class UnknownType(Refused):

@@ -172,6 +172,30 @@ class Frozen(_SqlConstraint):
         )
 
 
+class AppendOnly(_SqlConstraint):
+    """Rows are written once, whoever asks: not even the owner of the table changes or deletes one.
+
+    It stands beside rights that say the same (APPEND_ONLY), for the day on which somebody has
+    more of them. On a partitioned table it holds for every partition.
+    """
+
+    def create_sql(self, model, schema_editor):
+        table = schema_editor.quote_name(model._meta.db_table)
+        name = schema_editor.quote_name(self.name)
+        return (
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN "
+            f"RAISE EXCEPTION 'rows are only added ({self.name})' "
+            "USING ERRCODE = 'restrict_violation'; END $body$; "
+            f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE ON {table} "
+            f"FOR EACH ROW EXECUTE FUNCTION {name}()"
+        )
+
+    def remove_sql(self, model, schema_editor):
+        table = schema_editor.quote_name(model._meta.db_table)
+        name = schema_editor.quote_name(self.name)
+        return f"DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}()"
+
+
 def tenant(label, *foreign_keys, grants="SELECT, INSERT, UPDATE, DELETE"):
     """The constraints of every tenant-owned table: isolation, its tenant key, its references."""
     return [

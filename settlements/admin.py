@@ -10,6 +10,7 @@ from settlements import (
     admin_holds,
     admin_ledger,
     admin_payouts,
+    admin_periods,
     admin_statements,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "admin_holds",
     "admin_ledger",
     "admin_payouts",
+    "admin_periods",
     "admin_statements",
 ]

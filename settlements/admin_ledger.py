@@ -10,16 +10,19 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.admin import (
+    ChoicesDropdownFilter,
     RangeDateFilter,
-    ReadOnlyAdmin,
+    TenantAdmin,
     action,
     display,
     money_column,
     named,
     register,
 )
+from marketplace.story_pages import Decision, StoryAdmin
 from sellers.models import Seller
-from settlements import ledger_reading, models
+from settlements import accounts, ledger, ledger_reading, manual_journals, models
+from settlements.admin_ledger_forms import AccountForm, AccountNamesForm, ReversalForm
 from settlements.admin_statements import BulkAdmin
 
 SHOWN_DAYS = timedelta(days=31)
@@ -34,6 +37,8 @@ TEMPLATES = {  # what a journal is about
     "payout_failed": _("Payout failed"),
     "payout_paid_late": _("Payout paid after it had failed"),
     "payout_returned": _("Payout came back"),
+    manual_journals.TEMPLATE: _("By hand"),
+    ledger.REVERSAL: _("Counter-entry"),
 }
 
 
@@ -69,18 +74,42 @@ class CardForm(forms.Form):
 
 
 @register(models.Account)
-class AccountAdmin(ReadOnlyAdmin):
+class AccountAdmin(StoryAdmin):
     """Accounts; one opens as its card. The trial balance stands above the list."""
 
-    comes_from = _("Accounts come with the preset.")
+    comes_from = _("Accounts come with the preset; more are added here.")
     place = 40
-    list_display = ["named", "is_per_seller"]
-    ordering = ["code"]
+    form = AccountForm
+    fields = ["code", "kind", "normal_side", "name", "name_english", "place"]
+    list_display = ["named", "kind", "normal_side", "is_per_seller"]
+    list_filter = [("kind", ChoicesDropdownFilter)]
+    list_filter_submit = True
+    ordering = ["place", "code"]
     actions_list = ["trial_balance"]
+    decisions = {
+        "name": Decision(
+            name=_("Rename or move"),
+            explanation=_(
+                "Only the words and the place in lists change: entries and the code stay."
+            ),
+            process=accounts.rename,
+            form=AccountNamesForm,
+            offered=lambda account: True,
+            initial=lambda account: {
+                "name": account.name,
+                "name_english": account.name_english,
+                "place": account.place,
+            },
+            done=_("Changed. Every page shows the new name from now on."),
+        )
+    }
 
-    @display(description=_("account"), ordering="code")
+    def has_add_permission(self, request):
+        return TenantAdmin.has_add_permission(self, request)
+
+    @display(description=_("account"), ordering="place")
     def named(self, account):
-        return named(account.name, account.code)
+        return named(account.label, account.code)
 
     @action(description=_("Trial balance"), url_path="trial-balance", permissions=["view"])
     def trial_balance(self, request):
@@ -108,19 +137,33 @@ class AccountAdmin(ReadOnlyAdmin):
         return self.page(
             request,
             "settlements/admin_account.html",
-            title=gettext("Account card: %(account)s") % {"account": account.name},
+            title=gettext("Account card: %(account)s") % {"account": account.label},
             account=account,
             form=form,
             card=card,
+            decisions=self._offered(account) if self.has_decide_permission(request) else [],
+            decide_at=self.address(account).removesuffix("change/") + "decide/",
         )
 
 
 @register(models.Journal)
-class JournalAdmin(ReadOnlyAdmin):
+class JournalAdmin(StoryAdmin):
     """Journals; one opens with its legs, which balance."""
 
     comes_from = _("Each statement that is closed posts a journal.")
     place = 45
+    decisions = {
+        "reverse": Decision(
+            name=_("Reverse"),
+            explanation=_(
+                "A counter-entry is asked for; a second person posts it. Both journals stay."
+            ),
+            process=manual_journals.enter_reversal,
+            form=ReversalForm,
+            offered=lambda journal: journal.template == manual_journals.TEMPLATE,
+            done=_("Asked for. A second person decides."),
+        )
+    }
     list_display = ["reference", "named_template", "basis_on"]
     list_filter = [("basis_on", RangeDateFilter)]
     list_filter_submit = True
@@ -144,6 +187,10 @@ class JournalAdmin(ReadOnlyAdmin):
             debit=sum(leg.entry.debit for leg in legs),
             credit=sum(leg.entry.credit for leg in legs),
             statement=models.Statement.objects.filter(public_id=journal.reference).first(),
+            manual=models.ManualJournal.objects.filter(public_id=journal.reference).first(),
+            counter=models.Journal.objects.filter(reverses=journal).first(),
+            decisions=self._offered(journal) if self.has_decide_permission(request) else [],
+            decide_at=self.address(journal).removesuffix("change/") + "decide/",
         )
 
 
@@ -181,7 +228,7 @@ class LedgerEntryAdmin(BulkAdmin):
 
     @display(description=_("account"))
     def of_account(self, entry):
-        return _link("account", entry.account_id, entry.leg.account.name)
+        return _link("account", entry.account_id, entry.leg.account.label)
 
     @display(description=_("seller"))
     def of_seller(self, entry):

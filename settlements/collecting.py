@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, Sum
 
 from marketplace import approvals, audit, reasons, tenancy
@@ -169,6 +169,5 @@ def _post(movement: DebtMovement, is_invoiced: bool) -> None:
     draft.credit(
         ledger.SELLER_RECEIVABLE if is_invoiced else ledger.SELLER_PAYABLE, movement.amount
     )
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT open_settlement_month('ledger_entry', %s)", [movement.on])
+    ledger.open_month(movement.on)
     ledger.post([draft])

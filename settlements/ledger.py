@@ -5,40 +5,62 @@ balance. Debit and credit are two columns; an amount below zero goes to the othe
 """
 
 from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from marketplace import tenancy
-from settlements.models import Account, Journal
-
-BANK = "bank"
-BAD_DEBT = "bad_debt"
-CLEARING = "clearing"
-PLATFORM_FUNDING = "platform_funding"
-PARTNER_FUNDING = "partner_funding"
-SELLER_PAYABLE = "seller_payable"
-SELLER_HELD = "seller_held"
-SELLER_RESERVE = "seller_reserve"
-SELLER_RECEIVABLE = "seller_receivable"
-PAYOUT_PAYABLE = "payout_payable"
-PAYOUT_IN_TRANSIT = "payout_in_transit"
-SUSPENSE = "suspense"
-FEE_REVENUE = "fee_revenue:"  # and the component
-VAT_PAYABLE = "vat_payable"
-WITHHOLDING_INCOME = "withholding_income"
-WITHHOLDING_LOCAL = "withholding_local"
-PER_SELLER = frozenset(
-    {
-        SELLER_PAYABLE,
-        SELLER_HELD,
-        SELLER_RESERVE,
-        SELLER_RECEIVABLE,
-        PAYOUT_PAYABLE,
-        PAYOUT_IN_TRANSIT,
-    }
+from marketplace.refusals import Refused, gettext_noop
+from settlements import chart
+from settlements.chart import (  # noqa: F401 (as whoever posts says them)
+    BAD_DEBT,
+    BANK,
+    CLEARING,
+    FEE_REVENUE,
+    HOST_PAYABLE,
+    INPUT_VAT,
+    PARTNER_FUNDING,
+    PAYOUT_IN_TRANSIT,
+    PAYOUT_PAYABLE,
+    PER_SELLER,
+    PLATFORM_FUNDING,
+    PROVIDER_FEE,
+    REFUNDS_DUE,
+    ROUNDING,
+    SELLER_HELD,
+    SELLER_PAYABLE,
+    SELLER_RECEIVABLE,
+    SELLER_RESERVE,
+    SUSPENSE,
+    VAT_PAYABLE,
+    WITHHOLDING_INCOME,
+    WITHHOLDING_LOCAL,
 )
+from settlements.models import Account, Journal, LedgerEntry
+
+REVERSAL = "reversal"  # template of a counter-entry
+
+
+class DayLocked(Refused):
+    code = "ledger_day_locked"
+    message = gettext_noop(
+        "Nothing can be posted on %(on)s any more: the day is signed, or its month is closed. Take "
+        "a day that is open."
+    )
+
+
+class AlreadyReversed(Refused):
+    code = "journal_already_reversed"
+    message = gettext_noop("The journal %(journal)s has its counter-entry already.")
+
+
+class CannotReverse(Refused):
+    code = "journal_is_a_reversal"
+    message = gettext_noop(
+        "The journal %(journal)s is a counter-entry itself. Enter what is right as a new journal."
+    )
 
 
 @dataclass(slots=True)
@@ -49,6 +71,7 @@ class Draft:
     reference: str
     basis_on: date
     seller_id: int | None = None
+    reverses_id: int | None = None
     legs: list[tuple[str, int, int]] = field(default_factory=list)  # account code, debit, credit
 
     def debit(self, code: str, amount: int) -> None:
@@ -64,27 +87,28 @@ class Draft:
 
 def component_names() -> dict[str, str]:
     """What the marketplace in use calls each fee component, by its code."""
-    rows = Account.objects.filter(code__startswith=FEE_REVENUE).values_list("code", "name")
-    return {code.removeprefix(FEE_REVENUE): name for code, name in rows}
+    rows = Account.objects.filter(code__startswith=chart.FEE_REVENUE)
+    return {row.code.removeprefix(chart.FEE_REVENUE): row.label for row in rows}
 
 
 def post(drafts: Iterable[Draft]) -> list[Journal]:
-    """Write journals with all their legs. One that was posted before is an IntegrityError."""
+    """Write journals with all their legs. One that was posted before is an IntegrityError.
+
+    Raises DayLocked where a day is signed or its month closed.
+    """
     drafts = list(drafts)
     accounts = _accounts({code for draft in drafts for code, _, _ in draft.legs})
-    journals = Journal.objects.bulk_create(
-        [Journal(template=d.template, reference=d.reference, basis_on=d.basis_on) for d in drafts],
-        batch_size=2000,
-    )
+    with _told_what_is_locked():
+        journals = Journal.objects.bulk_create([_journal(d) for d in drafts], batch_size=2000)
     columns: tuple[list, ...] = ([], [], [], [], [], [])
     for draft, journal in zip(drafts, journals, strict=True):
         for code, debit, credit in draft.legs:
-            seller_id = draft.seller_id if code in PER_SELLER else None
+            seller_id = draft.seller_id if code in chart.PER_SELLER else None
             leg = (draft.basis_on, journal.pk, accounts[code], seller_id, debit, credit)
             for column, value in zip(columns, leg, strict=True):
                 column.append(value)
     if columns[0]:
-        with connection.cursor() as cursor:
+        with _told_what_is_locked(), connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO ledger_entry (marketplace_id, basis_on, journal_id, account_id, "
                 "seller_id, debit, credit) SELECT %s, leg.* FROM unnest(%s::date[], %s::bigint[], "
@@ -94,14 +118,76 @@ def post(drafts: Iterable[Draft]) -> list[Journal]:
     return journals
 
 
+def reverse(journal: Journal, *, on: date) -> Journal:
+    """Post the counter-entry of a journal, leg by leg, on a day that is open.
+
+    Nothing is taken away: both stand. Raises AlreadyReversed, CannotReverse or DayLocked. Who may,
+    and why, is for the caller to say.
+    """
+    if journal.reverses_id is not None:
+        raise CannotReverse(journal=journal.reference)
+    if Journal.objects.filter(reverses=journal).exists():
+        raise AlreadyReversed(journal=journal.reference)
+    entries = LedgerEntry.objects.filter(journal_id=journal.pk, basis_on=journal.basis_on)
+    rows = list(entries.order_by("pk").values_list("account_id", "seller_id", "debit", "credit"))
+    accounts = Account.objects.in_bulk({row[0] for row in rows})
+    sellers = {seller_id for _, seller_id, _, _ in rows if seller_id is not None}
+    reference = f"{journal.template}:{journal.reference}"
+    draft = Draft(REVERSAL, reference[:60], on, next(iter(sellers), None), journal.pk)
+    draft.legs = [
+        (accounts[account_id].code, credit, debit) for account_id, _, debit, credit in rows
+    ]
+    [posted] = post([draft])
+    return posted
+
+
+def open_month(on: date) -> None:
+    """Make sure that the ledger has the month of a day. Nights do it by themselves."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT open_settlement_month('ledger_entry', %s)", [on])
+
+
+def _journal(draft: Draft) -> Journal:
+    return Journal(
+        template=draft.template,
+        reference=draft.reference,
+        basis_on=draft.basis_on,
+        reverses_id=draft.reverses_id,
+    )
+
+
+@contextmanager
+def _told_what_is_locked():
+    """Turn the database's refusal of a closed month or signed day into words."""
+    try:
+        yield
+    except IntegrityError as error:
+        if getattr(error.__cause__, "diag", None) and (
+            error.__cause__.diag.constraint_name == "ledger_day_is_open"
+        ):
+            raise DayLocked(on=error.__cause__.diag.message_detail) from error
+        raise
+
+
+def account(code: str) -> Account:
+    """A row of the system's chart, unsaved: as it stands in a marketplace that changed nothing."""
+    entry = chart.of(code)
+    return Account(
+        code=code,
+        kind=entry.kind,
+        normal_side=entry.side,
+        name=entry.korean,
+        name_english=entry.english,
+        is_per_seller=entry.is_per_seller,
+        place=chart.place(code),
+    )
+
+
 def _accounts(codes: set[str]) -> dict[str, int]:
-    """Ids by code. A component that is charged for the first time gets its account here."""
+    """Ids by code. One that nothing was posted on before may have to be opened first."""
     known = dict(Account.objects.filter(code__in=codes).values_list("code", "pk"))
     missing = sorted(codes - known.keys())
     if missing:
-        Account.objects.bulk_create(
-            [Account(code=code, name=code, is_per_seller=code in PER_SELLER) for code in missing],
-            ignore_conflicts=True,
-        )
+        Account.objects.bulk_create([account(code) for code in missing], ignore_conflicts=True)
         known = dict(Account.objects.filter(code__in=codes).values_list("code", "pk"))
     return known

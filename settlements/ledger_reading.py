@@ -7,24 +7,12 @@ into the months that they fall in and no others.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
-from django.db import connection
-from django.db.models import Sum
-
-from marketplace import paging, tenancy
+from marketplace import paging
 from sellers.models import Seller
+from settlements import chart, ledger_balances
 from settlements.models import Account, Journal, LedgerEntry
-
-_BALANCES = """
-SELECT a.code, a.name, a.id, coalesce(e.debit, 0)::bigint, coalesce(e.credit, 0)::bigint
-FROM settlements_account a
-LEFT JOIN (
-    SELECT account_id, sum(debit) AS debit, sum(credit) AS credit FROM ledger_entry
-    WHERE marketplace_id = %(marketplace)s AND basis_on <= %(on)s GROUP BY account_id
-) e ON e.account_id = a.id
-WHERE a.marketplace_id = %(marketplace)s ORDER BY a.code
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +24,8 @@ class Balance:
     account_id: int | None
     debit: int
     credit: int
+    kind: str = ""
+    is_unusual: bool = False  # it stands on the side where this account does not usually
 
     @property
     def debit_balance(self) -> int:
@@ -70,11 +60,26 @@ class Card:
 
 def trial_balance(on: date) -> tuple[list[Balance], Balance]:
     """What every account comes to at the end of a day, and the sum over all of them."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BALANCES, {"marketplace": tenancy.current_id(), "on": on})
-        rows = [Balance(*row) for row in cursor.fetchall()]
+    sides = ledger_balances.at_end_of(on)
+    rows = [
+        _balance(account, sides.get(account.pk, ledger_balances.Sides()))
+        for account in Account.objects.order_by("place", "code")
+    ]
     debit, credit = sum(row.debit for row in rows), sum(row.credit for row in rows)
     return rows, Balance("", "", None, debit, credit)
+
+
+def _balance(account: Account, sides: ledger_balances.Sides) -> Balance:
+    side = chart.DEBIT if sides.balance > 0 else chart.CREDIT
+    return Balance(
+        account.code,
+        account.label,
+        account.pk,
+        sides.debit,
+        sides.credit,
+        account.kind,
+        is_unusual=sides.balance != 0 and side != account.normal_side,
+    )
 
 
 def legs(journals: Iterable[Journal]) -> dict[int, list[Leg]]:
@@ -97,20 +102,21 @@ def card(
     entries = LedgerEntry.objects.filter(account_id=account.pk)
     if seller is not None:
         entries = entries.filter(seller_id=seller.pk)
-    opening, _, _ = _sums(entries.filter(basis_on__lt=first))
+    opening = ledger_balances.of(
+        account.pk, first - timedelta(days=1), seller_id=seller.pk if seller else None
+    ).balance
     inside = entries.filter(basis_on__gte=first, basis_on__lte=last)
-    moved, debit, credit = _sums(inside)
+    moved = ledger_balances.summed(inside)
     page = paging.page(parameters, inside)
     balance = opening
     if page.rows:
-        before, _, _ = _sums(inside.filter(pk__lt=page.rows[-1].pk))
-        balance += before
+        balance += ledger_balances.summed(inside.filter(pk__lt=page.rows[-1].pk)).balance
     rows = []
     for leg in named(page.rows[::-1], with_journals=True):
         balance += leg.entry.debit - leg.entry.credit
         rows.append(Leg(leg.entry, leg.account, leg.seller, leg.journal, balance))
     shown = paging.Page(rows[::-1], page.newer, page.older)
-    return Card(opening, opening + moved, debit, credit, shown)
+    return Card(opening, opening + moved.balance, moved.debit, moved.credit, shown)
 
 
 def named(entries: list[LedgerEntry], *, with_journals: bool = False) -> list[Leg]:
@@ -123,10 +129,3 @@ def named(entries: list[LedgerEntry], *, with_journals: bool = False) -> list[Le
         Leg(e, accounts[e.account_id], sellers.get(e.seller_id), journals.get(e.journal_id))
         for e in entries
     ]
-
-
-def _sums(entries) -> tuple[int, int, int]:
-    """Debit less credit, and both."""
-    sums = entries.aggregate(debit=Sum("debit"), credit=Sum("credit"))
-    debit, credit = int(sums["debit"] or 0), int(sums["credit"] or 0)
-    return debit - credit, debit, credit

@@ -27,7 +27,7 @@ from orders import confirming, performance
 from orders.models import OutcomeToSettle
 from sellers import grades
 from sellers.models import Seller
-from settlements import adjusting, holding, payouts, runs, sentinels, statements
+from settlements import adjusting, holding, ledger, payouts, runs, sentinels, statements
 from settlements.models import Statement
 
 SEALED_AS_FAST = 100  # lines, as a statement without any is closed
@@ -375,7 +375,7 @@ def _open_months(on: date) -> None:
     with connection.cursor() as cursor:
         for month in sorted(months):
             cursor.execute("SELECT open_settlement_month('settlement_line', %s)", [month])
-        cursor.execute("SELECT open_settlement_month('ledger_entry', %s)", [on])
+    ledger.open_month(on)
 
 
 def _hold(on: date, at: datetime) -> Counts:

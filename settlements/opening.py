@@ -18,7 +18,7 @@ from marketplace.refusals import Refused, gettext_noop
 from orders.models import ConfirmationPolicy
 from sellers import grades
 from sellers.models import GradePolicy
-from settlements import fee_publishing, ledger, presets, signing
+from settlements import chart, fee_publishing, ledger, presets, signing
 from settlements.models import (
     Account,
     FeeRule,
@@ -32,6 +32,7 @@ from settlements.presets import Preset
 # Orders that were paid before the first business day are settled after it, by the first rules.
 BEFORE_OPENING = timedelta(days=366)
 YEARS_OF_CALENDAR = 3
+OWN_ACCOUNTS_PLACE = 1000  # after those of the system
 
 
 class SlugTaken(Refused):
@@ -147,15 +148,27 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
         publish(versions.draft(model, valid_from=valid_from, by=by, **fields), by=by, at=at)
 
     signing.signer(at=at)  # its public half is there before the first statement
-    Account.objects.bulk_create(
-        [
-            *(Account(**_fields(account)) for account in preset.accounts),
-            *(
-                Account(code=ledger.FEE_REVENUE + component, name=component_name)
-                for component, component_name in fees.components.items()
-            ),
-        ]
-    )
+    Account.objects.bulk_create(_accounts(preset))
+
+
+def _accounts(preset: Preset) -> list[Account]:
+    """The system's chart under the preset's names, one account per component, and its own."""
+    accounts = {entry.code: ledger.account(entry.code) for entry in chart.ACCOUNTS}
+    for component, name in preset.fees.components.items():
+        fee = ledger.account(chart.FEE_REVENUE + component)
+        fee.name = name
+        accounts[fee.code] = fee
+    for number, given in enumerate(preset.accounts, 1):
+        if given.code not in accounts:
+            accounts[given.code] = Account(
+                code=given.code,
+                kind=given.kind,
+                normal_side=chart.usual_side(given.kind),
+                place=OWN_ACCOUNTS_PLACE + number,
+            )
+        accounts[given.code].name = given.name
+        accounts[given.code].name_english = given.name_english
+    return list(accounts.values())
 
 
 def _stored(

@@ -18,7 +18,7 @@ from marketplace.documents import Part
 from marketplace.refusals import Refused, gettext_noop
 from sellers import grade_documents
 from sellers.grading import Policy
-from settlements import debts, rule_checks, vat
+from settlements import chart, debts, rule_checks, vat
 from settlements.due_dates import BadDueTerms, DueTerms
 from settlements.fee_rules import Band, Rule
 
@@ -131,9 +131,12 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """What an account of the system is called here, or an account of the operator's own."""
+
     code: str
+    kind: str
     name: str
-    is_per_seller: bool
+    name_english: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,9 +389,12 @@ def _confirmation(part: Part) -> Confirmation:
 
 def _accounts(part: Part) -> tuple[Account, ...]:
     accounts = []
-    for entry in part.parts("accounts"):
+    for entry in part.parts("accounts", ()):
         code, name = entry.text("code", longest=60), entry.text("name", longest=100)
-        accounts.append(Account(code, name, entry.flag("per_seller", False)))
+        known = chart.BY_CODE.get(code)
+        kind = known.kind if known else entry.choice("kind", chart.KINDS)
+        english = entry.text("name_english", known.english if known else "", longest=100)
+        accounts.append(Account(code, kind, name, english or ""))
         entry.done()
     _each_once(accounts, part.at("accounts"))
     return tuple(accounts)

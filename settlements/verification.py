@@ -15,7 +15,17 @@ from django.db import connection
 
 from marketplace import audit, tenancy
 from orders.remainders import Remainder
-from settlements import adjusting, fees, proofs, reversals, runs, seals, signing
+from settlements import (
+    adjusting,
+    fees,
+    ledger_balances,
+    periods,
+    proofs,
+    reversals,
+    runs,
+    seals,
+    signing,
+)
 from settlements.contracts import Contracts
 from settlements.fees import Terms
 from settlements.models import (
@@ -371,6 +381,11 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
         for query in _CHECKS.values():
             cursor.execute(query, {"marketplace": tenancy.current_id()})
             yield from (Difference(*row) for row in cursor.fetchall())
+    for account, seller, month, *sides in ledger_balances.differences():
+        key = " ".join(filter(None, [f"{month:%Y-%m}", account, seller]))
+        yield Difference("month balance", key, "debit, credit", tuple(sides[:2]), tuple(sides[2:]))
+    for key, field, expected, found in periods.verify():
+        yield Difference("closed month", key, field, expected, found)
     for finding in audit.verify():
         yield Difference("audit trail", "", "chain", "unbroken", finding)
 

@@ -7,7 +7,7 @@ from settlements.models.deadlines import DeadlineGuard
 from settlements.models.debts import DebtMovement
 from settlements.models.forecasts import PayoutForecast
 from settlements.models.holds import Hold, HoldMovement
-from settlements.models.ledger import Account, Journal
+from settlements.models.ledger import Account, Journal, ManualJournal
 from settlements.models.payouts import (
     Payout,
     PayoutAttempt,
@@ -17,6 +17,7 @@ from settlements.models.payouts import (
     PayoutPolicy,
     SandboxTransfer,
 )
+from settlements.models.periods import MonthBalance, Period, PeriodClosing
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
 from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
@@ -37,6 +38,8 @@ __all__ = [
     "Journal",
     "LedgerEntry",
     "LineTerms",
+    "ManualJournal",
+    "MonthBalance",
     "MonthlyFee",
     "Payout",
     "PayoutAttempt",
@@ -45,6 +48,8 @@ __all__ = [
     "PayoutForecast",
     "PayoutItem",
     "PayoutPolicy",
+    "Period",
+    "PeriodClosing",
     "SandboxTransfer",
     "SellerBalance",
     "SellerContract",

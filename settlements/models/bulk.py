@@ -105,7 +105,8 @@ class LedgerEntry(TenantModel):
         constraints = [
             constraints.TenantIsolation(
                 name="ledger_entry_isolation", grants=constraints.APPEND_ONLY
-            )
+            ),
+            constraints.AppendOnly(name="ledger_entry_only_grows"),
         ]
 
     def __str__(self):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketplace import tenancy
-from settlements import ledger, nights, statements
+from settlements import chart, ledger, nights, statements
 from settlements.models import Journal, LedgerEntry, Statement
 from settlements.tests import make
 
@@ -28,8 +28,8 @@ class TestPost:
     def test_writes_both_sides(self, market):
         seller = make.seller()
         draft = ledger.Draft("statement", "stm_1", DAY, seller.pk)
-        draft.debit(ledger.CLEARING, 100)
-        draft.credit(ledger.SELLER_PAYABLE, 100)
+        draft.debit(chart.CLEARING, 100)
+        draft.credit(chart.SELLER_PAYABLE, 100)
         [journal] = ledger.post([draft])
         legs = LedgerEntry.objects.filter(journal_id=journal.pk).order_by("pk")
         assert list(legs.values_list("debit", "credit", "seller_id")) == [
@@ -39,18 +39,18 @@ class TestPost:
 
     def test_puts_an_amount_below_zero_on_the_other_side(self, market):
         draft = ledger.Draft("statement", "stm_1", DAY)
-        draft.debit(ledger.CLEARING, -100)
-        draft.credit(ledger.VAT_PAYABLE, -100)
-        draft.credit(ledger.PARTNER_FUNDING, 0)
+        draft.debit(chart.CLEARING, -100)
+        draft.credit(chart.VAT_PAYABLE, -100)
+        draft.credit(chart.PARTNER_FUNDING, 0)
         assert draft.legs == [("clearing", 0, 100), ("vat_payable", 100, 0)]
 
     def test_is_refused_when_a_journal_does_not_balance(self, market):
         good = ledger.Draft("statement", "stm_1", DAY)
-        good.debit(ledger.CLEARING, 1)
-        good.credit(ledger.VAT_PAYABLE, 1)
+        good.debit(chart.CLEARING, 1)
+        good.credit(chart.VAT_PAYABLE, 1)
         bad = ledger.Draft("statement", "stm_2", DAY)
-        bad.debit(ledger.CLEARING, 100)
-        bad.credit(ledger.VAT_PAYABLE, 99)
+        bad.debit(chart.CLEARING, 100)
+        bad.credit(chart.VAT_PAYABLE, 99)
         with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
             ledger.post([good, bad])
         assert not LedgerEntry.objects.exists()
@@ -64,8 +64,8 @@ class TestPost:
 
     def test_opens_the_account_of_a_new_component(self, market):
         draft = ledger.Draft("statement", "stm_1", DAY)
-        draft.debit(ledger.CLEARING, 5)
-        draft.credit(ledger.FEE_REVENUE + "gift_wrap", 5)
+        draft.debit(chart.CLEARING, 5)
+        draft.credit(chart.FEE_REVENUE + "gift_wrap", 5)
         ledger.post([draft])
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM settlements_account WHERE code LIKE '%gift_wrap'")

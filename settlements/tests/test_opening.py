@@ -10,7 +10,7 @@ from marketplace import calendar_days, tenancy, versions
 from marketplace.models import AuditEntry, CalendarVersion, Marketplace
 from orders.models import ConfirmationPolicy
 from sellers.models import GradePolicy
-from settlements import fee_publishing, opening, presets, rate_cards
+from settlements import chart, fee_publishing, opening, presets, rate_cards
 from settlements.fees import charge
 from settlements.models import Account, FeeRule, FeeScheduleVersion, SettlementTerms
 from settlements.schedules import Sale, Unpublishable
@@ -53,7 +53,10 @@ class TestOpenMarketplace:
                 assert (version.number, version.state) == (1, "published"), model
                 assert version.valid_from == date(2025, 3, 1)
                 assert model.objects.all().on(FIRST) == version
-            assert Account.objects.filter(is_per_seller=True).count() == 4
+            assert set(
+                Account.objects.filter(is_per_seller=True).values_list("code", flat=True)
+            ) == set(chart.PER_SELLER)
+            assert set(chart.BY_CODE) <= set(Account.objects.values_list("code", flat=True))
             components = FeeScheduleVersion.objects.get().components
             revenue = Account.objects.filter(code__startswith="fee_revenue:")
             assert sorted(revenue.values_list("code", flat=True)) == sorted(

@@ -40,7 +40,22 @@ class TestParse:
     @pytest.mark.parametrize(
         ("change", "code", "words"),
         [
-            (lambda d: d.pop("accounts"), "field_missing", "p.json: accounts is missing."),
+            (
+                lambda d: d.pop("settlement_terms"),
+                "field_missing",
+                "p.json: settlement_terms is missing.",
+            ),
+            (
+                lambda d: d.update(accounts=[{"code": "gift_cards", "name": "상품권"}]),
+                "field_missing",
+                "p.json: accounts[0].kind is missing.",
+            ),
+            (
+                lambda d: d.update(accounts=[{"code": "x", "name": "x", "kind": "money"}]),
+                "field_not_listed",
+                "p.json: accounts[0].kind should be one of asset, liability, revenue, expense, "
+                'clearing, not "money".',
+            ),
             (
                 lambda d: d.update(acounts=[]),
                 "field_unknown",

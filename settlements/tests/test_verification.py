@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import ProgrammingError, connection, connections
+from django.db import IntegrityError, ProgrammingError, connection, connections
 
 from marketplace import tenancy
 from settlements import nights, verification
@@ -37,8 +37,11 @@ def _found(market):
 def _edit(statement, *parameters):
     """What only the owner of the tables could do; the app role is refused."""
     with connections["owner"].cursor() as cursor:
+        cursor.execute("ALTER TABLE ledger_entry DISABLE TRIGGER USER")
         cursor.execute(statement, parameters)
-        return cursor.rowcount
+        edited = cursor.rowcount
+        cursor.execute("ALTER TABLE ledger_entry ENABLE TRIGGER USER")
+    return edited
 
 
 class TestVerify:
@@ -77,6 +80,19 @@ class TestVerify:
     def test_names_an_edited_ledger(self, market):
         _edit("UPDATE ledger_entry SET debit = debit + 1 WHERE debit > 0")
         assert ("ledger", "debit - credit") in _found(market)
+
+    def test_finds_no_way_to_edit_the_ledger_that_leaves_its_triggers_in_force(self, market):
+        for statement in (
+            "UPDATE ledger_entry SET debit = debit + 1 WHERE debit > 0",
+            "DELETE FROM ledger_entry",
+            "UPDATE settlements_journal SET reference = ''",
+            "DELETE FROM settlements_journal",
+        ):
+            with (
+                pytest.raises(IntegrityError, match="rows are only added"),
+                connections["owner"].cursor() as cursor,
+            ):
+                cursor.execute(statement)
 
     def test_names_an_orphaned_line(self, market):
         _edit("UPDATE settlement_line SET statement_id = statement_id + 1000 WHERE sequence = 1")

@@ -18,7 +18,7 @@ from marketplace import calendar_days, tenancy, versions
 from marketplace.models import Marketplace
 from orders import remainders
 from sellers.models import GradePolicy, OfficialGrade, Seller
-from settlements import ledger
+from settlements import chart, ledger
 from settlements.models import Account, FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
 from tests.benchmarks import databases
 
@@ -39,13 +39,13 @@ SELLERS = 2_000
 LINES_AN_ORDER = 4
 BLOCK = 10_000
 _ACCOUNTS = (
-    ledger.CLEARING,
-    ledger.PLATFORM_FUNDING,
-    ledger.PARTNER_FUNDING,
-    ledger.SELLER_PAYABLE,
-    ledger.SELLER_RESERVE,
-    ledger.PAYOUT_PAYABLE,
-    ledger.VAT_PAYABLE,
+    chart.CLEARING,
+    chart.PLATFORM_FUNDING,
+    chart.PARTNER_FUNDING,
+    chart.SELLER_PAYABLE,
+    chart.SELLER_RESERVE,
+    chart.PAYOUT_PAYABLE,
+    chart.VAT_PAYABLE,
 )
 REMEMBERED = 50_000  # lines that a later night may take back
 
@@ -78,10 +78,8 @@ def open_marketplace(sellers: int) -> None:
                 reserve_ppm=20_000,
             )
         )
-        codes = [*_ACCOUNTS, *(ledger.FEE_REVENUE + component for component in COMPONENTS)]
-        Account.objects.bulk_create(
-            Account(code=code, name=code, is_per_seller=code in ledger.PER_SELLER) for code in codes
-        )
+        codes = [*_ACCOUNTS, *(chart.FEE_REVENUE + component for component in COMPONENTS)]
+        Account.objects.bulk_create(ledger.account(code) for code in codes)
         policy = versions.draft(GradePolicy, valid_from=RULES_FROM, by=None, body=_grade_policy())
         _add_sellers(sellers, _publish(policy))
 

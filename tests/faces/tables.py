@@ -40,6 +40,10 @@ DECISIONS = {
     "settlements.Adjustment": "withdraw",
     "settlements.Hold": "release",
     "settlements.SellerBalance": "deposit",
+    "settlements.Account": "name",
+    "settlements.Journal": "reverse",
+    "settlements.ManualJournal": "discard",
+    "settlements.Period": "reopen",
 }
 
 
@@ -184,6 +188,8 @@ ADMIN_LISTS = (
     "settlements.PayoutException",
     "settlements.Account",
     "settlements.LedgerEntry",
+    "settlements.ManualJournal",
+    "settlements.Period",
 )
 ADMIN_ROWS = (
     "marketplace.Approval",
@@ -205,6 +211,9 @@ ADMIN_ROWS = (
     "settlements.Payout",
     "settlements.PayoutException",
     "settlements.Account",
+    "settlements.Journal",
+    "settlements.ManualJournal",
+    "settlements.Period",
 )
 # Pages beside the one of a row.
 ADMIN_ROW_PAGES = (("settlements.FeeScheduleVersion", "rehearse"),)
@@ -215,6 +224,9 @@ ADMIN_OTHERS = (
     "/admin/settlements/sellerbalance/debts/",
     "/admin/settlements/payoutbatch/waiting/",
     "/admin/settlements/account/trial-balance/",
+    "/admin/settlements/account/add/",
+    "/admin/settlements/manualjournal/enter/",
+    "/admin/settlements/period/close/",
     "/admin/settlements/feescheduleversion/import/",
     "/admin/settlements/payoutforecast/coming/",
     "/admin/settlements/deadlineguard/guard/",

@@ -37,24 +37,31 @@ from orders.models import (
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
 from settlements import (
     adjusting,
+    chart,
     contracting,
     deadlines,
     demonstration,
     forecasts,
     holding,
+    manual_journals,
     nights,
     payouts,
+    periods,
     rehearsals,
 )
 from settlements.models import (
+    Account,
     DebtMovement,
     FeeRule,
     FeeScheduleVersion,
     HoldMovement,
+    MonthBalance,
     MonthlyFee,
     Payout,
     PayoutAttempt,
     PayoutException,
+    Period,
+    PeriodClosing,
     SandboxTransfer,
     SellerBalance,
     SettlementTerms,
@@ -230,6 +237,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
         amount=50_000,
     )
     _pay(victim)
+    _fill_ledger(operator)
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)
@@ -256,6 +264,32 @@ def _pay(victim: Seller) -> None:
     )
     SandboxTransfer.objects.create(
         reference=payout.public_id, amount=payout.amount, outcome="paid", later="paid"
+    )
+
+
+def _fill_ledger(operator: User) -> None:
+    """A month before the first night that was closed, and a journal that waits."""
+    period = Period.objects.create(month=date(2026, 2, 1), state=Period.State.CLOSED, version=1)
+    PeriodClosing.objects.create(
+        period=period,
+        version=1,
+        closed_at=AT,
+        closed_by=operator,
+        entries=0,
+        trial_balance=[],
+        previous_hash=periods.GENESIS,
+        hash="0" * 64,
+    )
+    MonthBalance.objects.create(
+        month=period.month, account=Account.objects.get(code=chart.CLEARING), debit=0, credit=0
+    )
+    manual_journals.enter(
+        on=AT.date(),
+        legs=[(chart.PROVIDER_FEE, 1_000, 0), (chart.BANK, 0, 1_000)],
+        reason="비밀 사유",
+        document="비밀 문서",
+        by=operator,
+        at=AT,
     )
 
 

@@ -1,0 +1,99 @@
+"""What operators type about the ledger: names of accounts, journals by hand, reasons."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.reasons import LONGEST
+from marketplace.refusals import Refused
+from settlements import accounts, models
+from settlements.admin_forms import AmountField
+
+LEGS = 6  # that the form for a journal has room for
+_DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
+
+
+class AccountForm(forms.ModelForm):
+    """An account of the operators' own."""
+
+    def clean_code(self):
+        code = self.cleaned_data["code"]
+        try:
+            accounts.refuse_unusable(code)
+        except Refused as refused:
+            raise ValidationError(refused.text(gettext), code=refused.code) from refused
+        return code
+
+
+class AccountNamesForm(forms.Form):
+    name = forms.CharField(label=_("name"), max_length=100)
+    name_english = forms.CharField(label=_("name in English"), max_length=100, required=False)
+    place = forms.IntegerField(label=_("order"), min_value=0, max_value=32_767)
+
+
+class ReasonOfFinanceForm(forms.Form):
+    """Why. Nobody outside reads it."""
+
+    reason = forms.CharField(
+        label=_("reason"),
+        max_length=LONGEST,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("It is kept in the audit trail."),
+    )
+
+
+class ReversalForm(ReasonOfFinanceForm):
+    on = forms.DateField(label=_("Effective on"), **_DAY)
+    document = forms.CharField(label=_("Document"), max_length=200)
+
+
+class JournalForm(ReasonOfFinanceForm):
+    """A journal by hand: up to LEGS legs, each on one account and one side."""
+
+    on = forms.DateField(label=_("Effective on"), **_DAY)
+    document = forms.CharField(
+        label=_("Document"),
+        max_length=200,
+        help_text=_("The number or place of what it follows from."),
+    )
+    field_order = ["on", "document", "reason"]
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        choices = models.Account.objects.filter(is_per_seller=False).order_by("place", "code")
+        offered = [("", "–"), *((account.code, str(account)) for account in choices)]
+        for number in range(1, LEGS + 1):
+            leg = {"number": number}
+            row = {
+                "account": forms.ChoiceField(
+                    label=_("Account %(number)s") % leg, choices=offered, required=False
+                ),
+                "debit": AmountField(label=_("Debit %(number)s") % leg, required=False),
+                "credit": AmountField(label=_("Credit %(number)s") % leg, required=False),
+            }
+            for name, field in row.items():
+                field.widget.attrs["aria-label"] = field.label  # the table has no room for it
+                self.fields[f"{name}_{number}"] = field
+
+    def head(self):
+        return [self[name] for name in ("on", "document", "reason")]
+
+    def rows(self):
+        """The fields of each leg."""
+        return [
+            [self[f"{name}_{number}"] for name in ("account", "debit", "credit")]
+            for number in range(1, LEGS + 1)
+        ]
+
+    def clean(self):
+        given = self.cleaned_data
+        legs = []
+        for number in range(1, LEGS + 1):
+            code = given.pop(f"account_{number}", "")
+            debit = given.pop(f"debit_{number}", None) or 0
+            credit = given.pop(f"credit_{number}", None) or 0
+            if code or debit or credit:
+                legs.append((code, debit, credit))
+        given["legs"] = legs
+        return given
