@@ -76,6 +76,18 @@ class Payment(TenantModel):
                 & Q(tax_free_amount__lte=F("amount")),
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["marketplace", "provider_id"],
+                name="payment_by_provider_id",
+                condition=~Q(provider_id=""),
+            ),
+            models.Index(
+                fields=["marketplace", "approved_at"],
+                name="payment_by_approval",
+                condition=~Q(provider_id=""),
+            ),
+        ]
 
     def __str__(self):
         return f"{self.kind} {self.amount}"
