@@ -30,7 +30,14 @@ from marketplace.models import Approval, AuditEntry, JobRun, Marketplace
 from orders.models import Claim
 from sellers.models import Seller
 from settlements import nights, sentinels
-from settlements.models import Payout, PayoutBatch, PayoutException, Statement
+from settlements.models import (
+    DayClose,
+    Discrepancy,
+    Payout,
+    PayoutBatch,
+    PayoutException,
+    Statement,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +200,20 @@ QUEUES = (
         lambda market: PayoutException.objects.filter(state=PayoutException.State.OPEN),
         lambda: F("raised_at"),
         lambda market: {"state__exact": PayoutException.State.OPEN.value},
+    ),
+    Queue(
+        "discrepancies",
+        _("Payments that differ from the provider's"),
+        lambda market: Discrepancy.objects.open(),
+        lambda: F("found_on"),
+        lambda market: {"state__exact": Discrepancy.State.OPEN.value},
+    ),
+    Queue(
+        "days",
+        _("Business days to sign"),
+        lambda market: DayClose.objects.filter(state=DayClose.State.OPEN),
+        lambda: F("day"),
+        lambda market: {"state__exact": DayClose.State.OPEN.value},
     ),
     Queue(
         "approvals",

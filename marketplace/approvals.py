@@ -160,6 +160,15 @@ KINDS: dict[str, Kind] = {
         "settlements.ManualJournal",
         "settlements.manual_journals.post",
     ),
+    "sign_day": Kind(
+        _("Sign a business day"), "settlements.DayClose", "settlements.day_closing.sign"
+    ),
+    "reopen_day": Kind(
+        _("Open a signed day again"), "settlements.DayClose", "settlements.day_closing.reopen"
+    ),
+    "book_discrepancy": Kind(
+        _("Book a discrepancy"), "settlements.Discrepancy", "settlements.reconciling.book"
+    ),
     "reopen_period": Kind(
         _("Open a closed month again"), "settlements.Period", "settlements.periods.reopen"
     ),

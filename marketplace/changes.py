@@ -70,6 +70,7 @@ TYPES = {  # what may be announced, and subscribed to
     "payout.returned": _("A payout came back; its statements are payable again."),
     "payout.exception": _("A bank's answer about a payout does not fit."),
     "night.closed": _("A business day was closed."),
+    "day.signed": _("Two people signed a business day."),
     "period.closed": _("A month of the ledger was closed."),
     "period.reopened": _("A closed month of the ledger was opened again."),
     "sentinel.raised": _("A night found something that a person should look at."),
@@ -80,6 +81,7 @@ TYPES = {  # what may be announced, and subscribed to
 OF_MARKETPLACE = (
     "night.closed",
     "payout.exception",
+    "day.signed",
     "period.closed",
     "period.reopened",
     "sentinel.raised",

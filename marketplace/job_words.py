@@ -13,6 +13,7 @@ KINDS = {
     "night.settle": _("Night: settlement lines"),
     "night.statements": _("Night: close statements"),
     "night.payouts": _("Night: prepare payouts"),
+    "night.reconcile": _("Night: reconciliation and day sheet"),
     "night.check": _("Night: sentinels"),
     "night.notify": _("Night: announce"),
     "import": _("Import"),
@@ -27,6 +28,14 @@ KINDS = {
 }
 COUNTS = {
     "adjustments": _("adjustments"),
+    "discrepancies_too_old": _("discrepancies open for too long"),
+    "explained": _("explained by themselves"),
+    "money_on_suspense": _("money on suspense"),
+    "months_not_closed": _("months not closed in time"),
+    "days_not_signed": _("days not signed in time"),
+    "oldest_days": _("days that the oldest is open"),
+    "open": _("open discrepancies"),
+    "suspended": _("on suspense"),
     "days": _("days of performance"),
     "deadline_near": _("statements near the legal deadline"),
     "differing": _("lines that differ from what was booked"),

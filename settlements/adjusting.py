@@ -245,4 +245,6 @@ def _name_account(reason_code: str) -> None:
     code = ledger.FEE_REVENUE + adjustments.component(reason_code)
     with translation.override(tenancy.current().locale):
         name = str(Adjustment.Reason(reason_code).label)
-    Account.objects.get_or_create(code=code, defaults={"name": name})
+    account = ledger.account(code)
+    account.name = name
+    Account.objects.bulk_create([account], ignore_conflicts=True)

@@ -3,6 +3,7 @@
 from settlements import (
     admin_adjustments,
     admin_contracts,
+    admin_days,
     admin_deadlines,
     admin_debts,
     admin_fees,
@@ -11,12 +12,14 @@ from settlements import (
     admin_ledger,
     admin_payouts,
     admin_periods,
+    admin_reconciliation,
     admin_statements,
 )
 
 __all__ = [
     "admin_adjustments",
     "admin_contracts",
+    "admin_days",
     "admin_deadlines",
     "admin_debts",
     "admin_fees",
@@ -25,5 +28,6 @@ __all__ = [
     "admin_ledger",
     "admin_payouts",
     "admin_periods",
+    "admin_reconciliation",
     "admin_statements",
 ]

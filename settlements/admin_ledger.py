@@ -21,7 +21,7 @@ from marketplace.admin import (
 )
 from marketplace.story_pages import Decision, StoryAdmin
 from sellers.models import Seller
-from settlements import accounts, ledger, ledger_reading, manual_journals, models
+from settlements import accounts, ledger, ledger_reading, manual_journals, models, reconciling
 from settlements.admin_ledger_forms import AccountForm, AccountNamesForm, ReversalForm
 from settlements.admin_statements import BulkAdmin
 
@@ -39,6 +39,8 @@ TEMPLATES = {  # what a journal is about
     "payout_returned": _("Payout came back"),
     manual_journals.TEMPLATE: _("By hand"),
     ledger.REVERSAL: _("Counter-entry"),
+    reconciling.DEPOSIT: _("Deposit of a payment provider"),
+    reconciling.MOVE: _("Reconciliation"),
 }
 
 

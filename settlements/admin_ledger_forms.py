@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
-from settlements import accounts, models
-from settlements.admin_forms import AmountField
+from settlements import accounts, chart, models, provider_files
+from settlements.admin_forms import MOST_BYTES, AmountField
 
 LEGS = 6  # that the form for a journal has room for
 _DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
@@ -97,3 +97,48 @@ class JournalForm(ReasonOfFinanceForm):
                 legs.append((code, debit, credit))
         given["legs"] = legs
         return given
+
+
+class RemarkOfFinanceForm(ReasonOfFinanceForm):
+    """A remark, needed only where a sum does not come out."""
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        self.fields["reason"].required = False
+        self.fields["reason"].label = _("remark")
+
+
+class BookingForm(ReasonOfFinanceForm):
+    """Where a difference belongs."""
+
+    account = forms.ChoiceField(label=_("Account"))
+    field_order = ["account", "reason"]
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        rows = models.Account.objects.filter(is_per_seller=False).exclude(
+            code__in=(chart.SUSPENSE, chart.CLEARING)
+        )
+        self.fields["account"].choices = [
+            (row.code, str(row)) for row in rows.order_by("place", "code")
+        ]
+        self.fields["account"].initial = chart.RECONCILIATION_DIFFERENCE
+
+
+class ProviderFileForm(forms.Form):
+    """A settlement file of a payment provider."""
+
+    format = forms.ChoiceField(label=_("Format"))
+    file = forms.FileField(label=_("CSV file"), help_text=_("Up to 20 MB."))
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        self.fields["format"].choices = [
+            (code, provider_files.load_format(code).name) for code in provider_files.available()
+        ]
+
+    def clean_file(self):
+        file = self.cleaned_data["file"]
+        if file.size > MOST_BYTES:
+            raise ValidationError(_("The file is larger than 20 MB."), code="too_large")
+        return file

@@ -27,7 +27,17 @@ from orders import confirming, performance
 from orders.models import OutcomeToSettle
 from sellers import grades
 from sellers.models import Seller
-from settlements import adjusting, holding, ledger, payouts, runs, sentinels, statements
+from settlements import (
+    adjusting,
+    day_closing,
+    holding,
+    ledger,
+    payouts,
+    reconciling,
+    runs,
+    sentinels,
+    statements,
+)
 from settlements.models import Statement
 
 SEALED_AS_FAST = 100  # lines, as a statement without any is closed
@@ -433,6 +443,11 @@ def _prepare_payouts(on: date, at: datetime) -> Counts:
     }
 
 
+def _reconcile(on: date, at: datetime) -> Counts:
+    day_closing.begin(on)
+    return reconciling.rematch(on=on, at=at)
+
+
 def _check(on: date, at: datetime) -> Counts:
     counts = sentinels.watch(on, at=at)
     for sentinel, count in counts.items():
@@ -458,6 +473,7 @@ STEPS = (
     Step("settle", shard=_settle, cut=_waiting, shard_weight=settings.LINES_A_SHARD),
     Step("statements", shard=_close_due, cut=_due, shard_weight=settings.STATEMENTS_A_SHARD),
     Step("payouts", whole=_prepare_payouts),
+    Step("reconcile", whole=_reconcile),
     Step("check", whole=_check),
     Step("notify", whole=_notify),
 )

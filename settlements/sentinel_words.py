@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,10 @@ TITLES: dict[str, Promise] = {
     sentinels.CHAIN_BROKEN: _("Statements without a sound seal"),
     sentinels.UNPAID: _("Payable statements without a payout"),
     sentinels.UNANSWERED: _("Payouts without a result"),
+    sentinels.SUSPENSE: _("Money on suspense"),
+    sentinels.UNSIGNED: _("Days not signed in time"),
+    sentinels.UNCLOSED: _("Months not closed in time"),
+    sentinels.UNEXPLAINED: _("Discrepancies open for too long"),
 }
 _MEANINGS: dict[str, Promise] = {
     sentinels.WAITING: _(
@@ -65,6 +70,23 @@ _MEANINGS: dict[str, Promise] = {
         "Payouts that were sent, or may have been, and whose result is late. Ask the bank, and "
         "record what it says. Never send the money again before it is known."
     ),
+    sentinels.SUSPENSE: _(
+        "A payment provider moved money that no order explains. Each discrepancy names its part: "
+        "say where it belongs."
+    ),
+    sentinels.UNSIGNED: _("Two people should sign a day within a week of it."),
+    sentinels.UNCLOSED: _(
+        "A month should be closed within fifteen days of its end, before its taxes are reported."
+    ),
+    sentinels.UNEXPLAINED: _(
+        "What differs from a payment provider should be explained in a fortnight."
+    ),
+}
+_LISTS: dict[str, str] = {  # the list of the rows of a sentinel
+    sentinels.SUSPENSE: "admin:settlements_discrepancy_changelist",
+    sentinels.UNSIGNED: "admin:settlements_dayclose_changelist",
+    sentinels.UNCLOSED: "admin:settlements_period_changelist",
+    sentinels.UNEXPLAINED: "admin:settlements_discrepancy_changelist",
 }
 
 
@@ -78,10 +100,12 @@ class Told:
     statements: list
     holds: list
     payouts: list
+    count: int = 0  # of the others, whose rows are a list of their own
+    address: str = ""
 
     @property
     def is_quiet(self) -> bool:
-        return not (self.outcomes or self.statements or self.holds or self.payouts)
+        return not (self.outcomes or self.statements or self.holds or self.payouts or self.count)
 
 
 def told(on: date, *, at: datetime) -> list[Told]:
@@ -104,6 +128,12 @@ def told(on: date, *, at: datetime) -> list[Told]:
         near = deadlines.near(on).select_related("seller")
         rows[sentinels.DEADLINE] = near.order_by("first_basis_on", "pk")
     late = Payout.objects.overdue(on).select_related("seller").order_by("result_due_on", "pk")
+    counts = {
+        sentinels.SUSPENSE: sentinels.suspended(on),
+        sentinels.UNSIGNED: sentinels.unsigned(on).count(),
+        sentinels.UNCLOSED: sentinels.unclosed(on).count(),
+        sentinels.UNEXPLAINED: sentinels.unexplained(on).count(),
+    }
     return [
         Told(
             TITLES[name],
@@ -112,6 +142,8 @@ def told(on: date, *, at: datetime) -> list[Told]:
             list(rows[name][:SHOWN]) if name in rows else [],
             list(holds[:SHOWN]) if name == sentinels.HOLDS_STUCK else [],
             list(late[:SHOWN]) if name == sentinels.UNANSWERED else [],
+            counts.get(name, 0),
+            f"{reverse(_LISTS[name])}?state__exact=open" if name in _LISTS else "",
         )
         for name in names
     ]

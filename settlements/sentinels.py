@@ -4,14 +4,25 @@ Each check reads only what this night touched, so it does not slow as history gr
 recomputes everything. A finding is counted and listed, it does not undo the night.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db import connection
+from django.db.models import Subquery
 
 from marketplace import tenancy
 from orders.models import OutcomeToSettle
-from settlements import deadlines, payout_candidates
-from settlements.models import Hold, Payout, Statement
+from settlements import chart, deadlines, ledger_balances, payout_candidates
+from settlements.models import (
+    Account,
+    DayClose,
+    Discrepancy,
+    Hold,
+    Payout,
+    Period,
+    PeriodClosing,
+    SignedSheet,
+    Statement,
+)
 
 WAITING = "waiting_outcomes"
 OVERDUE = "overdue_statements"
@@ -23,6 +34,10 @@ DEADLINE = "deadline_near"  # where a legal deadline is watched
 CHAIN_BROKEN = "statements_without_a_sound_seal"
 UNPAID = "payable_statements_without_payout"
 UNANSWERED = "payouts_without_result"
+SUSPENSE = "money_on_suspense"  # minor units
+UNSIGNED = "days_not_signed"
+UNCLOSED = "months_not_closed"
+UNEXPLAINED = "discrepancies_too_old"
 NAMES = (
     WAITING,
     OVERDUE,
@@ -33,7 +48,14 @@ NAMES = (
     CHAIN_BROKEN,
     UNPAID,
     UNANSWERED,
+    SUSPENSE,
+    UNSIGNED,
+    UNCLOSED,
+    UNEXPLAINED,
 )
+TO_SIGN = timedelta(days=7)  # in which a day should be signed, after its own
+TO_CLOSE = timedelta(days=15)  # in which a month should be closed, after its last day
+TO_EXPLAIN = timedelta(days=14)  # in which a discrepancy should be explained
 
 # Lines of the statements that closed tonight against the statements' totals. The dates keep the
 # search to the months that the statements name.
@@ -142,6 +164,10 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         CHAIN_BROKEN: chain_broken,
         UNPAID: len(unpaid(on, at=at)),
         UNANSWERED: Payout.objects.overdue(on).count(),
+        SUSPENSE: suspended(on),
+        UNSIGNED: unsigned(on).count(),
+        UNCLOSED: unclosed(on).count(),
+        UNEXPLAINED: unexplained(on).count(),
     }
     if deadlines.watched() is not None:
         counts[DEADLINE] = deadlines.near(on).count()
@@ -163,6 +189,34 @@ def waiting(on: date):
 def stuck_holds(on: date):
     """Holds that nothing will end, and holds whose day has come by the night of `on`."""
     return Hold.objects.without_way_out() | Hold.objects.past_date(on)
+
+
+def suspended(on: date) -> int:
+    """Money that nobody has explained by the end of a day, on whichever side it stands."""
+    account = Account.objects.filter(code=chart.SUSPENSE).values_list("pk", flat=True).first()
+    return abs(ledger_balances.of(account, on).balance) if account else 0
+
+
+def unsigned(on: date):
+    """Days that two people should have signed by the night of `on`.
+
+    Where nobody has signed a day yet, nobody is reminded of it.
+    """
+    first = SignedSheet.objects.order_by("pk").values("day_close__day")[:1]
+    days = DayClose.objects.exclude(state=DayClose.State.SIGNED)
+    return days.filter(day__lt=on - TO_SIGN, day__gt=Subquery(first))
+
+
+def unclosed(on: date):
+    """Months that should have been closed by the night of `on`, after the first that ever was."""
+    first = PeriodClosing.objects.order_by("pk").values("period__month")[:1]
+    months = Period.objects.filter(state=Period.State.OPEN, month__gte=Subquery(first))
+    return months.filter(month__lt=ledger_balances.first_of(on - TO_CLOSE))
+
+
+def unexplained(on: date):
+    """Discrepancies that were found too long before the night of `on`."""
+    return Discrepancy.objects.open().filter(found_on__lt=on - TO_EXPLAIN)
 
 
 _DIFFERING = {

@@ -17,6 +17,7 @@ from marketplace import audit, tenancy
 from orders.remainders import Remainder
 from settlements import (
     adjusting,
+    day_closing,
     fees,
     ledger_balances,
     periods,
@@ -384,8 +385,8 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
     for account, seller, month, *sides in ledger_balances.differences():
         key = " ".join(filter(None, [f"{month:%Y-%m}", account, seller]))
         yield Difference("month balance", key, "debit, credit", tuple(sides[:2]), tuple(sides[2:]))
-    for key, field, expected, found in periods.verify():
-        yield Difference("closed month", key, field, expected, found)
+    for key, field, expected, found in chain(periods.verify(), day_closing.verify()):
+        yield Difference("closing", key, field, expected, found)
     for finding in audit.verify():
         yield Difference("audit trail", "", "chain", "unbroken", finding)
 

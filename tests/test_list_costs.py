@@ -58,6 +58,7 @@ GROWS = {
 # By route, and why it may read more.
 EXCEPTIONS = {
     "admin:settlements_account_trial_balance": "sums up the books; it is a report and no list",
+    "admin:settlements_period_close_month": "shows the trial balance that it closes with",
 }
 # What a list shows under other tabs and filters than its first.
 VARIANTS = {

@@ -11,6 +11,8 @@ from orders.models import Claim, OrderLine
 from orders.tests import make as orders
 from sellers.models import Seller
 from settlements.models import (
+    DayClose,
+    Discrepancy,
     Hold,
     Payout,
     PayoutBatch,
@@ -35,6 +37,8 @@ EXPECTED = {
     "payouts": 1,
     "results": 1,
     "payout_exceptions": 1,
+    "discrepancies": 1,
+    "days": 2,
     "approvals": 1,
     "jobs": 2,
     "sentinels": 1,
@@ -68,6 +72,7 @@ def work(market, operator):
         _holds(seller)
         _payouts(seller)
         _jobs()
+        _books()
         draft = versions.draft(LegalIdentity, valid_from=date(2027, 1, 1), by=None, company="장터")
         approvals.ask("publish_legal_identity", draft, by=operator, at=AT, reason="moved")
 
@@ -161,6 +166,22 @@ def _jobs():
     for on, found in ((CLOSED_ON, 3), (CLOSED_ON - timedelta(days=1), 3)):
         check = jobs.begin("night.check", on.isoformat(), at=AT, on=on)
         jobs.finish(check, at=AT, counts={"waiting_outcomes": 0, "overdue_statements": found})
+
+
+def _books():
+    for number, state in enumerate(["open", "resolved"]):
+        Discrepancy.objects.create(
+            kind="missing_here",
+            side="payment",
+            provider_id=f"P{number}",
+            expected=0,
+            found=1,
+            difference=1,
+            found_on=CLOSED_ON,
+            state=state,
+        )
+    for number, state in enumerate(["open", "open", "asked", "signed"]):
+        DayClose.objects.create(day=CLOSED_ON - timedelta(days=number), state=state)
 
 
 class TestWaiting:

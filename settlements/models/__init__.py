@@ -3,6 +3,7 @@
 from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.contracts import SellerContract
+from settlements.models.day_closes import DayClose, SignedSheet
 from settlements.models.deadlines import DeadlineGuard
 from settlements.models.debts import DebtMovement
 from settlements.models.forecasts import PayoutForecast
@@ -19,6 +20,7 @@ from settlements.models.payouts import (
 )
 from settlements.models.periods import MonthBalance, Period, PeriodClosing
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
+from settlements.models.reconciliation import Discrepancy, ProviderFile, ProviderRow
 from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
 from settlements.models.statements import LineTerms, SellerBalance, Statement
@@ -26,8 +28,10 @@ from settlements.models.statements import LineTerms, SellerBalance, Statement
 __all__ = [
     "Account",
     "Adjustment",
+    "DayClose",
     "DeadlineGuard",
     "DebtMovement",
+    "Discrepancy",
     "FeeRehearsal",
     "FeeRehearsalRow",
     "FeeRule",
@@ -50,11 +54,14 @@ __all__ = [
     "PayoutPolicy",
     "Period",
     "PeriodClosing",
+    "ProviderFile",
+    "ProviderRow",
     "SandboxTransfer",
     "SellerBalance",
     "SellerContract",
     "SettlementLine",
     "SettlementTerms",
+    "SignedSheet",
     "SigningKey",
     "Statement",
     "StatementSeal",

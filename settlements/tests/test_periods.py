@@ -132,9 +132,9 @@ class TestClosedMonth:
             )
             for debit in (0, 1)
         ]
-        with pytest.raises(IntegrityError, match="is closed"), transaction.atomic():
+        with pytest.raises(IntegrityError, match="month is closed"), transaction.atomic():
             LedgerEntry.objects.bulk_create(legs)
-        with pytest.raises(IntegrityError, match="is closed"), transaction.atomic():
+        with pytest.raises(IntegrityError, match="month is closed"), transaction.atomic():
             Journal.objects.create(template="x", reference="x", basis_on=date(2026, 1, 6))
 
     def test_takes_them_again_once_it_was_opened(self, market):

@@ -54,6 +54,13 @@ CODES = {
     "settlements.Account": {"code"},
     "settlements.Journal": {"template", "reference"},
     "settlements.FeeSchedule": {"code"},
+    "settlements.ManualJournal": {"public_id"},
+    "settlements.Discrepancy": {"public_id", "account"},
+    "settlements.ProviderFile": {"public_id", "provider", "digest"},
+    "settlements.DayClose": {"seen_hash"},
+    "settlements.PeriodClosing": {"previous_hash", "hash"},
+    "settlements.SignedSheet": {"previous_hash", "hash"},
+    "settlements.ProviderRow": {"provider"},
     "settlements.FeeRule": {
         "component", "stream", "listing_kind", "channel", "seller_type", "grade", "base",
         "band_kind", "band_basis",

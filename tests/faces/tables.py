@@ -41,6 +41,8 @@ DECISIONS = {
     "settlements.Hold": "release",
     "settlements.SellerBalance": "deposit",
     "settlements.Account": "name",
+    "settlements.DayClose": "sign",
+    "settlements.Discrepancy": "book",
     "settlements.Journal": "reverse",
     "settlements.ManualJournal": "discard",
     "settlements.Period": "reopen",
@@ -188,8 +190,12 @@ ADMIN_LISTS = (
     "settlements.PayoutException",
     "settlements.Account",
     "settlements.LedgerEntry",
+    "settlements.DayClose",
+    "settlements.Discrepancy",
     "settlements.ManualJournal",
     "settlements.Period",
+    "settlements.ProviderFile",
+    "settlements.ProviderRow",
 )
 ADMIN_ROWS = (
     "marketplace.Approval",
@@ -212,12 +218,16 @@ ADMIN_ROWS = (
     "settlements.PayoutException",
     "settlements.Account",
     "settlements.Journal",
+    "settlements.DayClose",
+    "settlements.Discrepancy",
     "settlements.ManualJournal",
     "settlements.Period",
 )
 # Pages beside the one of a row.
 ADMIN_ROW_PAGES = (("settlements.FeeScheduleVersion", "rehearse"),)
 ADMIN_OTHERS = (
+    "/admin/settlements/discrepancy/reports/",
+    "/admin/settlements/providerfile/take/",
     "/admin/settlements/statement/nights/",
     "/admin/settlements/statement/exports/",
     "/admin/settlements/hold/place/",

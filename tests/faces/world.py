@@ -39,6 +39,7 @@ from settlements import (
     adjusting,
     chart,
     contracting,
+    day_closing,
     deadlines,
     demonstration,
     forecasts,
@@ -47,10 +48,13 @@ from settlements import (
     nights,
     payouts,
     periods,
+    provider_files,
+    reconciling,
     rehearsals,
 )
 from settlements.models import (
     Account,
+    DayClose,
     DebtMovement,
     FeeRule,
     FeeScheduleVersion,
@@ -65,6 +69,7 @@ from settlements.models import (
     SandboxTransfer,
     SellerBalance,
     SettlementTerms,
+    SignedSheet,
     Statement,
 )
 from settlements.tests import make as settled
@@ -282,6 +287,27 @@ def _fill_ledger(operator: User) -> None:
     )
     MonthBalance.objects.create(
         month=period.month, account=Account.objects.get(code=chart.CLEARING), debit=0, credit=0
+    )
+    day = DayClose.objects.order_by("pk").first()
+    SignedSheet.objects.create(
+        day_close=day,
+        version=1,
+        sheet=day_closing.live(day.day).said(),
+        remark="비밀 비고",
+        signed_first_by=operator,
+        signed_first_at=AT,
+        signed_by=operator,
+        signed_at=AT,
+        previous_hash=periods.GENESIS,
+        hash="0" * 64,
+    )
+    rows = "P-비밀,payment,2026-03-18,2026-03-19,1000,30,3,967\n"
+    reconciling.import_file(
+        f"payment_id,kind,sold_on,paid_out_on,gross,fee,fee_vat,deposit\n{rows}".encode(),
+        name="비밀.csv",
+        format=provider_files.load_format("standard"),
+        by=operator,
+        at=AT,
     )
     manual_journals.enter(
         on=AT.date(),
