@@ -243,8 +243,9 @@ def _monthly_reason(month: date) -> str:
 def _name_account(reason_code: str) -> None:
     """The revenue account of a reason, named in the marketplace's language."""
     code = ledger.FEE_REVENUE + adjustments.component(reason_code)
-    with translation.override(tenancy.current().locale):
-        name = str(Adjustment.Reason(reason_code).label)
     account = ledger.account(code)
-    account.name = name
+    with translation.override(tenancy.current().locale):
+        account.name = str(Adjustment.Reason(reason_code).label)
+    with translation.override("en"):
+        account.name_english = str(Adjustment.Reason(reason_code).label)
     Account.objects.bulk_create([account], ignore_conflicts=True)

@@ -18,6 +18,7 @@ from marketplace.admin import (
 )
 from marketplace.story_pages import Decision, StoryAdmin
 from settlements import chart, day_closing, day_sheet, models
+from settlements.admin_ledger import TEMPLATES
 from settlements.admin_ledger_forms import ReasonOfFinanceForm, RemarkOfFinanceForm
 
 BLOCKS = {
@@ -156,7 +157,7 @@ def _term(term: day_sheet.Term, day) -> dict:
     kind, _colon, template = term.code.partition(":")
     name = TERMS.get(term.code, term.code)
     if kind == "moved":
-        name = gettext("other journals: %(kind)s") % {"kind": template}
+        name = gettext("other journals: %(kind)s") % {"kind": TEMPLATES.get(template, template)}
     return {"name": name, "sign": term.sign, "amount": term.amount, "address": _address(kind, day)}
 
 

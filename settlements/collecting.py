@@ -169,5 +169,4 @@ def _post(movement: DebtMovement, is_invoiced: bool) -> None:
     draft.credit(
         ledger.SELLER_RECEIVABLE if is_invoiced else ledger.SELLER_PAYABLE, movement.amount
     )
-    ledger.open_month(movement.on)
-    ledger.post([draft])
+    ledger.post_on_open_day(draft)

@@ -98,19 +98,6 @@ def begin(day: date) -> None:
     Period.objects.get_or_create(month=ledger_balances.first_of(day))
 
 
-def open_day(wanted: date) -> date:
-    """The day itself where journals may still be posted on it, else the first one that no night
-    has closed."""
-    locked = (
-        Period.objects.filter(month=ledger_balances.first_of(wanted), state=Period.State.CLOSED),
-        DayClose.objects.filter(day=wanted, state=State.SIGNED),
-    )
-    if not any(rows.exists() for rows in locked):
-        return wanted
-    market = Marketplace.objects.get(pk=tenancy.current_id())
-    return (market.last_closed_on or wanted) + timedelta(days=1)
-
-
 def live(day: date) -> day_sheet.Sheet:
     """The sheet of a date as things stand now."""
     return day_sheet.sheet(_facts(day))

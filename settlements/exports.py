@@ -143,9 +143,10 @@ JOURNAL_COLUMNS = (
     "account",
     "debit",
     "credit",
+    "occurred_on",
 )
 _JOURNAL = """
-SELECT j.template, r.code, t.due_on, e.basis_on, a.code, e.debit, e.credit
+SELECT j.template, r.code, t.due_on, e.basis_on, a.code, e.debit, e.credit, j.occurred_on
 FROM ledger_entry e
 JOIN settlements_journal j ON j.marketplace_id = e.marketplace_id AND j.id = e.journal_id
 JOIN settlements_account a ON a.marketplace_id = e.marketplace_id AND a.id = e.account_id
@@ -154,7 +155,8 @@ LEFT JOIN settlements_statement t ON t.marketplace_id = e.marketplace_id
 LEFT JOIN sellers_seller r ON r.marketplace_id = e.marketplace_id AND r.id = t.seller_id
 WHERE e.marketplace_id = %(marketplace)s
       AND (%(seller)s::bigint IS NULL OR t.seller_id = %(seller)s::bigint)
-ORDER BY j.template, r.code COLLATE "C", t.due_on, a.code COLLATE "C", e.debit, e.credit
+ORDER BY j.template, r.code COLLATE "C", t.due_on, a.code COLLATE "C", e.debit, e.credit,
+         e.basis_on, j.occurred_on
 """
 
 

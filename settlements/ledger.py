@@ -7,13 +7,14 @@ balance. Debit and credit are two columns; an amount below zero goes to the othe
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from django.db import IntegrityError, connection
 
 from marketplace import tenancy
+from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
-from settlements import chart
+from settlements import chart, ledger_balances
 from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     BAD_DEBT,
     BANK,
@@ -38,7 +39,7 @@ from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     WITHHOLDING_INCOME,
     WITHHOLDING_LOCAL,
 )
-from settlements.models import Account, Journal, LedgerEntry
+from settlements.models import Account, DayClose, Journal, LedgerEntry, Period
 
 REVERSAL = "reversal"  # template of a counter-entry
 
@@ -72,6 +73,7 @@ class Draft:
     basis_on: date
     seller_id: int | None = None
     reverses_id: int | None = None
+    occurred_on: date | None = None  # where basis_on is not the day itself
     legs: list[tuple[str, int, int]] = field(default_factory=list)  # account code, debit, credit
 
     def debit(self, code: str, amount: int) -> None:
@@ -118,6 +120,36 @@ def post(drafts: Iterable[Draft]) -> list[Journal]:
     return journals
 
 
+def post_on_open_day(draft: Draft) -> Journal:
+    """Post a journal on its day, or on an open one where that takes none any more.
+
+    For what happens when it happens and cannot be refused: the answer of a bank, a deposit, a row
+    of a provider's file. The journal then keeps the day on which it happened.
+    """
+    on = open_day(draft.basis_on)
+    if on != draft.basis_on:
+        draft.basis_on, draft.occurred_on = on, draft.basis_on
+    open_month(on)
+    [journal] = post([draft])
+    return journal
+
+
+def open_day(wanted: date) -> date:
+    """The day itself where journals may still be posted on it, else the first one that no night
+    has closed. Nobody closes the month of the day itself before this transaction has ended."""
+    month = ledger_balances.first_of(wanted)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT lock_ledger_month(%s, %s, true)", [tenancy.current_id(), month])
+    locked = (
+        Period.objects.filter(month=month, state=Period.State.CLOSED),
+        DayClose.objects.filter(day=wanted, state=DayClose.State.SIGNED),
+    )
+    if not any(rows.exists() for rows in locked):
+        return wanted
+    market = Marketplace.objects.get(pk=tenancy.current_id())
+    return (market.last_closed_on or wanted) + timedelta(days=1)
+
+
 def reverse(journal: Journal, *, on: date) -> Journal:
     """Post the counter-entry of a journal, leg by leg, on a day that is open.
 
@@ -153,6 +185,7 @@ def _journal(draft: Draft) -> Journal:
         reference=draft.reference,
         basis_on=draft.basis_on,
         reverses_id=draft.reverses_id,
+        occurred_on=draft.occurred_on,
     )
 
 

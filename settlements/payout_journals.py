@@ -1,8 +1,10 @@
-"""What payouts write to the ledger, once each by template and payout."""
+"""What payouts write to the ledger, once each by template and payout.
+
+A bank's word comes when it comes: where its day is signed or its month closed, the journal is
+posted on an open day.
+"""
 
 from datetime import date, datetime
-
-from django.db import connection
 
 from marketplace import tenancy
 from orders import verdicts
@@ -16,7 +18,7 @@ def sent(payout: Payout, *, at: datetime) -> None:
     draft = _draft("payout_sent", payout, at)
     draft.debit(ledger.PAYOUT_PAYABLE, payout.amount)
     draft.credit(ledger.PAYOUT_IN_TRANSIT, payout.amount)
-    _post(draft)
+    ledger.post_on_open_day(draft)
 
 
 def paid(payout: Payout, *, at: datetime) -> None:
@@ -24,7 +26,7 @@ def paid(payout: Payout, *, at: datetime) -> None:
     draft = _draft("payout_paid", payout, at)
     draft.debit(ledger.PAYOUT_IN_TRANSIT, payout.amount)
     draft.credit(ledger.BANK, payout.amount)
-    _post(draft)
+    ledger.post_on_open_day(draft)
 
 
 def failed(payout: Payout, *, at: datetime) -> None:
@@ -32,7 +34,7 @@ def failed(payout: Payout, *, at: datetime) -> None:
     draft = _draft("payout_failed", payout, at)
     draft.debit(ledger.PAYOUT_IN_TRANSIT, payout.amount)
     draft.credit(ledger.PAYOUT_PAYABLE, payout.amount)
-    _post(draft)
+    ledger.post_on_open_day(draft)
 
 
 def paid_late(payout: Payout, *, owed: int, at: datetime) -> None:
@@ -42,7 +44,7 @@ def paid_late(payout: Payout, *, owed: int, at: datetime) -> None:
     draft.debit(ledger.PAYOUT_PAYABLE, owed)
     draft.debit(ledger.SUSPENSE, payout.amount - owed)
     draft.credit(ledger.BANK, payout.amount)
-    _post(draft)
+    ledger.post_on_open_day(draft)
 
 
 def returned(payout: Payout, *, at: datetime) -> None:
@@ -50,7 +52,7 @@ def returned(payout: Payout, *, at: datetime) -> None:
     draft = _draft("payout_returned", payout, at)
     draft.debit(ledger.BANK, payout.amount)
     draft.credit(ledger.PAYOUT_PAYABLE, payout.amount)
-    _post(draft)
+    ledger.post_on_open_day(draft)
 
 
 def _draft(template: str, payout: Payout, at: datetime) -> Draft:
@@ -61,9 +63,3 @@ def _draft(template: str, payout: Payout, at: datetime) -> Draft:
 def business_date(at: datetime) -> date:
     """The date of a moment in the marketplace in use."""
     return verdicts.business_date(at, tenancy.current().tz)
-
-
-def _post(draft: Draft) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT open_settlement_month('ledger_entry', %s)", [draft.basis_on])
-    ledger.post([draft])

@@ -20,7 +20,7 @@ from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import refunds
 from orders.models import Payment
-from settlements import chart, day_closing, ledger, matching, provider_files
+from settlements import chart, ledger, matching, provider_files
 from settlements.models import Account, Discrepancy, ProviderFile, ProviderRow
 from settlements.provider_files import Format, Row
 
@@ -141,13 +141,12 @@ def book(discrepancy: Discrepancy, *, account: str, by, at: datetime, reason: st
     """
     discrepancy = _locked(discrepancy)
     refuse_account(account)
-    on = day_closing.open_day(at.astimezone(tenancy.current().tz).date())
-    draft = _move(discrepancy, on)
+    draft = _move(discrepancy, at.astimezone(tenancy.current().tz).date())
     draft.debit(chart.SUSPENSE, discrepancy.suspended)
     rest = discrepancy.difference - discrepancy.suspended
     draft.debit(chart.CLEARING, rest)
     draft.credit(account, discrepancy.difference)
-    _post(draft)
+    ledger.post_on_open_day(draft)
     discrepancy.suspended = 0
     discrepancy.moves += 1
     discrepancy.account = account
@@ -202,17 +201,13 @@ def _post_deposits(file: ProviderFile, rows: list[Row]) -> None:
     by_day: dict[date, list[Row]] = defaultdict(list)
     for row in rows:
         by_day[row.paid_out_on].append(row)
-    drafts = []
     for day in sorted(by_day):
-        on = day_closing.open_day(day)
-        draft = ledger.Draft(DEPOSIT, f"{file.public_id}:{day}", on)
+        draft = ledger.Draft(DEPOSIT, f"{file.public_id}:{day}", day)
         draft.debit(chart.BANK, sum(row.deposit for row in by_day[day]))
         draft.debit(chart.PROVIDER_FEE, sum(row.fee for row in by_day[day]))
         draft.debit(chart.INPUT_VAT, sum(row.fee_vat for row in by_day[day]))
         draft.credit(chart.CLEARING, sum(row.gross for row in by_day[day]))
-        ledger.open_month(on)
-        drafts.append(draft)
-    ledger.post(drafts)
+        ledger.post_on_open_day(draft)
 
 
 def _with_siblings(provider_ids: Collection[str]) -> set[str]:
@@ -275,10 +270,10 @@ def _suspend(discrepancy: Discrepancy, wanted: int, on: date) -> None:
     missing = wanted - discrepancy.suspended
     if not missing:
         return
-    draft = _move(discrepancy, day_closing.open_day(on))
+    draft = _move(discrepancy, on)
     draft.debit(chart.CLEARING, missing)
     draft.credit(chart.SUSPENSE, missing)
-    _post(draft)
+    ledger.post_on_open_day(draft)
     discrepancy.suspended = wanted
     discrepancy.moves += 1
     discrepancy.save(update_fields=["suspended", "moves"])
@@ -286,11 +281,6 @@ def _suspend(discrepancy: Discrepancy, wanted: int, on: date) -> None:
 
 def _move(discrepancy: Discrepancy, on: date) -> ledger.Draft:
     return ledger.Draft(MOVE, f"{discrepancy.public_id}:{discrepancy.moves + 1}", on)
-
-
-def _post(draft: ledger.Draft) -> None:
-    ledger.open_month(draft.basis_on)
-    ledger.post([draft])
 
 
 def _close(discrepancy: Discrepancy, state: str, *, by, at: datetime, reason: str = ""):

@@ -140,6 +140,11 @@ class Migration(migrations.Migration):
             name='reverses',
             field=marketplace.models.base.TenantKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversals', to='settlements.journal', verbose_name='counter-entry of'),
         ),
+        migrations.AddField(
+            model_name='journal',
+            name='occurred_on',
+            field=models.DateField(help_text='Where its day took no journal any more.', null=True, verbose_name='happened on'),
+        ),
         migrations.AddConstraint(
             model_name='journal',
             constraint=marketplace.constraints.TenantForeignKey(field='reverses', name='journal_reverses_is_own'),

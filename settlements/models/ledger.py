@@ -81,6 +81,9 @@ class Journal(TenantModel):
     template = models.CharField(_("template"), max_length=40)
     reference = models.CharField(_("reference"), max_length=60)
     basis_on = models.DateField(_("effective on"))
+    occurred_on = models.DateField(
+        _("happened on"), null=True, help_text=_("Where its day took no journal any more.")
+    )
     reverses = TenantKey(
         "self", related_name="reversals", null=True, verbose_name=_("counter-entry of")
     )

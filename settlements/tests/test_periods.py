@@ -11,8 +11,27 @@ from hypothesis import strategies as st
 from marketplace import approvals, tenancy
 from marketplace.models import AuditEntry, Change, Marketplace
 from marketplace.tests import make as people
-from settlements import chart, ledger, ledger_balances, ledger_reading, periods, verification
-from settlements.models import Journal, LedgerEntry, MonthBalance, Period, PeriodClosing
+from settlements import (
+    chart,
+    collecting,
+    ledger,
+    ledger_balances,
+    ledger_reading,
+    payout_sending,
+    payouts,
+    periods,
+    verification,
+)
+from settlements.gateways.interface import Answer, Outcome
+from settlements.models import (
+    DayClose,
+    Journal,
+    LedgerEntry,
+    MonthBalance,
+    Period,
+    PeriodClosing,
+    SellerBalance,
+)
 from settlements.tests import make
 
 JAN, FEB, MAR = date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)
@@ -171,6 +190,78 @@ class TestClosedMonth:
         assert Period.objects.get().state == "open"
         entry = AuditEntry.objects.get(action="period.open")
         assert (entry.actor, entry.reason) == (other, "늦은 전표")
+
+
+class TestPostOnOpenDay:
+    """What cannot be refused because it has happened: a bank's answer, a deposit."""
+
+    def late(self, on, reference="late"):
+        draft = ledger.Draft("test", reference, on)
+        draft.debit(chart.BANK, 7)
+        draft.credit(chart.SUSPENSE, 7)
+        return ledger.post_on_open_day(draft)
+
+    def test_takes_the_day_itself_where_it_is_open(self, market):
+        posted(date(2026, 1, 5))
+        close(JAN)
+        journal = self.late(date(2026, 2, 3))
+        assert (journal.basis_on, journal.occurred_on) == (date(2026, 2, 3), None)
+
+    def test_keeps_the_day_of_a_closed_month_on_the_first_day_after_the_nights(self, market):
+        posted(date(2026, 1, 5))
+        close(JAN)
+        self.late(date(2026, 1, 6))
+        journal = Journal.objects.get(reference="late")
+        assert (journal.basis_on, journal.occurred_on) == (date(2026, 5, 1), date(2026, 1, 6))
+        entries = LedgerEntry.objects.filter(journal_id=journal.pk)
+        assert set(entries.values_list("basis_on", flat=True)) == {date(2026, 5, 1)}
+        assert differences(market) == []
+
+    def test_keeps_a_signed_day(self, market):
+        DayClose.objects.create(day=date(2026, 2, 3), state="signed")
+        journal = self.late(date(2026, 2, 3))
+        assert (journal.basis_on, journal.occurred_on) == (date(2026, 5, 1), date(2026, 2, 3))
+        assert self.late(date(2026, 2, 4), "open").occurred_on is None
+
+
+class TestWhatComesLate:
+    """Answers and deposits of a day that two people have signed lose nothing."""
+
+    DAY, AFTER = date(2026, 9, 1), date(2026, 9, 2)
+
+    @pytest.fixture
+    def signed(self, db):
+        market = make.market()
+        with tenancy.use(market.pk):
+            yield market
+
+    def sign(self, market):
+        DayClose.objects.create(day=self.DAY, state="signed")
+        over(market, self.DAY)
+
+    def test_a_payout_is_paid_and_booked_on_the_first_open_day(self, signed):
+        seller = make.seller()
+        make.account(seller)
+        make.payable(seller)
+        [batch] = payouts.prepare(on=self.DAY, at=make.AT)
+        [payout] = batch.rows.all()
+        payout.state, payout.sent_at, payout.result_due_on = "sent", make.AT, self.AFTER
+        payout.save()
+        self.sign(signed)
+        came_to = payout_sending.record(payout.pk, Answer(Outcome.PAID), at=make.AT)
+        assert came_to == "paid"
+        journal = Journal.objects.get(template="payout_paid")
+        assert (journal.basis_on, journal.occurred_on) == (self.AFTER, self.DAY)
+
+    def test_a_deposit_on_a_debt_is_booked_on_the_first_open_day(self, signed):
+        balance = SellerBalance.objects.create(seller=make.seller(), receivable=500)
+        self.sign(signed)
+        movement = collecting.record_deposit(
+            balance, amount=500, evidence="통장 3", by=people.user("a@example.com"), at=make.AT
+        )
+        assert movement.on == self.DAY
+        journal = Journal.objects.get(template="debt")
+        assert (journal.basis_on, journal.occurred_on) == (self.AFTER, self.DAY)
 
 
 days = st.dates(JAN, date(2026, 4, 30))
