@@ -64,7 +64,7 @@ COLUMNS = [
     "net",
     "charges",
     "history",
-    "crc",
+    "check",
 ]
 WHOLE_NUMBERS = {"line", "sequence", "unit_price", "ordered", *AMOUNTS, "fee", "vat", "net"} | {
     f"ordered_{name}" for name in DISCOUNTS
@@ -351,6 +351,7 @@ class Bundle:
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    lines_digest: str = ""
     terms: dict[str, dict] = field(default_factory=dict)
     statement: dict = field(default_factory=dict)
 
@@ -482,8 +483,11 @@ def _read_lines(bundle: Bundle) -> None:
     rows = _rows(text)
     if next(rows, None) != (1, ",".join(COLUMNS)):
         bundle.find("lines.csv", "row 1", "does not name the columns as it should")
+    digest = hashlib.sha256()
     for number, written in rows:
         _read_line(bundle, number, written)
+        digest.update(hashlib.sha256(written.rpartition(",")[0].encode()).digest())
+    bundle.lines_digest = digest.hexdigest()
 
 
 def _rows(text: str) -> Iterator[tuple[int, str]]:
@@ -501,8 +505,8 @@ def _rows(text: str) -> Iterator[tuple[int, str]]:
 
 def _fits(row: str) -> bool:
     """Whether a row ends with its own check sum."""
-    body, _, crc = row.rpartition(",")
-    return crc == f"{zlib.crc32(body.encode()):08x}"
+    body, _, check = row.rpartition(",")
+    return check == _sha256(body.encode())[:8]
 
 
 def _read_line(bundle: Bundle, number: int, written: str) -> None:
@@ -518,7 +522,7 @@ def _read_line(bundle: Bundle, number: int, written: str) -> None:
     line = Line(dict(zip(COLUMNS, row, strict=True)), {})
     if not _fits(written):
         place = f"row {number}, {line.place}"
-        bundle.find("lines.csv", place, "was changed: its check sum (crc) is another")
+        bundle.find("lines.csv", place, "was changed: its check sum is another")
     for name in COLUMNS:
         if name not in WHOLE_NUMBERS:
             continue
@@ -533,7 +537,7 @@ def _read_line(bundle: Bundle, number: int, written: str) -> None:
 def _check_digests(bundle: Bundle) -> None:
     """What the head covers of the lines, and that each is there once."""
     about = _mapping(bundle.document.get("lines"))
-    if "lines.csv" in bundle.files and about.get("sha256") != _sha256(bundle.files["lines.csv"]):
+    if "lines.csv" in bundle.files and about.get("sha256") != bundle.lines_digest:
         bundle.find("lines.csv", "", "was changed: the statement was sealed with other lines")
     if about.get("count") != len(bundle.lines):
         what = f"should be {about.get('count')} lines, are {len(bundle.lines)}"

@@ -76,8 +76,7 @@ def make(statement: Statement) -> bytes:
 
 
 def _lines(statement: Statement) -> bytes:
-    rows = sealed_lines.rows([statement], terms_documents.complete())
-    return proofs.HEADER + b"".join(row for _, _, row in rows)
+    return proofs.HEADER + b"".join(sealed_lines.rows(statement, terms_documents.complete()))
 
 
 def _terms(seal: StatementSeal) -> dict:

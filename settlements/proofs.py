@@ -46,7 +46,7 @@ LINE_COLUMNS: Final = (
     "net",
     "charges",
     "history",
-    "crc",
+    "check",
 )
 HEADER: Final = (",".join(LINE_COLUMNS) + "\n").encode()
 

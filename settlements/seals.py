@@ -5,10 +5,8 @@ seals holds the seller's balance locked, so a chain has one writer. What is prov
 told in docs/proof.md.
 """
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import connection
@@ -19,6 +17,7 @@ from marketplace import tenancy
 from settlements import proofs, sealed_lines, signing, terms_documents, withholding
 from settlements.contracts import Contracts
 from settlements.models import SellerBalance, Statement, StatementSeal
+from settlements.sealed_lines import Digest
 
 LINES_AT_ONCE = 200_000  # that one query sorts
 
@@ -64,15 +63,6 @@ CROSS JOIN LATERAL (
 ) s
 ORDER BY s.seller_id, s.due_on
 """
-
-
-@dataclass(slots=True)
-class Digest:
-    """What the lines of a statement come to."""
-
-    lines: int = 0
-    sha256: "hashlib._Hash" = field(default_factory=lambda: hashlib.sha256(proofs.HEADER))
-    labels: set[bytes] = field(default_factory=set)
 
 
 def seal_closed(sellers: Collection[int], *, at: datetime) -> dict[int, StatementSeal]:
@@ -144,7 +134,7 @@ class _Book:
     def __init__(self, sellers: Collection[int] = ()):
         self._market = tenancy.current()
         self._terms = terms_documents.complete()
-        self._of_label = {proofs.label(digest).encode(): digest for digest in self._terms.values()}
+        self._of_label = {proofs.label(digest): digest for digest in self._terms.values()}
         self._contracts = Contracts(
             first_seller=min(sellers, default=0),
             end_seller=max(sellers, default=0) + 1,
@@ -152,13 +142,7 @@ class _Book:
         )
 
     def digests(self, statements: Sequence[Statement]) -> list[Digest]:
-        found = [Digest() for _ in statements]
-        for at, label, row in sealed_lines.rows(statements, self._terms):
-            digest = found[at]
-            digest.lines += 1
-            digest.sha256.update(row)
-            digest.labels.add(label)
-        return found
+        return sealed_lines.digests(statements, self._terms)
 
     def sealed(
         self,
@@ -185,7 +169,7 @@ class _Book:
                 "base_carried": withholding.carried(taxed, is_paid=statement.payout > 0),
             },
             lines=digest.lines,
-            lines_digest=digest.sha256.hexdigest(),
+            lines_digest=digest.sha256,
             terms_digests=(
                 self._of_label.get(label, "") for label in digest.labels - {sealed_lines.NO_TERMS}
             ),

@@ -441,7 +441,7 @@ def _sealed_figures(sealed: list[StatementSeal]) -> Iterator[Difference]:
         statement, document = seal.statement, json.loads(seal.document)
         found = {
             "lines": digest.lines,
-            "digest of lines": digest.sha256.hexdigest(),
+            "digest of lines": digest.sha256,
             "seller": statement.seller.code,
             "due_on": statement.due_on.isoformat(),
             "closed_on": str(statement.closed_on),

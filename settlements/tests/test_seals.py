@@ -100,7 +100,7 @@ class TestSealClosed:
                 "previous_head": "0" * 64,
                 "lines": {
                     "count": 1,
-                    "sha256": "f5c32e518715fe138f80fe191c8858293ca6dbc51b2a7294413666ad77947b6f",
+                    "sha256": "0eebb3096afa5c24bc1cfb8978d81eb8c915a88875e54fa633713dd83719c779",
                 },
                 "terms": ["4a259b114fe487d9b42144633152293c11e09ffa3382cd46b0ecd6acbcd414cf"],
                 "payout_terms": {
