@@ -8,10 +8,11 @@ temporary table and one INSERT, since COPY into a table under row-level security
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain, islice
+from itertools import chain
 
 from django.db import connection
 
@@ -20,7 +21,7 @@ from orders.remainders import Remainder
 from settlements import fees, reversals, terms_documents
 from settlements.fees import Terms
 from settlements.models import LineTerms, SettlementLine
-from settlements.rating import RateBook
+from settlements.rating import RateBook, SellerDay
 from settlements.statement_book import StatementBook
 
 FETCH = 10_000
@@ -139,9 +140,10 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
     book = RateBook(on=on, first_seller=first_seller, end_seller=end_seller, only=sellers)
     statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
     used: dict[int, Terms] = {}
-    context = (book, statements, used, parameters)
-    sales = _copy_and_insert(_sale_lines(*context), statements, parameters)
-    reversed_ = _copy_and_insert(_reversal_lines(*context), statements, parameters)
+    sale_lines = _SaleLines(book, statements, used, parameters["marketplace"])
+    sales = _write("sales", _SALES, sale_lines, statements, parameters)
+    reversal_lines = _ReversalLines(book, statements, used)
+    reversed_ = _write("reversals", _REVERSALS, reversal_lines, statements, parameters)
     if sales + reversed_ != taken:
         raise LinesMissing(f"{taken} outcomes were taken, {sales + reversed_} lines written")
     touched = statements.save()
@@ -149,93 +151,106 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
     return Settled(taken, reversed_, len(touched))
 
 
-def _sale_lines(
-    book: RateBook, statements: StatementBook, used: dict[int, Terms], parameters: dict
-) -> Iterator[str]:
-    """A line of COPY text for each sale. The loop that a million lines go through."""
-    figures, tally_of, iso = fees.figures, statements.tally, _IsoDates()
-    days, terms_ids, texts = {}, {}, _LineTexts()
-    marketplace = parameters["marketplace"]
-    for (
-        seller_id,
-        line_id,
-        rate_on,
-        basis_on,
-        quantity,
-        list_amount,
-        by_seller,
-        by_platform,
-        by_partner,
-        unit_price,
-        *kind,
-    ) in stream("sales", _SALES, parameters):
-        day = days.get((seller_id, rate_on))
-        if day is None:
-            day = days[seller_id, rate_on] = book.seller_day(seller_id, rate_on)
-        kind = tuple(kind)
-        plan = day.plans.get(kind) or day.plan(kind, rate_on)
-        terms = plan.terms(unit_price)
-        terms_id = terms_ids.get(id(terms))
-        if terms_id is None:
-            terms_id = terms_ids[id(terms)] = _terms_id(marketplace, terms)
-            used[terms_id] = terms
-        amounts = (list_amount, by_seller, by_platform, by_partner)
-        charged, fee, vat, net = figures(terms, quantity, *amounts)
-        charges = [*chain.from_iterable(charged)]
-        tally = tally_of(seller_id, basis_on, rate_on)
-        tally.add(terms, basis_on, *amounts, fee, vat, net, *charges)
-        yield texts[len(charges)] % (
+class _SaleLines:
+    """Makes a line of COPY text of each sale."""
+
+    def __init__(self, book: RateBook, statements: StatementBook, used: dict, marketplace: int):
+        self._book = book
+        self._statements = statements
+        self._used: dict[int, Terms] = used
+        self._marketplace = marketplace
+        self._days: dict[tuple, SellerDay] = {}
+        self._terms_ids: dict[int, int] = {}
+        self._iso = _IsoDates()
+        self._texts = _LineTexts()
+
+    def __call__(self, rows: Iterable[tuple]) -> Iterator[str]:
+        """The loop that a million lines go through."""
+        figures, tally_of, book = fees.figures, self._statements.tally, self._book
+        days, terms_ids, iso, texts = self._days, self._terms_ids, self._iso, self._texts
+        for (
             seller_id,
             line_id,
-            0,
-            SALE,
-            iso[rate_on],
-            iso[basis_on],
-            tally.statement_id,
-            terms_id,
-            quantity,
-            *amounts,
-            fee,
-            vat,
-            net,
-            *charges,
-        )
-
-
-def _reversal_lines(
-    book: RateBook, statements: StatementBook, used: dict[int, Terms], parameters: dict
-) -> Iterator[str]:
-    """A line of COPY text for each reversal, by the terms of its sale, with figures below zero."""
-    texts = _LineTexts()
-    stored = StoredTerms(book)
-    stored.update(used)  # of sales of this very night; they are not written yet
-    for row in stream("reversals", _REVERSALS, parameters):
-        seller_id, line_id, sequence, rate_on, basis_on = row[:5]
-        after, before, sold = Remainder(*row[5:10]), Remainder(*row[10:15]), Remainder(*row[15:20])
-        terms_id = row[20]
-        terms = stored[terms_id]
-        back = reversals.reversed_between(terms, sold, before, after)
-        charges = [-amount for amount in chain.from_iterable(back.charged)]
-        fee, vat = sum(charges[1::3]), sum(charges[2::3])
-        quantity, *amounts = (-amount for amount in back[:5])
-        tally = statements.tally(seller_id, basis_on, rate_on)
-        tally.add(terms, basis_on, *amounts, fee, vat, -back.net, *charges)
-        yield texts[len(charges)] % (
-            seller_id,
-            line_id,
-            sequence,
-            REVERSAL,
             rate_on,
             basis_on,
-            tally.statement_id,
-            terms_id,
             quantity,
-            *amounts,
-            fee,
-            vat,
-            -back.net,
-            *charges,
-        )
+            list_amount,
+            by_seller,
+            by_platform,
+            by_partner,
+            unit_price,
+            *kind,
+        ) in rows:
+            day = days.get((seller_id, rate_on))
+            if day is None:
+                day = days[seller_id, rate_on] = book.seller_day(seller_id, rate_on)
+            kind = tuple(kind)
+            plan = day.plans.get(kind) or day.plan(kind, rate_on)
+            terms = plan.terms(unit_price)
+            terms_id = terms_ids.get(id(terms))
+            if terms_id is None:
+                terms_id = terms_ids[id(terms)] = _terms_id(self._marketplace, terms)
+                self._used[terms_id] = terms
+            amounts = (list_amount, by_seller, by_platform, by_partner)
+            charged, fee, vat, net = figures(terms, quantity, *amounts)
+            charges = [*chain.from_iterable(charged)]
+            tally = tally_of(seller_id, basis_on, rate_on)
+            tally.add(terms, basis_on, *amounts, fee, vat, net, *charges)
+            yield texts[len(charges)] % (
+                seller_id,
+                line_id,
+                0,
+                SALE,
+                iso[rate_on],
+                iso[basis_on],
+                tally.statement_id,
+                terms_id,
+                quantity,
+                *amounts,
+                fee,
+                vat,
+                net,
+                *charges,
+            )
+
+
+class _ReversalLines:
+    """Makes a line of COPY text of each reversal, by the terms of its sale, below zero."""
+
+    def __init__(self, book: RateBook, statements: StatementBook, used: dict[int, Terms]):
+        self._statements = statements
+        self._texts = _LineTexts()
+        self._stored = StoredTerms(book)
+        self._stored.update(used)  # of sales of this very night; they are not written yet
+
+    def __call__(self, rows: Iterable[tuple]) -> Iterator[str]:
+        for row in rows:
+            seller_id, line_id, sequence, rate_on, basis_on = row[:5]
+            after, before = Remainder(*row[5:10]), Remainder(*row[10:15])
+            sold, terms_id = Remainder(*row[15:20]), row[20]
+            terms = self._stored[terms_id]
+            back = reversals.reversed_between(terms, sold, before, after)
+            charges = [-amount for amount in chain.from_iterable(back.charged)]
+            fee, vat = sum(charges[1::3]), sum(charges[2::3])
+            quantity, *amounts = (-amount for amount in back[:5])
+            tally = self._statements.tally(seller_id, basis_on, rate_on)
+            tally.add(terms, basis_on, *amounts, fee, vat, -back.net, *charges)
+            yield self._texts[len(charges)] % (
+                seller_id,
+                line_id,
+                sequence,
+                REVERSAL,
+                rate_on,
+                basis_on,
+                tally.statement_id,
+                terms_id,
+                quantity,
+                *amounts,
+                fee,
+                vat,
+                -back.net,
+                *charges,
+            )
 
 
 class _LineTexts(dict):
@@ -264,19 +279,41 @@ def stream(name: str, query: str, parameters: dict) -> Iterator[tuple]:
             yield from rows
 
 
-def _copy_and_insert(lines: Iterator[str], statements: StatementBook, parameters: dict) -> int:
-    """Write lines of COPY text; returns how many settlement lines came of them."""
+def _write(
+    name: str,
+    query: str,
+    lines_of: Callable[[list[tuple]], Iterator[str]],
+    statements: StatementBook,
+    parameters: dict,
+) -> int:
+    """Write the lines of a query's rows, a block at a time; returns how many there are.
+
+    The server stores a block while the lines of the next one are computed here. What the
+    computation asks of the server meanwhile waits for it: they share the connection.
+    """
+    raw = connection.connection
     written = 0
-    with connection.cursor() as cursor:
-        while block := list(islice(lines, FETCH)):
-            with cursor.copy(f"COPY new_line ({_COLUMNS}) FROM STDIN") as copy:
-                copy.write("".join(block))
+    with ThreadPoolExecutor(1) as beside, raw.cursor(name=name) as rows, raw.cursor() as cursor:
+        storing: Future | None = None
+        rows.execute(query, parameters)
+        while block := rows.fetchmany(FETCH):
+            if written:
+                storing = beside.submit(_store, cursor, parameters)
+            text = "".join(lines_of(block))
             statements.sum_up()
+            if storing is not None:
+                storing.result()
+            with cursor.copy(f"COPY new_line ({_COLUMNS}) FROM STDIN") as copy:
+                copy.write(text)
             written += len(block)
         if written:
-            cursor.execute(_INSERT, parameters)
-            cursor.execute("TRUNCATE new_line")
+            _store(cursor, parameters)
     return written
+
+
+def _store(cursor, parameters: dict) -> None:
+    cursor.execute(_INSERT, parameters)
+    cursor.execute("TRUNCATE new_line")
 
 
 class StoredTerms(dict):
