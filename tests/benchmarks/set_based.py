@@ -11,11 +11,12 @@ from datetime import date, timedelta
 from itertools import product
 
 from django.db import connection, transaction
+from psycopg.types.json import Jsonb
 
 from listings.models import Category
 from marketplace import tenancy
 from sellers.models import Seller
-from settlements import nights, runs
+from settlements import nights, proofs, runs, sealed_lines, terms_documents
 from settlements.fees import Terms
 from settlements.rating import RateBook
 from tests.benchmarks import market
@@ -219,13 +220,16 @@ FROM (
 _CLOSE = """
 UPDATE settlements_statement s SET
     state = CASE WHEN c.is_paid THEN 'payable' ELSE 'closed' END, closed_on = %(on)s,
+    reserve_due_on = CASE WHEN c.reserve > 0 THEN
+        greatest(s.due_on + %(reserve_days)s, %(on)s::date + 1) END,
     carry_in = c.carry_in, payable = c.payable, reserve = c.reserve, payout = c.payout,
     carry_out = c.carry_out
 FROM closing c WHERE s.marketplace_id = %(marketplace)s AND s.id = c.id
 """
 
 _CARRY = """
-UPDATE settlements_sellerbalance b SET carry = c.carry_out, reserve = b.reserve + c.reserve
+UPDATE settlements_sellerbalance b SET
+    carry = c.carry_out, reserve = b.reserve + c.reserve, reserve_swept_on = %(on)s
 FROM closing c WHERE b.marketplace_id = %(marketplace)s AND b.seller_id = c.seller_id
 """
 
@@ -277,6 +281,20 @@ WHERE p.terms_id IN (
 ON CONFLICT (id) DO NOTHING
 """
 
+# The rows and their digests are the product's own texts; how they are found is not.
+_ROWS = f"""
+{sealed_lines._TEXT}
+FROM (
+    {sealed_lines._FIELDS}
+    FROM (SELECT id, id AS at FROM closing) t
+    JOIN settlement_line s ON s.marketplace_id = %(marketplace)s AND s.statement_id = t.id
+    JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = s.order_line_id
+    JOIN orders_order n ON n.marketplace_id = %(marketplace)s AND n.id = l.order_id
+    CROSS JOIN (SELECT NULL AS public_id, NULL AS reason_code) a
+) fields
+"""
+_DIGESTS = f"INSERT INTO benchmark_digest {sealed_lines._SUMMED_UP.format(rows=_ROWS)}"
+
 _EMPTY_THE_QUEUE = """
 DELETE FROM orders_outcometosettle WHERE marketplace_id = %(marketplace)s AND basis_on <= %(on)s
 """
@@ -298,6 +316,7 @@ STEPS = (
     ("journals", _JOURNALS),
     ("entries", _ENTRIES),
     ("terms", _TERMS),
+    ("digests", _DIGESTS),
     ("queue", _EMPTY_THE_QUEUE),
 )
 
@@ -308,7 +327,7 @@ def prepare(on: date) -> dict:
         last = Seller.objects.order_by("pk").last().pk
         book = RateBook(on=on, first_seller=0, end_seller=last + 1)
         nights._open_months(on)
-        rows = _pinned(book, on)
+        rows, used = _pinned(book, on)
         with connection.cursor() as cursor:
             for table, columns in _PINNED.items():
                 cursor.execute(f"CREATE TEMPORARY TABLE {table} ({columns})")
@@ -316,12 +335,17 @@ def prepare(on: date) -> dict:
                     for row in rows[table]:
                         copy.write_row(row)
                 cursor.execute(f"ANALYZE {table}")
-        terms = book.payout_terms(on)
+        labels = {str(key): _label(one) for key, one in used.items()}
+        terms = book.payout_terms(0, on)
     return {
         "marketplace": market.MARKETPLACE,
         "on": on,
         "minimum": terms.minimum_payout,
         "reserve_ppm": terms.reserve_ppm,
+        "reserve_days": terms.reserve_days,
+        "marked": sealed_lines._MARKED,
+        "unknown": sealed_lines.UNKNOWN,
+        "labels": Jsonb(labels),
     }
 
 
@@ -341,14 +365,21 @@ def settle(parameters: dict, tell=lambda name: None) -> None:
             tell(name)
 
 
-def _pinned(book: RateBook, on: date) -> dict[str, list[tuple]]:
-    """The rows of the pinned tables, from the same rule modules that the product asks."""
+def _label(terms: Terms) -> str:
+    names = terms_documents._names([terms])
+    text = proofs.canonical(proofs.of_terms(terms, names[terms.version_id]))
+    return proofs.label(proofs.digest(text))
+
+
+def _pinned(book: RateBook, on: date) -> tuple[dict[str, list[tuple]], dict[int, Terms]]:
+    """The rows of the pinned tables, from the rule modules that the product asks, and the terms."""
     days = [on - timedelta(days=back) for back in range(DAYS_BACK)]
     leaves = Category.objects.filter(parent__isnull=False).values_list("pk", flat=True)
     scopes: dict[tuple, int] = {}
     rates: dict[int, tuple] = {}
+    used: dict[int, Terms] = {}
     rows: dict[str, list[tuple]] = {table: [] for table in _PINNED}
-    rows["pinned_due"] = [(day, book.due_on(day, day, lambda due: False)) for day in days]
+    rows["pinned_due"] = [(day, book.due_on(0, day, day, lambda due: False)) for day in days]
     for seller_id in Seller.objects.values_list("pk", flat=True):
         for rate_on in days:
             day = book.seller_day(seller_id, rate_on)
@@ -359,11 +390,12 @@ def _pinned(book: RateBook, on: date) -> dict[str, list[tuple]]:
                     kind = ("goods", category_id, "goods", channel, "sole_proprietor")
                     terms = day.plan(kind, rate_on).terms(0)
                     terms_id = runs._terms_id(market.MARKETPLACE, terms)
+                    used[terms_id] = terms
                     rates[terms_id] = (terms_id, *_rates(terms))
                     rows["pinned_terms"].append((scopes[key], category_id, channel, terms_id))
             rows["pinned_scope"].append((seller_id, rate_on, scopes[key]))
     rows["pinned_rates"] = list(rates.values())
-    return rows
+    return rows, used
 
 
 def _rates(terms: Terms) -> tuple:

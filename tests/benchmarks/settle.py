@@ -33,7 +33,16 @@ NAME = "jangteo_benchmark_settle"
 CONTENDERS = ("product", "sql")
 MEGABYTE = 1024 * 1024
 
-# What both must have written alike, by business keys: ids are each database's own.
+_DIGEST_TABLE = """
+CREATE TABLE benchmark_digest (statement_id bigint, lines bigint, labels text[], sha256 text);
+GRANT INSERT ON benchmark_digest TO PUBLIC
+"""
+_SEALED = """
+    SELECT t.seller_id, t.due_on, {found} FROM {table} f
+    JOIN settlements_statement t ON t.id = f.statement_id
+    WHERE t.closed_on = '{night}' ORDER BY t.seller_id, t.due_on"""
+# What both must have written alike, by business keys: ids are each database's own. The product's
+# digests stand in its seals, together with what a set-based night has no part in.
 COMPARED = {
     "settlement lines": """
         SELECT l.order_line_id, l.sequence, l.kind, l.seller_id, t.due_on, l.rate_on, l.basis_on,
@@ -44,12 +53,12 @@ COMPARED = {
     "statements": """
         SELECT seller_id, due_on, state, lines, first_basis_on, last_basis_on, list_amount,
                seller_discount, platform_discount, partner_discount, fee, vat, net, components,
-               carry_in, payable, reserve, withholding_income, withholding_local, payout,
-               carry_out, closed_on
+               carry_in, payable, reserve, reserve_due_on, withholding_income, withholding_local,
+               payout, carry_out, closed_on
         FROM settlements_statement ORDER BY seller_id, due_on""",
     "seller balances": """
-        SELECT seller_id, carry, reserve, withholding_base FROM settlements_sellerbalance
-        ORDER BY seller_id""",
+        SELECT seller_id, carry, reserve, reserve_swept_on, withholding_base
+        FROM settlements_sellerbalance ORDER BY seller_id""",
     "ledger": """
         SELECT t.seller_id, t.due_on, j.basis_on, e.basis_on, a.code, e.seller_id, e.debit, e.credit
         FROM ledger_entry e
@@ -58,6 +67,14 @@ COMPARED = {
         JOIN settlements_statement t ON t.public_id = j.reference
         ORDER BY 1, 2, 3, 4, 5, 6, 7, 8""",
     "terms": "SELECT id, version_id, key FROM settlements_lineterms ORDER BY id",
+    "digests of lines": (
+        _SEALED.format(
+            found="f.document::json->'lines'->>'sha256'",
+            table="settlements_statementseal",
+            night=market.NIGHT,
+        ),
+        _SEALED.format(found="f.sha256", table="benchmark_digest", night=market.NIGHT),
+    ),
     "queue": "SELECT outcome_id FROM orders_outcometosettle ORDER BY outcome_id",
 }
 
@@ -101,6 +118,8 @@ def _fill(lines: int) -> None:
     load(NAME, lines // 25, **history, reversals=lines // 1000)
     nights.close_day(market.MARKETPLACE, market.NIGHT_BEFORE, at=market.AT)
     load(NAME, lines, first=date(2026, 7, 1), last=market.NIGHT, reversals=lines // 20)
+    with databases.as_owner(NAME) as owner:
+        owner.execute(_DIGEST_TABLE)
 
 
 def _round(number: int) -> dict[str, dict[str, float]]:
@@ -161,13 +180,14 @@ def _cpu(process: int) -> float:
 
 def _compare(product: str, sql: str) -> None:
     """Every row of one database against the same row of the other; the first difference ends."""
-    for subject, query in COMPARED.items():
+    for subject, queries in COMPARED.items():
+        of_product, of_sql = (queries, queries) if isinstance(queries, str) else queries
         with databases.as_owner(product) as left, databases.as_owner(sql) as right:
             left.autocommit = right.autocommit = False
             ours, theirs = left.cursor(name="ours"), right.cursor(name="theirs")
             ours.itersize = theirs.itersize = 10_000
-            ours.execute(query)
-            theirs.execute(query)
+            ours.execute(of_product)
+            theirs.execute(of_sql)
             for row, other in zip(ours, theirs, strict=True):
                 if row != other:
                     sys.exit(f"{subject} differ:\n  product {row}\n  sql     {other}")
