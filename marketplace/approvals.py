@@ -145,6 +145,12 @@ KINDS: dict[str, Kind] = {
         "settlements.payout_sending.record_by_hand",
         needs_fresh_log_in=True,
     ),
+    "use_payout_connection": Kind(
+        _("Use a payout connection"),
+        "settlements.PayoutConnection",
+        "settlements.payout_connections.use",
+        needs_fresh_log_in=True,
+    ),
     "publish_settlement_terms": Kind(
         _("Publish settlement terms"),
         "settlements.SettlementTerms",
@@ -245,6 +251,13 @@ def withdraw(approval: Approval, *, by: User, at: datetime, reason: str = "") ->
     return _end(approval, State.WITHDRAWN, by=by, at=at, reason=reason)
 
 
+@transaction.atomic
+def give_up(obj: TenantModel, *, by: User | None, at: datetime, reason: str) -> None:
+    """Take back what was asked about an object that is itself given up."""
+    for approval in Approval.objects.waiting().about(obj):
+        _end(approval, State.WITHDRAWN, by=by, at=at, reason=reason)
+
+
 def _lock(kind: Kind, pk) -> TenantModel | None:
     return kind.object_model._base_manager.select_for_update(no_key=True).filter(pk=pk).first()
 
@@ -254,7 +267,7 @@ def _refuse_asker(approval: Approval, by: User) -> None:
         raise SamePerson()
 
 
-def _end(approval: Approval, state: str, *, by: User, at: datetime, reason: str) -> Approval:
+def _end(approval: Approval, state: str, *, by: User | None, at: datetime, reason: str) -> Approval:
     changes = {"decided_by": by, "decided_at": at, "decision": reason}
     states.move(approval, state, by=by, at=at, reason=reason, changes=changes)
     return approval

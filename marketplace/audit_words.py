@@ -60,6 +60,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "payout.account_released": _("Account of a failed payout paid to again"),
     "payoutbatch.file_taken": _("File of transfers downloaded"),
     "payoutbatch.results_taken": _("File of results uploaded"),
+    "payoutconnection.entered": _("Keys to a payout provider entered"),
     "provider_file.imported": _("Settlement file of a payment provider taken in"),
     "revision.edited": _("Draft of a listing changed"),
     "seller.applied": _("Seller applied"),

@@ -11,6 +11,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "import.uploaded": ("orders.tasks.start_import",),
     "marketplace.opened": (),
     "night.closed": ("settlements.tasks.begin_forecasts",),
+    "payout.changed": ("settlements.tasks.begin_asking",),
     "payout.failed": ("sellers.letters.payout_failed",),
     "payout_batch.executing": ("settlements.tasks.begin_batch",),
     "seller.bank_account_changed": ("sellers.letters.bank_account_changed",),

@@ -57,7 +57,7 @@ COLOURS = {
 
 
 def _has_file(batch) -> bool:
-    return batch.policy.gateway != models.PayoutPolicy.Gateway.SANDBOX
+    return batch.policy.writes_file
 
 
 def _is_handed_over(batch) -> bool:

@@ -17,7 +17,7 @@ from marketplace.models import JobRow, JobRun
 from marketplace.refusals import Refused, gettext_noop
 from settlements import payout_exceptions, payout_sending, transfer_files
 from settlements.gateways.interface import Answer, Outcome
-from settlements.models import Payout, PayoutBatch, PayoutException, PayoutPolicy
+from settlements.models import Payout, PayoutBatch, PayoutException
 from settlements.transfer_files import Result
 
 KIND = "payout.results"
@@ -127,5 +127,5 @@ def _told(job: JobRun, result: Result, came_to: str, name: str) -> JobRow:
 
 
 def _refuse_without_file(batch: PayoutBatch) -> None:
-    if batch.policy.gateway == PayoutPolicy.Gateway.SANDBOX:
+    if not batch.policy.writes_file:
         raise NoFileBank()

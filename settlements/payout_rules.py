@@ -48,6 +48,18 @@ _BANK_CODES: Final = {
     "0031": BANK_LIMIT,
     "0091": BANK_UNAVAILABLE,
 }
+# What a payout provider says of a transfer that it has surely not taken, by its code.
+REFUSED_BY_PROVIDER: Final = {
+    "INVALID_BANK": NO_SUCH_ACCOUNT,
+    "INVALID_ACCOUNT_NUMBER": NO_SUCH_ACCOUNT,
+    "INVALID_ACCOUNT_HOLDER": HOLDER_DIFFERS,
+    "ACCOUNT_CLOSED": ACCOUNT_CLOSED,
+    "EXCEED_ACCOUNT_LIMIT": BANK_LIMIT,
+    "BANK_MAINTENANCE": BANK_UNAVAILABLE,
+    "FORBIDDEN_SELLER_PAYOUT": BANK_REFUSED,
+    "INSUFFICIENT_BALANCE": BANK_REFUSED,
+    "INVALID_REQUEST": BANK_REFUSED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +154,7 @@ def cut(amounts: Iterable[int], limit: int | None) -> list[list[int]]:
 
 def failure(code: str) -> str:
     """Why a transfer failed, from the bank's code; a code that is not known is a refusal."""
-    return _BANK_CODES.get(code, BANK_REFUSED)
+    return {**_BANK_CODES, **REFUSED_BY_PROVIDER}.get(code, BANK_REFUSED)
 
 
 def has_same_name(given: str, known: str) -> bool:

@@ -73,6 +73,14 @@ def serve(marketplace_id: int, payout_id: int, *, now) -> None:
         _ask(marketplace_id, payout_id, call, now)
 
 
+def ask(marketplace_id: int, payout_id: int, *, now) -> None:
+    """Ask what became of a payout, whatever is known of it: its bank says that it has changed.
+
+    Must not be called within a transaction.
+    """
+    _ask(marketplace_id, payout_id, _read(marketplace_id, payout_id), now)
+
+
 def transfer_of(payout: Payout) -> Transfer:
     """What the bank is told; its policy is loaded with it."""
     return Transfer(
@@ -144,13 +152,13 @@ def left_behind(*, at: datetime) -> list[int]:
     """
     last = Max("attempts__began_at")
     unsent = Payout.objects.filter(state=State.PREPARED, batch__state=PayoutBatch.State.EXECUTING)
-    sandbox = PayoutPolicy.Gateway.SANDBOX
-    asked = Payout.objects.filter(batch__policy__gateway=sandbox).annotate(last=last)
+    files = PayoutPolicy.FILES
+    asked = Payout.objects.exclude(batch__policy__gateway__in=files).annotate(last=last)
     unanswered = asked.unanswered().filter(last__lt=at - ASKED_EACH)
     lately = Q(state=State.FAILED, ended_at__gt=at - WORD_TAKEN_BACK_WITHIN)
     failed = asked.filter(lately, last__lt=at - ASKED_EACH * 36)
     # A file is written in one go: what began and was never accepted is accepted now.
-    begun = Payout.objects.filter(state=State.SENDING).exclude(batch__policy__gateway=sandbox)
+    begun = Payout.objects.filter(state=State.SENDING, batch__policy__gateway__in=files)
     begun = begun.filter(sent_at__lt=at - ASKED_EACH)
     found: set[int] = set()
     for rows in (unsent, unanswered, failed, begun):

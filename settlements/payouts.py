@@ -127,7 +127,8 @@ def unschedule(batch: PayoutBatch, *, by, at: datetime, reason="") -> None:
 def execute(batch: PayoutBatch, *, by, at: datetime, reason="") -> None:
     """Let workers send the payouts of an approved, scheduled or stopped batch.
 
-    Raises BatchBusy while another one is executed, OverDayLimit, SandboxOnly, states.IllegalMove.
+    Raises BatchBusy while another one is executed, OverDayLimit, SandboxOnly, states.IllegalMove,
+    and payout_connections.NoConnection where the payout API cannot be called.
     """
     market = lock()
     batch = _locked(batch)
@@ -136,6 +137,7 @@ def execute(batch: PayoutBatch, *, by, at: datetime, reason="") -> None:
         raise BatchBusy(batch=busy.public_id)
     if choosing.moves_no_money(batch.policy, market):
         raise SandboxOnly()
+    choosing.of(batch.policy)
     on = business_date(at)
     _refuse_over_day_limit(batch, on)
     opened = {"executed_on": on, "scheduled_at": None}
@@ -158,15 +160,7 @@ def cancel(batch: PayoutBatch, *, by, at: datetime, reason: str) -> None:
     batch = _locked(batch)
     if State.CANCELLED not in PayoutBatch.MOVES[batch.state]:
         raise states.IllegalMove(old=batch.state, new=State.CANCELLED)
-    for approval in Approval.objects.waiting().about(batch):
-        states.move(
-            approval,
-            Approval.State.WITHDRAWN,
-            by=by,
-            at=at,
-            reason=reason,
-            changes={"decided_by": by, "decided_at": at, "decision": reason},
-        )
+    approvals.give_up(batch, by=by, at=at, reason=reason)
     rows = Payout.objects.filter(batch=batch, state=Payout.State.PREPARED)
     for payout in rows.select_for_update(no_key=True).order_by("pk"):
         release(payout, payout_rules.CANCELLED, by=by, at=at)

@@ -155,6 +155,17 @@ def serve_payout(*, marketplace_id: int, payout_id: int) -> None:
     payout_sending.serve(marketplace_id, payout_id, now=timezone.now)
 
 
+def begin_asking(marketplace: Marketplace, *, at, payout_id: int) -> None:
+    """Have a worker ask about a payout whose bank says that it changed; a handler of the outbox."""
+    ask_about_payout.delay(marketplace_id=marketplace.pk, payout_id=payout_id)
+
+
+@shared_task
+def ask_about_payout(*, marketplace_id: int, payout_id: int) -> None:
+    """Ask what became of a payout. A second delivery hears the same."""
+    payout_sending.ask(marketplace_id, payout_id, now=timezone.now)
+
+
 @shared_task
 def take_up_payouts() -> None:
     """Execute the batches whose moment has come, and take up payouts that were left behind.

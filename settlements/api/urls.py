@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from settlements.api import adjustments, contracts, exports, payouts, viewsets
+from settlements.api import adjustments, contracts, exports, payout_events, payouts, viewsets
 
 router = SimpleRouter()
 router.register("statements", viewsets.StatementViewSet, "api_statement")
@@ -21,6 +21,7 @@ urlpatterns = [
         contracts.ContractView.as_view({"get": "retrieve"}),
         name="api_seller_contract",
     ),
+    path("payout-events/<slug:marketplace>/", payout_events.event, name="payout_event"),
     path("exports/files/<str:token>/", exports.file, name="api_export_file"),
     *router.urls,
     path(

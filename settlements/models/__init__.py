@@ -9,6 +9,7 @@ from settlements.models.debts import DebtMovement
 from settlements.models.forecasts import PayoutForecast
 from settlements.models.holds import Hold, HoldMovement
 from settlements.models.ledger import Account, Journal, ManualJournal
+from settlements.models.payout_connections import PayoutConnection
 from settlements.models.payouts import (
     Payout,
     PayoutAttempt,
@@ -48,6 +49,7 @@ __all__ = [
     "Payout",
     "PayoutAttempt",
     "PayoutBatch",
+    "PayoutConnection",
     "PayoutException",
     "PayoutForecast",
     "PayoutItem",

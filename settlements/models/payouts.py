@@ -33,6 +33,9 @@ class PayoutPolicy(VersionedRule):
         SANDBOX = "sandbox", _("Sandbox bank, which moves no money")
         BANK_CSV = "bank_csv", _("File for the bank, CSV")
         BANK_FIXED = "bank_fixed", _("File for the bank, fixed width")
+        PAYOUT_API = "payout_api", _("Payout API of a payment provider")
+
+    FILES = (Gateway.BANK_CSV, Gateway.BANK_FIXED)  # people carry them to the bank
 
     gateway = models.CharField(_("bank"), max_length=20, choices=Gateway, default=Gateway.SANDBOX)
     payout_limit = models.BigIntegerField(
@@ -72,6 +75,11 @@ class PayoutPolicy(VersionedRule):
                 & (Q(day_limit__isnull=True) | Q(day_limit__gt=0)),
             ),
         ]
+
+    @property
+    def writes_file(self) -> bool:
+        """Whether people carry a file to the bank, and one of results back."""
+        return self.gateway in self.FILES
 
 
 class PayoutBatchQuerySet(models.QuerySet):

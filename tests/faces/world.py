@@ -46,6 +46,7 @@ from settlements import (
     holding,
     manual_journals,
     nights,
+    payout_connections,
     payouts,
     periods,
     provider_files,
@@ -241,7 +242,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
         threshold=1_000_000,
         amount=50_000,
     )
-    _pay(victim)
+    _pay(victim, operator)
     _fill_ledger(operator)
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
@@ -257,7 +258,7 @@ def _rehearse_fees(alpha: Marketplace, operator: User) -> None:
     rehearsals.run(alpha.pk, asked.job_id, at=AT)
 
 
-def _pay(victim: Seller) -> None:
+def _pay(victim: Seller, operator: User) -> None:
     """A payout that waits, with what a bank once said of it."""
     settled.account(victim, holder="비밀", at=AT - timedelta(days=9))
     settled.payable(victim, due_on=AT.date() - timedelta(days=60))
@@ -266,6 +267,14 @@ def _pay(victim: Seller) -> None:
     PayoutAttempt.objects.create(payout=payout, kind="ask", began_at=AT, said="비밀")
     PayoutException.objects.create(
         payout=payout, kind="not_sent", reference=payout.public_id, raised_at=AT, source="비밀"
+    )
+    payout_connections.enter(
+        url="https://api.example.com/v2",
+        secret_key="live_sk_0001",
+        security_key="0f" * 32,
+        by=operator,
+        at=AT,
+        reason="비밀 사유",
     )
     SandboxTransfer.objects.create(
         reference=payout.public_id, amount=payout.amount, outcome="paid", later="paid"
