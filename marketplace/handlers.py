@@ -14,6 +14,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "payout.changed": ("settlements.tasks.begin_asking",),
     "payout.failed": ("sellers.letters.payout_failed",),
     "payout_batch.executing": ("settlements.tasks.begin_batch",),
+    "payout_results.uploaded": ("settlements.tasks.begin_results",),
     "seller.bank_account_changed": ("sellers.letters.bank_account_changed",),
     "seller.contact_changed": ("sellers.letters.contact_changed",),
     "sentinel.raised": (),

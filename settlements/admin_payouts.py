@@ -158,7 +158,7 @@ class PayoutBatchAdmin(StoryAdmin):
             process=_take_results,
             form=payout_forms.ResultFileForm,
             offered=_is_handed_over,
-            done=_("The results were taken. They are listed below."),
+            done=_("The file was taken. What came of each row stands below, or soon will."),
         ),
         "cancel": Decision(
             name=_("Cancel"),
@@ -259,7 +259,7 @@ def _asked(row):
 def _results(batch) -> list:
     """The files of results that were taken for a batch, with the first of their rows."""
     jobs = JobRun.objects.filter(kind=payout_results.KIND, counts__batch=batch.pk).order_by("-id")
-    return [{"job": job, "rows": _lines(job)} for job in jobs[:10]]
+    return [{"job": job, "rows": _lines(job), "state": state_column()(job)} for job in jobs[:10]]
 
 
 def _lines(job) -> list:

@@ -11,9 +11,17 @@ from celery import shared_task
 from django.utils import timezone
 
 from marketplace import jobs, tenancy
-from marketplace.models import Marketplace
+from marketplace.models import Marketplace, User
 from marketplace.refusals import Refused
-from settlements import export_jobs, forecasts, nights, payout_sending, payouts, rehearsals
+from settlements import (
+    export_jobs,
+    forecasts,
+    nights,
+    payout_results,
+    payout_sending,
+    payouts,
+    rehearsals,
+)
 from settlements.models import Payout, PayoutBatch
 
 logger = logging.getLogger(__name__)
@@ -166,6 +174,18 @@ def ask_about_payout(*, marketplace_id: int, payout_id: int) -> None:
     payout_sending.ask(marketplace_id, payout_id, now=timezone.now)
 
 
+def begin_results(marketplace: Marketplace, *, at, job_id: int, user_id: int | None) -> None:
+    """Have a worker take a long file of results; a handler of the outbox."""
+    take_results.delay(marketplace_id=marketplace.pk, job_id=job_id, user_id=user_id)
+
+
+@shared_task(autoretry_for=(Exception,), retry_backoff=10, max_retries=None)
+def take_results(*, marketplace_id: int, job_id: int, user_id: int | None) -> None:
+    """Take a long file of results. A second delivery goes on where the first one stopped."""
+    by = User.objects.filter(pk=user_id).first()
+    payout_results.run(marketplace_id, job_id, by=by, at=timezone.now())
+
+
 @shared_task
 def take_up_payouts() -> None:
     """Execute the batches whose moment has come, and take up payouts that were left behind.
@@ -177,8 +197,11 @@ def take_up_payouts() -> None:
         with tenancy.use(marketplace.pk):
             _execute_scheduled(now)
             left = payout_sending.left_behind(at=now)
+            files = jobs.abandoned([payout_results.KIND], payout_results.TOPIC, at=now)
         for payout_id in left:
             serve_payout.delay(marketplace_id=marketplace.pk, payout_id=payout_id)
+        for job_id in files:
+            take_results.delay(marketplace_id=marketplace.pk, job_id=job_id, user_id=None)
 
 
 def _execute_scheduled(now: datetime) -> None:

@@ -193,7 +193,7 @@ class TestBatch:
         answer = client.get(f"{BATCHES}{batch.pk}/file/")
         assert answer["Content-Disposition"] == f'attachment; filename="{batch.public_id}.csv"'
         content = as_bank("bank_csv", answer.content, 0)
-        for said in ("The results were taken", "This file was taken before"):
+        for said in ("The file was taken", "This file was taken before"):
             file = SimpleUploadedFile("결과.csv", content)
             page = decide(client, batch, "results", file=file).content.decode()
             assert said in page

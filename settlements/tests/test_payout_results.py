@@ -2,9 +2,9 @@
 
 import pytest
 
-from marketplace import states, tenancy, versions
-from marketplace.models import AuditEntry, JobRow
-from settlements import payout_results, payout_sending, payouts, transfer_files
+from marketplace import jobs, states, tenancy, versions
+from marketplace.models import AuditEntry, JobRow, JobRun, OutboxMessage
+from settlements import payout_results, payout_sending, payouts, tasks, transfer_files
 from settlements.models import Payout, PayoutBatch, PayoutException, PayoutPolicy
 from settlements.tests import make
 from settlements.tests.test_transfer_files import as_bank
@@ -140,3 +140,85 @@ class TestTake:
         assert sorted(states_of()) == ["paid", "sent"]
         row = JobRow.objects.get(head="unreadable")
         assert PayoutException.objects.get().source == f"r.csv:{row.row_number}"
+
+
+class TestRun:
+    """Long files: left to a worker, part by part."""
+
+    @pytest.fixture(autouse=True)
+    def short(self, monkeypatch, settings, tmp_path):
+        settings.MEDIA_ROOT = tmp_path
+        monkeypatch.setattr(payout_results, "AT_ONCE", 1)
+        monkeypatch.setattr(payout_results, "PART", 1)
+
+    @pytest.fixture
+    def left(self, market):
+        """A file that waits for a worker."""
+        with tenancy.use(market.pk):
+            batch = PayoutBatch.objects.select_related("policy").get()
+            job = payout_results.take(batch, results(batch), name="r.csv", by=None, at=NEXT)
+            assert (job.state, job.total, job.done) == ("queued", 2, 0)
+            assert states_of() == ["sent", "sent"]
+            [message] = OutboxMessage.objects.filter(topic=payout_results.TOPIC)
+            assert message.payload == {"job_id": job.pk, "user_id": None}
+        return job
+
+    def ended(self, market):
+        with tenancy.use(market.pk):
+            job = JobRun.objects.get(kind=payout_results.KIND)
+            told = {name: job.counts[name] for name in job.counts if name not in ("batch", "file")}
+            return job.state, job.done, told, states_of()
+
+    def test_takes_what_was_left(self, market, left, tmp_path):
+        assert len(list(tmp_path.glob("payout-results/*/*"))) == 1
+        tasks.take_results(marketplace_id=market.pk, job_id=left.pk, user_id=None)
+        assert self.ended(market) == ("done", 2, {"paid": 2}, ["paid", "paid"])
+        assert list(tmp_path.glob("payout-results/*/*")) == []
+        assert not payout_results.run(market.pk, left.pk, by=None, at=NEXT)
+        with tenancy.use(market.pk):
+            assert make.balances() == {"clearing": -100_000, "bank": 100_000}
+
+    def test_goes_on_where_a_worker_died(self, market, left, monkeypatch):
+        record, served = payout_sending.record, []
+
+        def dying(payout_id, *given, **words):
+            if served:
+                raise SystemExit
+            served.append(payout_id)
+            return record(payout_id, *given, **words)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(payout_sending, "record", dying)
+            with pytest.raises(SystemExit):
+                payout_results.run(market.pk, left.pk, by=None, at=NEXT)
+        assert self.ended(market) == ("running", 1, {}, ["paid", "sent"])
+        with tenancy.use(market.pk):
+            batch = PayoutBatch.objects.select_related("policy").get()
+            with pytest.raises(payout_results.ResultFileUnderWay) as refused:
+                payout_results.take(batch, results(batch), name="r.csv", by=None, at=NEXT)
+            assert refused.value.params == {"done": 1, "total": 2}
+            long_after = NEXT + jobs.ABANDONED_AFTER * 2
+            found = jobs.abandoned([payout_results.KIND], payout_results.TOPIC, at=long_after)
+            assert found == [left.pk]
+        assert payout_results.run(market.pk, left.pk, by=None, at=NEXT)
+        assert self.ended(market) == ("done", 2, {"paid": 2}, ["paid", "paid"])
+        with tenancy.use(market.pk):
+            assert JobRow.objects.count() == 2
+
+    def test_gives_up_after_too_many_attempts_and_takes_the_file_again(self, market, left):
+        with tenancy.use(market.pk):
+            JobRun.objects.filter(pk=left.pk).update(state="running", attempts=99)
+        assert not payout_results.run(market.pk, left.pk, by=None, at=NEXT)
+        assert self.ended(market)[0] == "failed"
+        with tenancy.use(market.pk):
+            batch = PayoutBatch.objects.select_related("policy").get()
+            payout_results.take(batch, results(batch), name="r.csv", by=None, at=NEXT)
+        assert payout_results.run(market.pk, left.pk, by=None, at=NEXT)
+        assert self.ended(market) == ("done", 2, {"paid": 2}, ["paid", "paid"])
+
+    def test_refuses_at_once_what_is_no_file_of_results(self, market):
+        with tenancy.use(market.pk):
+            batch = PayoutBatch.objects.select_related("policy").get()
+            with pytest.raises(transfer_files.NotAResultFile):
+                payout_results.take(batch, b"nothing", name="r.csv", by=None, at=NEXT)
+            assert not JobRun.objects.filter(kind=payout_results.KIND).exists()
