@@ -151,6 +151,18 @@ KINDS: dict[str, Kind] = {
         "settlements.payout_connections.use",
         needs_fresh_log_in=True,
     ),
+    "assign_claims": Kind(
+        _("Assign a seller's claims"),
+        "settlements.Assignment",
+        "settlements.assigning.put_in_force",
+        needs_fresh_log_in=True,
+    ),
+    "end_assignment": Kind(
+        _("End an assignment of claims"),
+        "settlements.Assignment",
+        "settlements.assigning.end",
+        needs_fresh_log_in=True,
+    ),
     "publish_settlement_terms": Kind(
         _("Publish settlement terms"),
         "settlements.SettlementTerms",

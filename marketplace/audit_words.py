@@ -28,6 +28,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "apikey.revoked": _("API key revoked"),
     "apikey.rotated": _("API key replaced"),
     "approval.asked": _("Second person asked"),
+    "assignment.ended": _("Assignment of claims ended"),
     "bankaccount.changed": _("Bank account changed"),
     "bankaccount.registered": _("Bank account registered"),
     "calendarversion.day_kept_open": _("Day kept open in the calendar"),

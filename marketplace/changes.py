@@ -58,6 +58,8 @@ TYPES = {  # what may be announced, and subscribed to
     "grade.made_official": _("A seller's grade came into force."),
     "adjustment.approved": _("An amount will be given to a seller, or charged."),
     "contract.published": _("A seller's contract was changed, from a day on."),
+    "assignment.in_force": _("What is due to a seller is paid to somebody else, from a day on."),
+    "assignment.ended": _("An assignment of a seller's claims ends, on a day."),
     "hold.placed": _("Money of a seller is held back."),
     "hold.released": _("A hold has ended."),
     "statement.payable": _("A statement was closed, with money to be paid out."),

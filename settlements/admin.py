@@ -2,6 +2,7 @@
 
 from settlements import (
     admin_adjustments,
+    admin_assignments,
     admin_contracts,
     admin_days,
     admin_deadlines,
@@ -19,6 +20,7 @@ from settlements import (
 
 __all__ = [
     "admin_adjustments",
+    "admin_assignments",
     "admin_contracts",
     "admin_days",
     "admin_deadlines",

@@ -3,7 +3,8 @@
 The night, the operators' page and the sentinels all ask here, so that they never disagree.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
@@ -12,18 +13,19 @@ from django.db.models import Exists, OuterRef
 
 from sellers.models import BankAccount, Seller
 from settlements import holding, payout_rules
-from settlements.models import Payout, PayoutPolicy, Statement
+from settlements.models import Assignment, Payout, PayoutPolicy, Statement
 from settlements.payout_rules import Due, Payee
 
 MOST = 1_000  # statements that a page looks at
+Destination = BankAccount | Assignment  # both name bank, holder, number, and from when they count
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One payout that can be made: statements of a seller, and the account that they go to."""
+    """One payout that can be made: statements of a seller, and where they go."""
 
     seller: Seller
-    account: BankAccount
+    account: Destination
     statements: list[Statement]
     amount: int
 
@@ -56,7 +58,8 @@ def policy_on(day: date) -> PayoutPolicy | None:
 def ready(*, on: date, at: datetime, policy: PayoutPolicy | None) -> list[Candidate]:
     """The payouts that can be made. Costs little however many sellers have named no account."""
     accounts = BankAccount.objects.usable(at).filter(seller=OuterRef("seller"))
-    rows = Statement.objects.payable_on(on).filter(Exists(accounts))
+    assigned = Assignment.objects.in_force().filter(seller=OuterRef("seller"))
+    rows = Statement.objects.payable_on(on).filter(Exists(accounts) | Exists(assigned))
     return _sorted(rows, at=at, policy=policy).candidates
 
 
@@ -91,15 +94,21 @@ def _sorted(rows, *, at: datetime, policy: PayoutPolicy | None) -> Found:
     if policy is None:
         waiting = [Waiting(statement, payout_rules.NO_POLICY) for statement in statements]
         return Found(waiting=waiting)
-    accounts, failed = _accounts({statement.seller_id for statement in statements})
+    destinations = Destinations({statement.seller_id for statement in statements})
     blocked = held([statement.pk for statement in statements])
     found = Found()
-    for seller_id, group in groupby(statements, key=lambda statement: statement.seller_id):
-        own = list(group)
-        account = accounts.get(seller_id)
+
+    def group(statement: Statement):
+        to = destinations.of(statement.seller_id, statement.due_on)
+        return statement.seller_id, isinstance(to, Assignment) and to.pk
+
+    together = sorted(statements, key=lambda each: (group(each), each.due_on, each.pk))
+    for _key, grouped in groupby(together, key=group):
+        own = list(grouped)
+        account = destinations.of(own[0].seller_id, own[0].due_on)
         chosen = payout_rules.sort(
             [Due(statement.pk, statement.payout, statement.pk in blocked) for statement in own],
-            payee(own[0].seller, account, has_failed=bool(account and account.pk in failed)),
+            destinations.payee(own[0].seller, account),
             at=at,
             payout_limit=policy.payout_limit,
             batch_limit=policy.batch_limit,
@@ -115,28 +124,41 @@ def _sorted(rows, *, at: datetime, policy: PayoutPolicy | None) -> Found:
     return found
 
 
-def payee(seller: Seller, account: BankAccount | None, *, has_failed: bool) -> Payee:
-    """What the rules ask about a seller and the account that is current now."""
-    return Payee(
-        is_suspended=seller.state == Seller.State.SUSPENDED,
-        account_id=account.pk if account else None,
-        usable_from=account.usable_from if account else None,
-        has_failed=has_failed,
-    )
+class Destinations:
+    """Where the money of some sellers goes now: their accounts, and whom claims are assigned to."""
+
+    def __init__(self, sellers: Collection[int]):
+        accounts = BankAccount.objects.current().filter(seller_id__in=sellers)
+        self._accounts = {row.seller_id: row for row in accounts}
+        self._assignments: defaultdict[int, list[Assignment]] = defaultdict(list)
+        for row in Assignment.objects.in_force().filter(seller_id__in=sellers).order_by("pk"):
+            self._assignments[row.seller_id].append(row)
+        failed = Payout.objects.against_account().filter(seller_id__in=sellers)
+        self._failed = set(failed.values_list("account_id", "assignment_id"))
+
+    def of(self, seller_id: int, due_on: date) -> Destination | None:
+        """Where what is due on a day goes; None where the seller has named no account."""
+        for row in self._assignments[seller_id]:
+            if row.covers(due_on):
+                return row
+        return self._accounts.get(seller_id)
+
+    def payee(self, seller: Seller, to: Destination | None) -> Payee:
+        """What the rules ask about a seller and where their money goes."""
+        is_assignee = isinstance(to, Assignment)
+        key = (None, to.pk) if is_assignee else (to and to.pk, None)
+        return Payee(
+            is_suspended=seller.state == Seller.State.SUSPENDED,
+            account_id=to.pk if to else None,
+            usable_from=to.usable_from if to else None,
+            has_failed=to is not None and key in self._failed,
+            is_assignee=is_assignee,
+        )
 
 
-def _waiting(statement: Statement, reason: str, account: BankAccount | None) -> Waiting:
+def _waiting(statement: Statement, reason: str, account: Destination | None) -> Waiting:
     is_cooling = reason == payout_rules.COOLING and account is not None
     return Waiting(statement, reason, account.usable_from if is_cooling else None)
-
-
-def _accounts(sellers: Iterable[int]) -> tuple[dict[int, BankAccount], set[int]]:
-    """The current account of each seller, and those of them that a payout did not reach."""
-    rows = BankAccount.objects.current().filter(seller_id__in=sellers)
-    accounts = {row.seller_id: row for row in rows}
-    keys = [row.pk for row in accounts.values()]
-    failed = Payout.objects.against_account().filter(account_id__in=keys)
-    return accounts, set(failed.values_list("account_id", flat=True))
 
 
 def held(statement_ids: list[int]) -> set[int]:

@@ -13,6 +13,7 @@ HELD: Final = "held"
 NO_ACCOUNT: Final = "no_account"
 COOLING: Final = "account_cooling"
 ACCOUNT_FAILED: Final = "account_failed"
+ASSIGNEE_FAILED: Final = "assignee_failed"
 SUSPENDED: Final = "seller_suspended"
 OVER_PAYOUT_LIMIT: Final = "over_payout_limit"
 OVER_BATCH_LIMIT: Final = "over_batch_limit"
@@ -30,6 +31,7 @@ REASONS: Final = (
     NO_ACCOUNT,
     COOLING,
     ACCOUNT_FAILED,
+    ASSIGNEE_FAILED,
     SUSPENDED,
     OVER_PAYOUT_LIMIT,
     OVER_BATCH_LIMIT,
@@ -70,6 +72,7 @@ class Payee:
     account_id: int | None
     usable_from: datetime | None
     has_failed: bool  # the last payout to this account did not arrive
+    is_assignee: bool = False  # not the seller, but whom the claims were assigned to
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def hindrance(payee: Payee, *, at: datetime) -> str | None:
     if payee.account_id is None or payee.usable_from is None:
         return NO_ACCOUNT
     if payee.has_failed:
-        return ACCOUNT_FAILED
+        return ASSIGNEE_FAILED if payee.is_assignee else ACCOUNT_FAILED
     if payee.usable_from > at:
         return COOLING
     return None

@@ -12,7 +12,6 @@ from django.db.models import Max, Q
 
 from marketplace import audit, calendar_days, changes, outbox, sealing, states, tenancy
 from marketplace.refusals import Refused, gettext_noop
-from sellers.models import BankAccount
 from settlements import (
     payout_candidates,
     payout_exceptions,
@@ -208,7 +207,9 @@ def _ask(marketplace_id: int, payout_id: int, call: _Call, now) -> None:
 def _begun(payout_id: int, call: _Call, holder: str | None, *, at: datetime):
     """Write down that the bank is called now; None where it must not be, or is already."""
     rows = Payout.objects.select_for_update(of=("self",), no_key=True)
-    payout = rows.select_related("batch__policy", "seller").get(pk=payout_id)
+    payout = rows.select_related("batch__policy", "seller", "account", "assignment").get(
+        pk=payout_id
+    )
     if payout.state != State.PREPARED or payout.batch.state != PayoutBatch.State.EXECUTING:
         return None
     if reason := _hindrance(payout, call, holder, at):
@@ -227,15 +228,15 @@ def _begun(payout_id: int, call: _Call, holder: str | None, *, at: datetime):
 
 def _hindrance(payout: Payout, call: _Call, holder: str | None, at: datetime) -> str | None:
     """What has changed since the payout was prepared, looked at right before it is sent."""
-    current = BankAccount.objects.current().filter(seller=payout.seller_id).first()
-    if current is None or current.pk != payout.account_id:
+    destinations = payout_candidates.Destinations([payout.seller_id])
+    statements = dict(payout.items.values_list("statement_id", "statement__due_on"))
+    current = {destinations.of(payout.seller_id, due_on) for due_on in statements.values()}
+    if current != {payout.assignment or payout.account}:
         return payout_rules.ACCOUNT_CHANGED
-    failed = Payout.objects.against_account().filter(account_id=current.pk).exists()
-    payee = payout_candidates.payee(payout.seller, current, has_failed=failed)
+    payee = destinations.payee(payout.seller, *current)
     if reason := payout_rules.hindrance(payee, at=at):
         return reason
-    statements = list(payout.items.values_list("statement_id", flat=True))
-    if payout_candidates.held(statements):
+    if payout_candidates.held(list(statements)):
         return payout_rules.HELD
     if holder is not None and not payout_rules.has_same_name(holder, payout.holder):
         return payout_rules.HOLDER_DIFFERS

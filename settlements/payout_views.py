@@ -11,9 +11,11 @@ from settlements import payout_words, shop_payouts
 
 @seller_page
 def payouts(request, marketplace):
+    at = timezone.now()
     context = {
+        "assignments": shop_payouts.assignments(request.seller, at=at),
         "page": paging.page(request.GET, shop_payouts.of_seller(request.seller)),
-        "coming": shop_payouts.coming(request.seller, at=timezone.now()),
+        "coming": shop_payouts.coming(request.seller, at=at),
     }
     return render(request, "settlements/payouts.html", context)
 

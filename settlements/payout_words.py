@@ -39,6 +39,10 @@ REASONS: dict[str, Words] = {
         _("A new account is paid to some days after it was registered, for your safety."),
     ),
     rules.ACCOUNT_FAILED: Words(_("A payout to this account failed"), _NAME_ANOTHER),
+    rules.ASSIGNEE_FAILED: Words(
+        _("A payout to the assignee of your claims failed"),
+        _("Please ask the assignee for another account, and tell the operator."),
+    ),
     rules.SUSPENDED: Words(
         _("The shop is suspended"), _("Please ask the operator of the marketplace.")
     ),

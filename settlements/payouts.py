@@ -16,7 +16,7 @@ from marketplace.models import Approval, Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from settlements import payout_candidates, payout_rules
 from settlements.gateways import choosing
-from settlements.models import Payout, PayoutBatch, PayoutItem, PayoutPolicy, Statement
+from settlements.models import Assignment, Payout, PayoutBatch, PayoutItem, PayoutPolicy, Statement
 from settlements.payout_candidates import Candidate
 from settlements.payout_journals import business_date
 
@@ -229,13 +229,16 @@ def _prepared(
 
 
 def _payout(found: Candidate, batch: PayoutBatch) -> Payout:
-    """A payout to the account as it is now; later changes of the account do not reach it."""
+    """A payout to whom the money belongs now; later changes do not reach it."""
     account = found.account
+    is_assigned = isinstance(account, Assignment)
     payout = Payout(
         batch=batch,
         seller=found.seller,
         amount=found.amount,
-        account=account,
+        account=None if is_assigned else account,
+        assignment=account if is_assigned else None,
+        payee=account.assignee if is_assigned else "",
         bank=account.bank,
         holder=account.holder,
         ending=account.ending,

@@ -6,9 +6,11 @@ Everything here is asked of one seller; another seller's payout does not exist f
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import F, Q
+
 from sellers.models import Seller
 from settlements import payout_candidates, payout_words
-from settlements.models import Payout, PayoutItem, Statement
+from settlements.models import Assignment, Payout, PayoutItem, Statement
 from settlements.payout_journals import business_date
 from settlements.payout_words import Words
 
@@ -27,6 +29,14 @@ class Coming:
 def of_seller(seller: Seller):
     """The payouts that a seller is shown: those given up before they were sent are left out."""
     return Payout.objects.filter(seller=seller).exclude(state=Payout.State.STOPPED)
+
+
+def assignments(seller: Seller, *, at: datetime):
+    """Whom the seller's claims belong to, now or later."""
+    on = business_date(at)
+    rows = Assignment.objects.in_force().filter(seller=seller)
+    still = rows.filter(Q(until_on=None) | Q(until_on__gt=on) & Q(until_on__gt=F("from_on")))
+    return still.order_by("from_on")
 
 
 def coming(seller: Seller, *, at: datetime) -> list[Coming]:

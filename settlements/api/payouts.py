@@ -25,6 +25,9 @@ class PayoutDocument(Document):
     batch = serializers.CharField(source="batch.public_id", read_only=True)
     state = serializers.ChoiceField(Payout.State.choices, read_only=True)
     amount = Money(read_only=True)
+    payee = serializers.CharField(
+        read_only=True, help_text="Whom the seller's claims were assigned to; empty for the seller."
+    )
     bank = serializers.CharField(read_only=True)
     account_ending = serializers.CharField(source="ending", read_only=True)
     reason = serializers.CharField(read_only=True)

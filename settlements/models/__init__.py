@@ -1,6 +1,7 @@
 """Rates, what is owed for each order line, statements, holds, the ledger; a file per subject."""
 
 from settlements.models.adjustments import Adjustment, MonthlyFee
+from settlements.models.assignments import Assignment
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.contracts import SellerContract
 from settlements.models.day_closes import DayClose, SignedSheet
@@ -29,6 +30,7 @@ from settlements.models.statements import LineTerms, SellerBalance, Statement
 __all__ = [
     "Account",
     "Adjustment",
+    "Assignment",
     "DayClose",
     "DeadlineGuard",
     "DebtMovement",

@@ -15,6 +15,7 @@ from marketplace.sealing import SealedField
 from sellers.banks import Bank
 from sellers.models import BankAccount, Seller
 from settlements import payout_rules
+from settlements.models.assignments import Assignment
 from settlements.models.statements import Statement
 
 
@@ -211,7 +212,15 @@ class Payout(TenantModel):
     seller = TenantKey(Seller, related_name="payouts", verbose_name=_("seller"))
     amount = models.BigIntegerField(_("amount"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.PREPARED)
-    account = TenantKey(BankAccount, related_name="+", verbose_name=_("bank account"))
+    account = TenantKey(
+        BankAccount, null=True, blank=True, related_name="+", verbose_name=_("bank account")
+    )
+    assignment = TenantKey(
+        Assignment, null=True, blank=True, related_name="+", verbose_name=_("assignment of claims")
+    )
+    payee = models.CharField(
+        _("payee"), max_length=200, blank=True, help_text=_("Where it is not the seller.")
+    )
     bank = models.CharField(_("bank"), max_length=3, choices=Bank)
     holder = models.CharField(_("account holder"), max_length=100)
     number = SealedField(_("account number"))
@@ -235,7 +244,17 @@ class Payout(TenantModel):
         verbose_name_plural = _("payouts")
         constraints = [
             *constraints.tenant(
-                "payout", "batch", "seller", "account", grants="SELECT, INSERT, UPDATE"
+                "payout",
+                "batch",
+                "seller",
+                "account",
+                "assignment",
+                grants="SELECT, INSERT, UPDATE",
+            ),
+            models.CheckConstraint(
+                name="payout_goes_to_the_seller_or_an_assignee",
+                condition=Q(account__isnull=False, assignment__isnull=True, payee="")
+                | Q(account__isnull=True, assignment__isnull=False) & ~Q(payee=""),
             ),
             models.UniqueConstraint(
                 fields=["marketplace", "public_id"], name="payout_public_id_is_unique"

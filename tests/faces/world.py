@@ -34,9 +34,11 @@ from orders.models import (
     PerformanceTouch,
     Shipment,
 )
+from sellers.bank_accounts import Account
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
 from settlements import (
     adjusting,
+    assigning,
     chart,
     contracting,
     day_closing,
@@ -267,6 +269,18 @@ def _pay(victim: Seller, operator: User) -> None:
     PayoutAttempt.objects.create(payout=payout, kind="ask", began_at=AT, said="비밀")
     PayoutException.objects.create(
         payout=payout, kind="not_sent", reference=payout.public_id, raised_at=AT, source="비밀"
+    )
+    assigning.enter(
+        victim,
+        assigning.Terms(
+            assignee="비밀",
+            account=Account(bank="088", holder="비밀", number="110123450001"),
+            from_on=AT.date() + timedelta(days=900),
+            evidence="비밀",
+        ),
+        by=operator,
+        at=AT,
+        reason="비밀 사유",
     )
     payout_connections.enter(
         url="https://api.example.com/v2",
