@@ -38,6 +38,7 @@ COUNTS = {
     "suspended": _("on suspense"),
     "days": _("days of performance"),
     "deadline_near": _("statements near the legal deadline"),
+    "unpaid_past_deadline": _("statements unpaid past the legal deadline"),
     "differing": _("lines that differ from what was booked"),
     "failed": _("failed"),
     "holds_stuck": _("holds without a way out"),

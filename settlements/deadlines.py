@@ -20,6 +20,7 @@ from settlements.due_dates import DueTerms
 from settlements.models import (
     Account,
     DeadlineGuard,
+    Hold,
     LedgerEntry,
     PayoutForecast,
     SettlementTerms,
@@ -132,6 +133,21 @@ def near(on: date):
     guard, pack = found
     until = on + timedelta(days=guard.warning_days - pack.days)
     return Statement.objects.open().filter(first_basis_on__lte=until, net__gt=0)
+
+
+def past(on: date):
+    """Closed statements with money in no payout whose latest day lies before `on`, held ones too.
+
+    Those excluded from payment by two people are left out. None where no deadline is watched.
+    """
+    found = watched()
+    if found is None:
+        return Statement.objects.none()
+    _, pack = found
+    excluded = Hold.objects.placed().filter(kind=Hold.Kind.EXCLUSION)
+    unpaid = Statement.objects.payable_on(on).filter(payout__gt=0)
+    late = unpaid.filter(first_basis_on__lt=on - timedelta(days=pack.days))
+    return late.exclude(pk__in=excluded.values("statement_id"))
 
 
 def late_by_terms(pack: Pack) -> Iterator[tuple[SettlementTerms, Breach]]:

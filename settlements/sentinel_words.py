@@ -20,6 +20,7 @@ TITLES: dict[str, Promise] = {
     sentinels.HOLDS_DIFFER: _("Statements that differ from their holds"),
     sentinels.HOLDS_STUCK: _("Holds without a way out"),
     sentinels.DEADLINE: _("Statements near the legal deadline"),
+    sentinels.PAST_DEADLINE: _("Unpaid past the legal deadline"),
     sentinels.CHAIN_BROKEN: _("Statements without a sound seal"),
     sentinels.UNPAID: _("Payable statements without a payout"),
     sentinels.UNANSWERED: _("Payouts without a result"),
@@ -56,6 +57,10 @@ _MEANINGS: dict[str, Promise] = {
     sentinels.DEADLINE: _(
         "Open statements with money that the law wants paid soon, or wanted paid already. Look at "
         "the settlement terms; nothing is paid earlier by itself."
+    ),
+    sentinels.PAST_DEADLINE: _(
+        "Closed statements with money that the law wanted paid already, and that are in no payout. "
+        "Each tells what keeps it: see to that, and prepare a payout."
     ),
     sentinels.CHAIN_BROKEN: _(
         "The seal of a statement is missing, was changed, or does not follow the one before it. "
@@ -124,9 +129,11 @@ def told(on: date, *, at: datetime) -> list[Told]:
     holds = sentinels.stuck_holds(on).select_related("seller").order_by("pk")
     names = list(sentinels.NAMES)
     if deadlines.watched() is not None:
-        names.append(sentinels.DEADLINE)
+        names += [sentinels.DEADLINE, sentinels.PAST_DEADLINE]
         near = deadlines.near(on).select_related("seller")
         rows[sentinels.DEADLINE] = near.order_by("first_basis_on", "pk")
+        past = deadlines.past(on).select_related("seller")
+        rows[sentinels.PAST_DEADLINE] = past.order_by("first_basis_on", "pk")
     late = Payout.objects.overdue(on).select_related("seller").order_by("result_due_on", "pk")
     counts = {
         sentinels.SUSPENSE: sentinels.suspended(on),

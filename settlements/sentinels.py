@@ -31,6 +31,7 @@ LEDGER_DIFFERS = "ledger_differs_from_statements"
 HOLDS_DIFFER = "holds_differ"
 HOLDS_STUCK = "holds_stuck"
 DEADLINE = "deadline_near"  # where a legal deadline is watched
+PAST_DEADLINE = "unpaid_past_deadline"
 CHAIN_BROKEN = "statements_without_a_sound_seal"
 UNPAID = "payable_statements_without_payout"
 UNANSWERED = "payouts_without_result"
@@ -171,6 +172,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
     }
     if deadlines.watched() is not None:
         counts[DEADLINE] = deadlines.near(on).count()
+        counts[PAST_DEADLINE] = deadlines.past(on).count()
     return counts
 
 

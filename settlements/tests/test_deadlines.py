@@ -7,7 +7,15 @@ import pytest
 from marketplace import approvals, tenancy, versions
 from marketplace.models import Approval
 from marketplace.tests import make as people
-from settlements import contracting, deadlines, forecasts, nights, sentinels
+from settlements import (
+    contracting,
+    deadlines,
+    forecasts,
+    holding,
+    nights,
+    sentinel_words,
+    sentinels,
+)
 from settlements.models import DeadlineGuard, SellerContract, SettlementTerms, Statement
 from settlements.tests import make
 
@@ -97,6 +105,36 @@ class TestNear:
     def test_is_no_sentinel_where_nothing_is_watched(self, market):
         with tenancy.use(market.pk):
             assert "deadline_near" not in sentinels.watch(SEP_8, at=make.AT)
+
+
+class TestPast:
+    def test_finds_what_is_closed_and_unpaid_after_the_latest_day(self, market):
+        with tenancy.use(market.pk):
+            row = make.payable(make.seller(), due_on=SEP_8)
+            Statement.objects.filter(pk=row.pk).update(first_basis_on=SEP_8)
+            latest = SEP_8 + timedelta(days=20)
+            late = latest + timedelta(days=1)
+            assert not deadlines.past(late).exists()  # nothing is watched
+            watch()
+            assert not deadlines.past(latest).exists()
+            assert deadlines.past(late).get() == row
+            assert sentinels.watch(late, at=make.AT)["unpaid_past_deadline"] == 1
+            assert [told.title for told in sentinel_words.told(late, at=make.AT)].count(
+                sentinel_words.TITLES["unpaid_past_deadline"]
+            ) == 1
+
+    def test_counts_what_is_held_and_not_what_is_excluded(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            row = make.payable(seller, due_on=SEP_8)
+            Statement.objects.filter(pk=row.pk).update(first_basis_on=SEP_8)
+            watch()
+            late = SEP_8 + timedelta(days=21)
+            terms = holding.Terms(reason="legal", note="소송", condition="판결")
+            holding.hold_payment(seller, terms, statement=row, by=None, at=make.AT)
+            assert deadlines.past(late).get() == row
+            holding.exclude(row, reason="legal", note="소송", by=None, at=make.AT)
+            assert not deadlines.past(late).exists()
 
 
 class TestMeter:
