@@ -239,8 +239,6 @@ ADMIN_OTHERS = (
     "/admin/settlements/hold/place/",
     "/admin/settlements/sellerbalance/debts/",
     "/admin/settlements/payoutbatch/waiting/",
-    "/admin/settlements/payoutconnection/enter/",
-    "/admin/settlements/assignment/enter/",
     "/admin/settlements/account/trial-balance/",
     "/admin/settlements/account/add/",
     "/admin/settlements/manualjournal/enter/",
