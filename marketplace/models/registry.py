@@ -115,6 +115,13 @@ class LegalIdentity(VersionedRule):
         _("purchase safety service"), max_length=100, blank=True
     )
     address = models.CharField(_("address"), max_length=300, blank=True)
+    business_type = models.CharField(
+        _("type of business"), max_length=100, blank=True, help_text=_("As registered (업태).")
+    )
+    business_item = models.CharField(
+        _("item of business"), max_length=100, blank=True, help_text=_("As registered (종목).")
+    )
+    tax_email = models.EmailField(_("e-mail for tax invoices"), blank=True)
 
     class Meta(TenantModel.Meta):
         verbose_name = _("legal identity")
