@@ -37,6 +37,7 @@ from settlements.models import (
     PayoutBatch,
     PayoutException,
     Statement,
+    TaxInvoice,
 )
 
 
@@ -214,6 +215,14 @@ QUEUES = (
         lambda market: DayClose.objects.filter(state=DayClose.State.OPEN),
         lambda: F("day"),
         lambda market: {"state__exact": DayClose.State.OPEN.value},
+    ),
+    Queue(
+        "tax_invoices",
+        _("Tax invoices to issue or transmit"),
+        lambda market: TaxInvoice.objects.to_send(),
+        lambda: F("written_on"),
+        lambda market: {"state__in": ",".join(TaxInvoice.UNSENT)},
+        first="deadline_on",
     ),
     Queue(
         "approvals",

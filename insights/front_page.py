@@ -12,9 +12,10 @@ from django.utils.timesince import timesince
 from insights import charts, desk, figures
 from marketplace import admin_site, permissions
 from marketplace.models import Marketplace
-from settlements import nights
+from settlements import nights, tax_deadlines
 
 SEES_MONEY = "settlements.view_statement"
+SEES_TAX = "settlements.view_taxinvoice"
 
 
 def waiting(request) -> list[desk.Waiting]:
@@ -33,6 +34,8 @@ def show(request, context: dict) -> dict:
         {"queue": queue, "age": _age(queue.oldest, now)} for queue in admin_site.waiting(request)
     ]
     context["next_night"] = nights.next_on(market)
+    if request.user.has_perm(SEES_TAX):
+        context["tax_deadline"] = tax_deadlines.next_one(on=now.astimezone(market.tz).date())
     if market.last_closed_on and request.user.has_perm(SEES_MONEY):
         context.update(_money(market))
     return context

@@ -71,6 +71,9 @@ TYPES = {  # what may be announced, and subscribed to
     "payout.stopped": _("A prepared payout was not sent; its statements are payable again."),
     "payout.returned": _("A payout came back; its statements are payable again."),
     "payout.exception": _("A bank's answer about a payout does not fit."),
+    "tax_invoice.issued": _("A tax invoice for fees was issued to a seller."),
+    "tax_invoice.accepted": _("The tax office took a tax invoice and gave it a number."),
+    "tax_invoice.failed": _("The tax office did not take a tax invoice."),
     "night.closed": _("A business day was closed."),
     "day.signed": _("Two people signed a business day."),
     "period.closed": _("A month of the ledger was closed."),
@@ -87,6 +90,7 @@ OF_MARKETPLACE = (
     "period.closed",
     "period.reopened",
     "sentinel.raised",
+    "tax_invoice.failed",
 )
 OF_SELLERS = tuple(code for code in TYPES if code not in OF_MARKETPLACE)
 

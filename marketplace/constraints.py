@@ -196,6 +196,49 @@ class AppendOnly(_SqlConstraint):
         return f"DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}()"
 
 
+class Fixed(_SqlConstraint):
+    """Once `column` no longer holds `value`, `fields` never change and the row stays.
+
+    For documents that go on through states after they were handed out.
+    """
+
+    def __init__(self, *, name, fields, column="state", value="draft"):
+        self.fields = tuple(fields)
+        self.column = column
+        self.value = value
+        super().__init__(name=name)
+
+    def create_sql(self, model, schema_editor):
+        quote = schema_editor.quote_name
+        table, name, column = (
+            quote(model._meta.db_table),
+            quote(self.name),
+            quote(self.column),
+        )
+        columns = [quote(model._meta.get_field(field).column) for field in self.fields]
+        old, new = (", ".join(f"{row}.{each}" for each in columns) for row in ("OLD", "NEW"))
+        return (
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN "
+            f"IF OLD.{column} <> '{self.value}' AND (TG_OP = 'DELETE' OR "
+            f"({old}) IS DISTINCT FROM ({new})) THEN "
+            f"RAISE EXCEPTION 'what was handed out is never changed ({self.name})' "
+            "USING ERRCODE = 'restrict_violation'; END IF; "
+            "IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $body$; "
+            f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE ON {table} "
+            f"FOR EACH ROW EXECUTE FUNCTION {name}()"
+        )
+
+    def remove_sql(self, model, schema_editor):
+        quote = schema_editor.quote_name
+        table, name = quote(model._meta.db_table), quote(self.name)
+        return f"DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}()"
+
+    def deconstruct(self):
+        path, args, kwargs = super().deconstruct()
+        words = {"fields": self.fields, "column": self.column, "value": self.value}
+        return path, args, {**kwargs, **words}
+
+
 def tenant(label, *foreign_keys, grants="SELECT, INSERT, UPDATE, DELETE"):
     """The constraints of every tenant-owned table: isolation, its tenant key, its references."""
     return [

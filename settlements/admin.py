@@ -16,6 +16,7 @@ from settlements import (
     admin_periods,
     admin_reconciliation,
     admin_statements,
+    admin_tax,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "admin_periods",
     "admin_reconciliation",
     "admin_statements",
+    "admin_tax",
 ]

@@ -12,7 +12,13 @@ from datetime import datetime, timedelta
 from marketplace import tenancy
 from marketplace.models import Marketplace, Membership, User
 from sellers.models import Seller, SellerMember
-from settlements import demonstration_desks, demonstration_payouts, opening, simulating
+from settlements import (
+    demonstration_desks,
+    demonstration_payouts,
+    demonstration_tax,
+    opening,
+    simulating,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +115,13 @@ def desks(exhibit: Exhibit, password: str, *, at: datetime) -> None:
 
 
 def payday(exhibit: Exhibit, *, at: datetime) -> None:
-    """Let shops name their accounts and be paid what the nights have closed; most of it."""
+    """Let shops name their accounts and be paid what the nights have closed; most of it.
+
+    What they were charged in months that are over is invoiced.
+    """
+    demonstration_tax.invoice(
+        exhibit.slug, operator=User.objects.get(email=exhibit.address("owner")), at=at
+    )
     demonstration_payouts.pay(
         exhibit.slug,
         operator=User.objects.get(email=exhibit.address("owner")),

@@ -31,6 +31,7 @@ from settlements import (
     adjusting,
     day_closing,
     holding,
+    invoicing,
     ledger,
     payouts,
     reconciling,
@@ -448,6 +449,10 @@ def _reconcile(on: date, at: datetime) -> Counts:
     return reconciling.rematch(on=on, at=at)
 
 
+def _draw_invoices(on: date, at: datetime) -> Counts:
+    return {"tax_invoices": invoicing.draw_night(on, at=at)}
+
+
 def _check(on: date, at: datetime) -> Counts:
     counts = sentinels.watch(on, at=at)
     for sentinel, count in counts.items():
@@ -474,6 +479,7 @@ STEPS = (
     Step("statements", shard=_close_due, cut=_due, shard_weight=settings.STATEMENTS_A_SHARD),
     Step("payouts", whole=_prepare_payouts),
     Step("reconcile", whole=_reconcile),
+    Step("tax_invoices", whole=_draw_invoices),
     Step("check", whole=_check),
     Step("notify", whole=_notify),
 )

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from settlements import deadlines, sentinels
-from settlements.models import Payout, Statement
+from settlements.models import Payout, Statement, TaxInvoice
 
 SHOWN = 50
 
@@ -28,6 +28,7 @@ TITLES: dict[str, Promise] = {
     sentinels.UNSIGNED: _("Days not signed in time"),
     sentinels.UNCLOSED: _("Months not closed in time"),
     sentinels.UNEXPLAINED: _("Discrepancies open for too long"),
+    sentinels.TAX_LATE: _("Tax invoices past their deadline"),
 }
 _MEANINGS: dict[str, Promise] = {
     sentinels.WAITING: _(
@@ -86,8 +87,13 @@ _MEANINGS: dict[str, Promise] = {
     sentinels.UNEXPLAINED: _(
         "What differs from a payment provider should be explained in a fortnight."
     ),
+    sentinels.TAX_LATE: _(
+        "Tax invoices of a month are issued by the 10th of the next, and handed to the tax office "
+        "by the day after. Each day late costs a surcharge: issue and transmit them now."
+    ),
 }
 _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
+    sentinels.TAX_LATE: "admin:settlements_taxinvoice_changelist",
     sentinels.SUSPENSE: "admin:settlements_discrepancy_changelist",
     sentinels.UNSIGNED: "admin:settlements_dayclose_changelist",
     sentinels.UNCLOSED: "admin:settlements_period_changelist",
@@ -140,6 +146,7 @@ def told(on: date, *, at: datetime) -> list[Told]:
         sentinels.UNSIGNED: sentinels.unsigned(on).count(),
         sentinels.UNCLOSED: sentinels.unclosed(on).count(),
         sentinels.UNEXPLAINED: sentinels.unexplained(on).count(),
+        sentinels.TAX_LATE: sentinels.late_invoices(on).count(),
     }
     return [
         Told(
@@ -150,7 +157,16 @@ def told(on: date, *, at: datetime) -> list[Told]:
             list(holds[:SHOWN]) if name == sentinels.HOLDS_STUCK else [],
             list(late[:SHOWN]) if name == sentinels.UNANSWERED else [],
             counts.get(name, 0),
-            f"{reverse(_LISTS[name])}?state__exact=open" if name in _LISTS else "",
+            _address(name),
         )
         for name in names
     ]
+
+
+def _address(name: str) -> str:
+    """The list of the rows that a sentinel counts; empty where they stand beside it."""
+    if name not in _LISTS:
+        return ""
+    is_tax = name == sentinels.TAX_LATE
+    wanted = f"state__in={','.join(TaxInvoice.UNSENT)}" if is_tax else "state__exact=open"
+    return f"{reverse(_LISTS[name])}?{wanted}"

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Subquery
 
 from marketplace import tenancy
+from marketplace.models import Marketplace
 from orders.models import OutcomeToSettle
 from settlements import chart, deadlines, ledger_balances, payout_candidates
 from settlements.models import (
@@ -22,6 +23,7 @@ from settlements.models import (
     PeriodClosing,
     SignedSheet,
     Statement,
+    TaxInvoice,
 )
 
 WAITING = "waiting_outcomes"
@@ -39,6 +41,7 @@ SUSPENSE = "money_on_suspense"  # minor units
 UNSIGNED = "days_not_signed"
 UNCLOSED = "months_not_closed"
 UNEXPLAINED = "discrepancies_too_old"
+TAX_LATE = "tax_invoices_late"
 NAMES = (
     WAITING,
     OVERDUE,
@@ -53,6 +56,7 @@ NAMES = (
     UNSIGNED,
     UNCLOSED,
     UNEXPLAINED,
+    TAX_LATE,
 )
 TO_SIGN = timedelta(days=7)  # in which a day should be signed, after its own
 TO_CLOSE = timedelta(days=15)  # in which a month should be closed, after its last day
@@ -169,6 +173,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         UNSIGNED: unsigned(on).count(),
         UNCLOSED: unclosed(on).count(),
         UNEXPLAINED: unexplained(on).count(),
+        TAX_LATE: late_invoices(on).count(),
     }
     if deadlines.watched() is not None:
         counts[DEADLINE] = deadlines.near(on).count()
@@ -186,6 +191,13 @@ def unpaid(on: date, *, at: datetime) -> list[int]:
 def waiting(on: date):
     """Outcomes that were due by the night of `on` and are on no statement."""
     return OutcomeToSettle.objects.filter(basis_on__lte=on)
+
+
+def late_invoices(on: date):
+    """Tax invoices that should have been issued or transmitted; a test marketplace owes none."""
+    if tenancy.current().state == Marketplace.State.TEST:
+        return TaxInvoice.objects.none()
+    return TaxInvoice.objects.late(on)
 
 
 def stuck_holds(on: date):

@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from settlements import fee_preview, forecast_views, payout_views, simulator_views, views
+from settlements import (
+    fee_preview,
+    forecast_views,
+    payout_views,
+    simulator_views,
+    tax_views,
+    views,
+)
 
 urlpatterns = [
     path("statements/", views.statements, name="shop_statements"),
@@ -30,6 +37,9 @@ urlpatterns = [
     path("downloads/verify_statement.py", views.verifier_file, name="shop_verifier_file"),
     path("payouts/", payout_views.payouts, name="shop_payouts"),
     path("payouts/<str:public_id>/", payout_views.payout, name="shop_payout"),
+    path("tax/", tax_views.invoices, name="shop_tax_invoices"),
+    path("tax/<str:public_id>/", tax_views.invoice, name="shop_tax_invoice"),
+    path("tax/<str:public_id>/invoice.xml", tax_views.invoice_file, name="shop_tax_invoice_file"),
     path("fees/", views.fees, name="shop_fees"),
     path("simulator/", simulator_views.show, name="shop_simulator"),
     path("fee-preview/", fee_preview.preview, name="shop_fee_preview"),

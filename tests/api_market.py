@@ -82,6 +82,7 @@ class ApiMarket:
             "listing": revision.listing.public_id,
             "statement": Statement.objects.open().get().public_id,
             "payout": self._paid().public_id,
+            "tax_invoice": make.tax_invoice(self.own).public_id,
             "line": f"{line.order.public_id}-{line.number}-0",
         }
 

@@ -51,6 +51,8 @@ OBJECTS = {
     ("get", "/api/v1/statements/{public_id}/"): ("statement", None),
     ("get", "/api/v1/statements/{public_id}/bundle/"): ("statement", None),
     ("get", "/api/v1/statements/{public_id}/lines/"): ("statement", None),
+    ("get", "/api/v1/tax-invoices/{public_id}/"): ("tax_invoice", None),
+    ("get", "/api/v1/tax-invoices/{public_id}/xml/"): ("tax_invoice", None),
     ("get", ENDPOINT): ("endpoint", None),
     ("patch", ENDPOINT): ("endpoint", {"description": "mine now"}),
     ("get", f"{ENDPOINT}deliveries/"): ("endpoint", None),
@@ -77,6 +79,7 @@ LISTS = {
         "sellers",
         "signing-keys",
         "statements",
+        "tax-invoices",
         "webhook-endpoints",
     )
 }

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 AT = make.AT
 CLOSED_ON = date(2026, 9, 14)
-QUERIES = 14  # the front page with its money; session, user and rights take six of them
+QUERIES = 15  # the front page with its money; session, user and rights take six of them
 EXPECTED = {
     "applications": 2,
     "reviews": 1,
@@ -39,6 +39,7 @@ EXPECTED = {
     "payout_exceptions": 1,
     "discrepancies": 1,
     "days": 2,
+    "tax_invoices": 1,
     "approvals": 1,
     "jobs": 2,
     "sentinels": 1,
@@ -71,6 +72,8 @@ def work(market, operator):
         _statements(seller)
         _holds(seller)
         _payouts(seller)
+        make.tax_invoice(seller)
+        make.tax_invoice(seller, state="transmitted", kind="exempt", vat=0)
         _jobs()
         _books()
         draft = versions.draft(LegalIdentity, valid_from=date(2027, 1, 1), by=None, company="장터")

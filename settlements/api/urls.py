@@ -3,12 +3,21 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from settlements.api import adjustments, contracts, exports, payout_events, payouts, viewsets
+from settlements.api import (
+    adjustments,
+    contracts,
+    exports,
+    payout_events,
+    payouts,
+    tax,
+    viewsets,
+)
 
 router = SimpleRouter()
 router.register("statements", viewsets.StatementViewSet, "api_statement")
 router.register("signing-keys", viewsets.SigningKeyViewSet, "api_signing_key")
 router.register("payouts", payouts.PayoutViewSet, "api_payout")
+router.register("tax-invoices", tax.TaxInvoiceViewSet, "api_tax_invoice")
 router.register("settlement-lines", viewsets.SettlementLineViewSet, "api_settlement_line")
 router.register("holds", viewsets.HoldViewSet, "api_hold")
 router.register("balances", viewsets.BalanceViewSet, "api_balance")

@@ -26,6 +26,7 @@ from settlements.models.reconciliation import Discrepancy, ProviderFile, Provide
 from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
 from settlements.models.statements import LineTerms, SellerBalance, Statement
+from settlements.models.tax import TaxInvoice
 
 __all__ = [
     "Account",
@@ -69,5 +70,6 @@ __all__ = [
     "SigningKey",
     "Statement",
     "StatementSeal",
+    "TaxInvoice",
     "TermsDocument",
 ]

@@ -8,13 +8,21 @@ from django.db.models import Sum
 
 from listings.models import Category
 from marketplace import versions
+from marketplace.models import LegalIdentity
 from orders import outcomes
 from orders.folding import Reversal, Sale
 from orders.models import Order, OrderLine
 from sellers import bank_accounts
-from sellers.models import GradePolicy, OfficialGrade, Seller
-from settlements import contracting, ledger, opening, statements
-from settlements.models import Account, FeeRule, LedgerEntry, SellerContract, Statement
+from sellers.models import GradePolicy, OfficialGrade, Seller, SellerProfile
+from settlements import contracting, invoicing, ledger, opening, statements, tax_invoices
+from settlements.models import (
+    Account,
+    FeeRule,
+    LedgerEntry,
+    SellerContract,
+    Statement,
+    TaxInvoice,
+)
 
 AT = datetime(2026, 9, 1, 3, tzinfo=UTC)
 FIRST_OPEN_ON = date(2026, 9, 1)
@@ -158,3 +166,45 @@ def balances():
 def _named(row):
     """A line as orders.outcomes wants it: by its id alone."""
     return SimpleNamespace(id=row.pk)
+
+
+def tax_parties(*sellers, at=AT):
+    """What has to stand on tax invoices: the operator's legal identity, and the sellers'."""
+    identity = LegalIdentity.objects.get()
+    identity.company, identity.representative = "장터 주식회사", "김대표"
+    identity.business_number, identity.address = "220-81-62517", "서울특별시 강남구 테헤란로 1"
+    identity.business_type, identity.business_item = "서비스업", "통신판매중개"
+    identity.save()
+    versions.publish(identity, by=None, at=at)
+    for row in sellers:
+        row.business_number = "1208800767"
+        row.save(update_fields=["business_number"])
+        SellerProfile.objects.create(
+            seller=row, company=f"{row.name} 주식회사", representative="이상인", address="부산"
+        )
+
+
+def tax_invoice(seller, *, supply=12_000, month=date(2026, 8, 1), at=AT, **fields):
+    """A tax invoice as issuing leaves it."""
+    row = TaxInvoice(
+        number=f"{month:%Y%m}-{TaxInvoice.objects.count() + 1:06d}",
+        seller=seller,
+        month=month,
+        kind="taxable",
+        leg="invoice",
+        original_month=month,
+        components={"sales": [supply, supply // 10]},
+        supply=supply,
+        vat=supply // 10,
+        written_on=tax_invoices.end_of(month),
+        deadline_on=tax_invoices.deadline(month),
+        state="issued",
+        issuer=LegalIdentity.objects.first(),
+        issued_at=at,
+        transmit_by=at.date(),
+    )
+    for name, value in fields.items():
+        setattr(row, name, value)
+    invoicing.seal_receiver(row, SellerProfile.objects.filter(seller=seller).first())
+    row.save()
+    return row

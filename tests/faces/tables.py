@@ -8,7 +8,7 @@ from marketplace import tenancy
 from marketplace.models import JobRun, WebhookDelivery, WebhookEndpoint
 from orders.models import Claim, OrderLine, Shipment
 from sellers.models import Invitation
-from settlements.models import Adjustment, Payout, SettlementLine, Statement
+from settlements.models import Adjustment, Payout, SettlementLine, Statement, TaxInvoice
 from tests.faces.world import World
 
 # Neither a public id, a number nor a key of anything.
@@ -34,6 +34,7 @@ DECISIONS = {
     "settlements.PayoutBatch": "cancel",
     "settlements.PayoutConnection": "discard",
     "settlements.PayoutException": "resolve",
+    "settlements.TaxInvoice": "fail",
     "sellers.SellerMember": "remove",
     "listings.Listing": "take-down",
     "listings.Revision": "publish",
@@ -161,6 +162,9 @@ SELLER_PAGES = {
     "shop_statements": _none,
     "shop_payouts": _none,
     "shop_payout": _public_id(Payout),
+    "shop_tax_invoices": _none,
+    "shop_tax_invoice": _public_id(TaxInvoice),
+    "shop_tax_invoice_file": _public_id(TaxInvoice),
     "shop_statement": _public_id(Statement),
     "shop_line": _line,
     "shop_claims": _none,
@@ -192,6 +196,7 @@ ADMIN_LISTS = (
     "settlements.Payout",
     "settlements.PayoutException",
     "settlements.PayoutConnection",
+    "settlements.TaxInvoice",
     "settlements.Account",
     "settlements.LedgerEntry",
     "settlements.DayClose",
@@ -222,6 +227,7 @@ ADMIN_ROWS = (
     "settlements.PayoutException",
     "settlements.PayoutConnection",
     "settlements.Assignment",
+    "settlements.TaxInvoice",
     "settlements.Account",
     "settlements.Journal",
     "settlements.DayClose",
@@ -239,6 +245,7 @@ ADMIN_OTHERS = (
     "/admin/settlements/hold/place/",
     "/admin/settlements/sellerbalance/debts/",
     "/admin/settlements/payoutbatch/waiting/",
+    "/admin/settlements/taxinvoice/months/",
     "/admin/settlements/account/trial-balance/",
     "/admin/settlements/account/add/",
     "/admin/settlements/manualjournal/enter/",
@@ -278,6 +285,7 @@ NOT_PAGES = {
     "shop_verifier_file",
     "shop_lines_file",
     "shop_statements_file",
+    "shop_tax_invoice_file",
     "shop_fee_preview",
     "shop_bank_account_change",  # sends the owner to log in afresh first
     "shop_apply",  # somebody else's
