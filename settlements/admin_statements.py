@@ -31,6 +31,7 @@ from orders.models import OrderLine, Outcome
 from settlements import (
     bundles,
     deadlines,
+    downloads,
     explanations,
     export_jobs,
     exports,
@@ -93,7 +94,7 @@ class StatementAdmin(ReadOnlyAdmin):
     ordering = ["-due_on", "-id"]
     search_fields = ["public_id__exact"]
     actions_list = ["nights", "exports"]
-    actions_detail = ["bundle"]
+    actions_detail = ["bundle", "pdf"]
 
     @display(description=_("lines"))
     def line_count_figure(self, statement):
@@ -144,6 +145,24 @@ class StatementAdmin(ReadOnlyAdmin):
             as_attachment=True,
             filename=bundles.name(statement),
             content_type=bundles.TYPE,
+        )
+
+    @action(description=_("As PDF"), url_path="pdf", permissions=["view"])
+    def pdf(self, request, object_id):
+        """The statement as its seller gets it, to be printed."""
+        statement = self.found(request, object_id)
+        try:
+            content = downloads.pdf(statement, request.marketplace)
+        except Refused as refused:
+            messages.warning(request, refused.text(gettext))
+            return HttpResponseRedirect(
+                reverse("admin:settlements_statement_change", args=[statement.pk])
+            )
+        return FileResponse(
+            io.BytesIO(content),
+            as_attachment=True,
+            filename=f"statement-{statement.due_on:%Y-%m-%d}.pdf",
+            content_type=downloads.FILES[downloads.PDF],
         )
 
     def has_export_permission(self, request):
@@ -225,6 +244,9 @@ EXPORTS = {
     "settlement_lines": _("Settlement lines"),
     "statements": _("Statements"),
     "journal": _("Journal"),
+    "sales_by_month": _("Sales of each seller by month"),
+    "tax_invoice_sums": _("Sums of tax invoices by receiver"),
+    "withholding": _("Withheld tax"),
 }
 
 

@@ -1,6 +1,6 @@
 """Tax invoices in the admin: each with its decisions, and a month with its tie to the ledger."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from django import forms
 from django.contrib import messages
@@ -29,6 +29,7 @@ from settlements import (
     invoicing,
     ledger,
     nights,
+    statutory,
     tax_files,
     tax_invoices,
     tax_results,
@@ -47,6 +48,7 @@ COLOURS = {
 }
 SHOWN_REFUSED = 50
 SHOWN_MONTHS = 24
+SHOWN_QUARTERS = 20
 
 
 class NothingForm(forms.Form):
@@ -103,7 +105,7 @@ class TaxInvoiceAdmin(StoryAdmin):
     list_select_related = ["seller"]
     ordering = ["-id"]
     search_fields = ["number__exact", "approval_number__exact", "public_id__exact"]
-    actions_list = ["months"]
+    actions_list = ["months", "reports"]
     decisions = {
         "issue": Decision(
             name=_("Issue"),
@@ -202,6 +204,21 @@ class TaxInvoiceAdmin(StoryAdmin):
             **(_told(month, request) if month else {}),
         )
 
+    @action(description=_("Statutory reports"), url_path="reports", permissions=["view"])
+    def reports(self, request):
+        """What is reported for a quarter, tied to the ledger."""
+        last = nights.last_closed(request.marketplace)
+        quarters = _quarters(request.marketplace.first_open_on, last)
+        asked = request.GET.get("quarter")
+        first = dict(quarters).get(asked, quarters[0][1])
+        return self.page(
+            request,
+            "settlements/admin_tax_reports.html",
+            title=gettext("Statutory reports"),
+            quarters=quarters,
+            quarter=statutory.quarter(first),
+        )
+
     def _do(self, request, month: date) -> None:
         rows = TaxInvoice.objects.filter(month=month)
         words = {"by": request.user, "at": timezone.now()}
@@ -258,6 +275,17 @@ def _months() -> list[date]:
     """The months that have invoices, newest first."""
     rows = TaxInvoice.objects.order_by("-month").values_list("month", flat=True)
     return list(rows.distinct()[:SHOWN_MONTHS])
+
+
+def _quarters(opened_on: date, last: date) -> list[tuple[str, date]]:
+    """The quarters of the marketplace by code, newest first."""
+    first = max(last, opened_on)
+    first = first.replace(month=(first.month - 1) // 3 * 3 + 1, day=1)
+    found = []
+    while not found or (first + timedelta(days=92) > opened_on and len(found) < SHOWN_QUARTERS):
+        found.append((f"{first.year}Q{(first.month + 2) // 3}", first))
+        first = tax_invoices.months_before(first, 3)
+    return found
 
 
 def _month(text: str | None) -> date | None:

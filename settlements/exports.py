@@ -13,7 +13,7 @@ from typing import TextIO
 from django.db import connection
 
 from marketplace import sheets, tenancy
-from settlements import runs
+from settlements import runs, statutory
 from settlements.models import FeeRule, FeeScheduleVersion, LineTerms
 
 ORDER_COLUMNS = (
@@ -222,6 +222,14 @@ def _journal(seller_id: int | None) -> Iterator[tuple]:
     yield from _rows("exported_journal", _JOURNAL, seller_id)
 
 
+def _sales_by_month(seller_id: int | None) -> Iterator[tuple]:
+    yield from _rows("exported_sales", statutory.SALES, seller_id)
+
+
+def _withholding(seller_id: int | None) -> Iterator[tuple]:
+    yield from _rows("exported_withholding", statutory.WITHHOLDING, seller_id)
+
+
 def _rows(name: str, query: str, seller_id: int | None) -> Iterator[tuple]:
     with connection.cursor():  # opens the connection, should this be its first use
         words = {"marketplace": tenancy.current_id(), "seller": seller_id}
@@ -233,4 +241,7 @@ KINDS: dict[str, tuple[tuple[str, ...], Callable[[int | None], Iterator[tuple]]]
     "settlement_lines": (LINE_COLUMNS, _lines),
     "statements": (STATEMENT_COLUMNS, _statements),
     "journal": (JOURNAL_COLUMNS, _journal),
+    "sales_by_month": (statutory.SALES_COLUMNS, _sales_by_month),
+    "tax_invoice_sums": (statutory.INVOICE_COLUMNS, statutory.invoice_sums),
+    "withholding": (statutory.WITHHOLDING_COLUMNS, _withholding),
 }

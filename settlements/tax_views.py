@@ -1,12 +1,34 @@
-"""Seller pages about tax documents: the invoices for fees."""
+"""Seller pages about tax documents: the invoices for fees, and sales for the VAT return."""
+
+from datetime import date
+from decimal import Decimal
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from marketplace import identifiers, paging
+from marketplace import identifiers, paging, sheets
+from orders import pricing
 from sellers.access import seller_page
-from settlements import invoicing, ledger, shop_tax, tax_files
+from settlements import (
+    invoicing,
+    ledger,
+    sale_means,
+    shop_tax,
+    tax_files,
+    tax_invoices,
+    vat_view,
+)
 from settlements.models import TaxInvoice
+
+SHOWN_MONTHS = 36
+MEANS = {
+    sale_means.CARD: _("Card"),
+    sale_means.RECEIPT: _("Cash receipt"),
+    sale_means.OTHER: _("Other"),
+}
 
 
 @seller_page
@@ -37,6 +59,89 @@ def invoice_file(request, marketplace, public_id):
         content_type=tax_files.XML,
         headers={
             "Content-Disposition": f'attachment; filename="{tax_files.name(row)}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+@seller_page
+def vat(request, marketplace):
+    """Sales of a month by both dates; as a file with ?file=csv or xlsx."""
+    months = _months(request.marketplace)
+    asked = request.GET.get("month", "")
+    month = next((each for each in months if f"{each:%Y-%m}" == asked), months[0])
+    view = vat_view.of_month(request.seller, month)
+    tables = _tables(view)
+    kind = request.GET.get("file")
+    if kind in sheets.TYPES:
+        return _vat_file(view, tables, kind, request.marketplace.currency_exponent)
+    context = {"view": view, "tables": tables, "months": months}
+    return render(request, "settlements/vat_view.html", context)
+
+
+def _months(market) -> list[date]:
+    """From this month back to the first of the marketplace."""
+    month = tax_invoices.first_of(timezone.localdate(timezone=market.tz))
+    first = tax_invoices.first_of(market.first_open_on)
+    found = [month]
+    while found[-1] > first and len(found) < SHOWN_MONTHS:
+        found.append(tax_invoices.months_before(found[-1], 1))
+    return found
+
+
+def _tables(view: vat_view.View) -> list[dict]:
+    told = (
+        (
+            gettext("By date of payment"),
+            gettext("As the tax office counts card sales: on the day they were approved."),
+            view.approval,
+        ),
+        (
+            gettext("By date of confirmation"),
+            gettext("As your statements count them: on the day the purchase was confirmed."),
+            view.confirmation,
+        ),
+    )
+    return [
+        {
+            "title": title,
+            "help": explained,
+            "rows": [(name, *sales.of(means).values()) for means, name in MEANS.items()],
+            "taxable": sales.of_kind(pricing.TAXABLE),
+            "exempt": sales.of_kind(pricing.EXEMPT),
+            "total": sales.total,
+        }
+        for title, explained, sales in told
+    ]
+
+
+def _vat_file(view: vat_view.View, tables: list[dict], kind: str, exponent: int) -> HttpResponse:
+    header = [
+        gettext("Counted"),
+        gettext("Paid by"),
+        gettext("Taxable"),
+        gettext("of it VAT"),
+        gettext("Exempt"),
+        gettext("Total"),
+    ]
+    rows = [
+        [
+            table["title"],
+            str(name),
+            *(
+                Decimal(amount).scaleb(-exponent)
+                for amount in (taxable.sales, taxable.vat, exempt.sales, total.sales)
+            ),
+        ]
+        for table in tables
+        for name, taxable, exempt, total in table["rows"]
+    ]
+    name = f"vat-{view.month:%Y-%m}.{kind}"
+    return HttpResponse(
+        sheets.write(kind, header, rows),
+        content_type=sheets.TYPES[kind],
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
             "Cache-Control": "no-store",
         },
     )

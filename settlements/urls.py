@@ -38,6 +38,7 @@ urlpatterns = [
     path("payouts/", payout_views.payouts, name="shop_payouts"),
     path("payouts/<str:public_id>/", payout_views.payout, name="shop_payout"),
     path("tax/", tax_views.invoices, name="shop_tax_invoices"),
+    path("tax/vat/", tax_views.vat, name="shop_vat_view"),
     path("tax/<str:public_id>/", tax_views.invoice, name="shop_tax_invoice"),
     path("tax/<str:public_id>/invoice.xml", tax_views.invoice_file, name="shop_tax_invoice_file"),
     path("fees/", views.fees, name="shop_fees"),

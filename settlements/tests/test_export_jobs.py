@@ -86,7 +86,8 @@ class TestWrite:
         rows = list(csv.reader(file.read_text(encoding="utf-8-sig").splitlines()))
         assert job.state == JobRun.State.DONE
         assert tuple(rows[0]) == exports.KINDS[kind][0]
-        assert job.counts["rows"] == len(rows) - 1 > 0
+        assert job.counts["rows"] == len(rows) - 1
+        assert (len(rows) > 1) is (kind not in ("tax_invoice_sums", "withholding"))
         assert job.counts["bytes"] == file.stat().st_size
 
     def test_leaves_no_formula_to_a_spreadsheet(self, market):

@@ -8,7 +8,7 @@ from settlements import exports
 
 
 class Command(BaseCommand):
-    help = "Write orders, settlement lines, statements or the journal as CSV (docs/exports.md)."
+    help = "Write orders, lines, statements, the journal or a report as CSV (docs/exports.md)."
 
     def add_arguments(self, parser):
         parser.add_argument("kind", choices=sorted(exports.KINDS))
