@@ -1,5 +1,8 @@
 FROM python:3.13-slim
 
+# Statements as PDF are drawn by pango.
+RUN apt-get update && apt-get install -y --no-install-recommends \
+    libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 && rm -rf /var/lib/apt/lists/*
 WORKDIR /srv/jangteo
 COPY requirements.txt .
 RUN pip install --no-cache-dir --require-hashes -r requirements.txt

@@ -390,5 +390,8 @@ LOGGING = {
         # Django would add a handler of its own and mail tracebacks to administrators.
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        # They tell each page that they lay out and each font that they cut.
+        "weasyprint": {"level": "ERROR"},
+        "fontTools": {"level": "ERROR"},
     },
 }

@@ -4,6 +4,7 @@ Standard library only, because nothing is installed yet. Two calls at once wait 
 Installing obeys whatever pip configuration the environment brings and needs none.
 """
 
+import ctypes.util
 import fcntl
 import hashlib
 import json
@@ -17,6 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed.json"
+PANGO = {  # a library of it, and Debian's package
+    "pango-1.0": "libpango-1.0-0",
+    "pangoft2-1.0": "libpangoft2-1.0-0",
+    "harfbuzz-subset": "libharfbuzz-subset0",
+}
 
 
 def main() -> None:
@@ -28,6 +34,7 @@ def main() -> None:
     with (var / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _install(wanted)
+        _offer_pango()
         subprocess.run([PYTHON, ROOT / "scripts" / "compile_messages.py"], check=True)
 
 
@@ -49,6 +56,25 @@ def _install(wanted: list[str]) -> None:
     if subprocess.run(pip).returncode:
         sys.exit("bin/setup: pip could not install the requirements; its message is above.")
     STAMP.write_text(json.dumps(digests))
+
+
+def _offer_pango() -> None:
+    """Statements as PDF need libraries of the system; everything else does without them."""
+    if all(ctypes.util.find_library(name) for name in PANGO):
+        return
+    if os.name == "posix" and os.geteuid() == 0 and shutil.which("apt-get"):
+        print("bin/setup: installing pango, for statements as PDF", flush=True)
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "update", "-qq"], env=environment)
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PANGO.values()]
+        if not subprocess.run(install, env=environment, stdout=subprocess.DEVNULL).returncode:
+            return
+    print(
+        "bin/setup: without pango no statement can be had as PDF; everything else works. Install"
+        f" it (Debian, Ubuntu: apt-get install {' '.join(PANGO.values())}; macOS: brew install"
+        " pango).",
+        file=sys.stderr,
+    )
 
 
 def _installed() -> dict[str, str]:

@@ -152,7 +152,7 @@ class StatementAdmin(ReadOnlyAdmin):
         """The statement as its seller gets it, to be printed."""
         statement = self.found(request, object_id)
         try:
-            content = downloads.pdf(statement, request.marketplace)
+            content = downloads.as_pdf(statement, request.marketplace)
         except Refused as refused:
             messages.warning(request, refused.text(gettext))
             return HttpResponseRedirect(

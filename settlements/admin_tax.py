@@ -29,6 +29,7 @@ from settlements import (
     invoicing,
     ledger,
     nights,
+    pdf,
     statutory,
     tax_files,
     tax_invoices,
@@ -173,7 +174,13 @@ class TaxInvoiceAdmin(StoryAdmin):
         row = self._row(request, object_id)
         if row.state == State.DRAFT:
             raise Http404
-        return _download(tax_files.xml(row), tax_files.XML, tax_files.name(row))
+        if request.GET.get("kind") != "pdf":
+            return _download(tax_files.xml(row), tax_files.XML, tax_files.name(row))
+        try:
+            return _download(tax_files.as_pdf(row), pdf.TYPE, tax_files.name(row, "pdf"))
+        except Refused as refused:
+            messages.warning(request, refused.text(gettext))
+            return HttpResponseRedirect(self.address(row))
 
     @action(description=_("Months"), url_path="months", permissions=["view"])
     def months(self, request):

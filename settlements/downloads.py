@@ -1,4 +1,4 @@
-"""A seller's statements and their lines as files for spreadsheets: CSV and XLSX.
+"""A seller's statements and their lines as files: CSV and XLSX for spreadsheets, and PDF.
 
 A page makes files of up to MOST_LINES lines itself; a worker prepares longer ones from the same
 rows (settlements.statement_files).
@@ -10,7 +10,7 @@ What a page answers is made whole, never streamed: tenant rows are read within t
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -21,18 +21,28 @@ from django.utils.translation import gettext
 
 from marketplace import sheets
 from marketplace.models import Marketplace
+from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
-from settlements import seals, shop_statements
+from settlements import ledger, pdf, seals, shop_statements, statement_pdf, statement_sums
 from settlements.models import SettlementLine, Statement
 
-CSV, XLSX = "csv", "xlsx"
+CSV, XLSX, PDF = "csv", "xlsx", "pdf"
 TYPES = {
     CSV: "text/csv; charset=utf-8",
     XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+FILES = {**TYPES, PDF: pdf.TYPE}  # of one statement
 MOST_LINES = 20_000  # of a file that a page makes: about what it may take
 MOST_ROWS = 1_048_576  # of a sheet of XLSX, its header included; what comes after goes to another
 _BATCH = 2_000
+
+
+class TooLongForPdf(Refused):
+    code = "statement_too_long_for_pdf"
+    message = gettext_noop(
+        "The statement has %(lines)s lines; a PDF of more than %(most)s is prepared in the seller "
+        "centre. CSV and XLSX have no such limit."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,7 @@ class Table:
     columns: Sequence[str]
     rows: Iterable[Sequence]
     decimals: int  # of its amounts
+    head: Callable[[], statement_pdf.Head] | None = None  # what a PDF says above it
 
 
 def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: date) -> Table:
@@ -98,24 +109,67 @@ def lines(statement: Statement, marketplace: Marketplace) -> Table:
         gettext("Net"),
     ]
     rows = _lines(statement, _amounts(marketplace))
-    return Table(gettext("Settlement lines"), columns, rows, marketplace.currency_exponent)
+    return Table(
+        gettext("Settlement lines"),
+        columns,
+        rows,
+        marketplace.currency_exponent,
+        head=lambda: _head(statement, marketplace),
+    )
 
 
-def is_long(statement: Statement) -> bool:
+def is_long(statement: Statement, kind: str = CSV) -> bool:
     """Whether the file of its lines has to be prepared by a worker."""
-    return statement.lines > MOST_LINES
+    return statement.lines > (statement_pdf.AT_ONCE if kind == PDF else MOST_LINES)
+
+
+def as_pdf(statement: Statement, marketplace: Marketplace) -> bytes:
+    """A statement as PDF, at once. Raises TooLongForPdf, pdf.PdfUnavailable."""
+    if is_long(statement, PDF):
+        raise TooLongForPdf(lines=f"{statement.lines:,}", most=f"{statement_pdf.AT_ONCE:,}")
+    return as_file(lines(statement, marketplace), PDF)
 
 
 def as_file(table: Table, kind: str) -> bytes:
-    """The table as a file of a kind of TYPES."""
+    """The table as a file of a kind of FILES."""
     out = io.BytesIO()
     write(table, kind, out)
     return out.getvalue()
 
 
 def write(table: Table, kind: str, out: BinaryIO) -> None:
-    """Write the table as a file of a kind of TYPES; memory holds no more of a longer one."""
-    (_write_csv if kind == CSV else _write_xlsx)(table, out)
+    """Write the table as a file of a kind of FILES.
+
+    Memory holds no more of a longer one, but of a PDF: that draws only so many lines.
+    """
+    _WRITERS[kind](table, out)
+
+
+def _head(statement: Statement, marketplace: Marketplace) -> statement_pdf.Head:
+    amount = _amounts(marketplace)
+    seal = seals.of(statement)
+    facts = [
+        (gettext("Marketplace"), marketplace.name),
+        (gettext("Seller"), f"{statement.seller.name} ({statement.seller.code})"),
+        (gettext("Number"), statement.public_id),
+        (gettext("Due on"), statement.due_on.isoformat()),
+        (gettext("State"), str(statement.get_state_display())),
+    ]
+    if statement.closed_on:
+        facts.append((gettext("Closed on"), statement.closed_on.isoformat()))
+    if seal is not None:
+        facts.append((gettext("Number in the chain"), str(seal.number)))
+        facts.append((gettext("Head"), seal.head))
+    steps = statement_sums.steps(statement, ledger.component_names())
+    return statement_pdf.Head(
+        title=gettext("Statement due on %(day)s") % {"day": statement.due_on.isoformat()},
+        facts=facts,
+        sums=[
+            statement_pdf.Sum(step.label, amount(step.amount), step.is_total, step.is_aside)
+            for step in steps
+        ],
+        currency=marketplace.currency,
+    )
 
 
 def _of_statement(row: Statement, amount) -> list:
@@ -225,3 +279,6 @@ def _sheet(book, table: Table, number: int, head):
     for at, column in enumerate(table.columns):
         sheet.write_string(0, at, column, head)
     return sheet
+
+
+_WRITERS = {CSV: _write_csv, XLSX: _write_xlsx, PDF: statement_pdf.write}

@@ -7,6 +7,7 @@ the first; while a statement is open and takes lines, what was made of fewer lin
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import BinaryIO, Final
 
@@ -39,8 +40,8 @@ def key(statement: Statement, file_type: str, *, on: date) -> str:
 def asked(statement: Statement, *, at: datetime, kept: timedelta) -> dict[str, JobRun | None]:
     """The newest job for each kind of file of the statement, as far as its file may be kept."""
     days = [at.date() - timedelta(days=ago) for ago in range(kept.days + 1)]
-    keys = {key(statement, kind, on=on): kind for kind in downloads.TYPES for on in days}
-    found: dict[str, JobRun | None] = dict.fromkeys(downloads.TYPES)
+    keys = {key(statement, kind, on=on): kind for kind in downloads.FILES for on in days}
+    found: dict[str, JobRun | None] = dict.fromkeys(downloads.FILES)
     for job in JobRun.objects.filter(kind=KIND, key__in=keys).order_by("pk"):
         found[keys[job.key]] = job
     return found
@@ -61,7 +62,7 @@ def write(job: JobRun, out: BinaryIO) -> int:
     with translation.override(job.counts["language"]):
         table = downloads.lines(statement, tenancy.current())
         rows = _Counted(job, table.rows)
-        counted = downloads.Table(table.name, table.columns, rows, table.decimals)
+        counted = replace(table, rows=rows)
         downloads.write(counted, job.counts["type"], out)
     if rows.count != statement.lines:
         raise StatementGrew(statement.public_id)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from marketplace import identifiers, tenancy
 from marketplace.models import LegalIdentity
-from settlements import invoicing, ledger, tax_xml
+from settlements import invoicing, ledger, pdf, tax_xml
 from settlements.models import TaxInvoice
 from settlements.tax_xml import Item, Party
 
@@ -25,8 +25,19 @@ def xml(row: TaxInvoice, names: dict[str, str] | None = None) -> bytes:
     return tax_xml.write(_told(row, names or ledger.component_names()))
 
 
-def name(row: TaxInvoice) -> str:
-    return f"tax-invoice-{row.number}.xml"
+def as_pdf(row: TaxInvoice) -> bytes:
+    """An issued invoice to be printed. Raises pdf.PdfUnavailable."""
+    context = {
+        "invoice": row,
+        "items": items(row, ledger.component_names()),
+        "receiver": invoicing.receiver(row),
+        "original_number": original_number(row),
+    }
+    return pdf.drawn(pdf.page("settlements/pdf/tax_invoice.html", context))
+
+
+def name(row: TaxInvoice, kind: str = "xml") -> str:
+    return f"tax-invoice-{row.number}.{kind}"
 
 
 def zipped(rows: Iterable[TaxInvoice]) -> bytes:

@@ -15,6 +15,7 @@ from sellers.access import seller_page
 from settlements import (
     invoicing,
     ledger,
+    pdf,
     sale_means,
     shop_tax,
     tax_files,
@@ -24,6 +25,7 @@ from settlements import (
 from settlements.models import TaxInvoice
 
 SHOWN_MONTHS = 36
+KINDS = {"xml": (tax_files.xml, tax_files.XML), "pdf": (tax_files.as_pdf, pdf.TYPE)}
 MEANS = {
     sale_means.CARD: _("Card"),
     sale_means.RECEIPT: _("Cash receipt"),
@@ -52,13 +54,17 @@ def invoice(request, marketplace, public_id):
 
 
 @seller_page
-def invoice_file(request, marketplace, public_id):
+def invoice_file(request, marketplace, public_id, kind):
+    """An invoice as XML, or as PDF to be printed."""
     row = _invoice(request, public_id)
+    if kind not in KINDS:
+        raise Http404
+    write, content_type = KINDS[kind]
     return HttpResponse(
-        tax_files.xml(row),
-        content_type=tax_files.XML,
+        write(row),
+        content_type=content_type,
         headers={
-            "Content-Disposition": f'attachment; filename="{tax_files.name(row)}"',
+            "Content-Disposition": f'attachment; filename="{tax_files.name(row, kind)}"',
             "Cache-Control": "no-store",
         },
     )

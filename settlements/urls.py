@@ -40,7 +40,11 @@ urlpatterns = [
     path("tax/", tax_views.invoices, name="shop_tax_invoices"),
     path("tax/vat/", tax_views.vat, name="shop_vat_view"),
     path("tax/<str:public_id>/", tax_views.invoice, name="shop_tax_invoice"),
-    path("tax/<str:public_id>/invoice.xml", tax_views.invoice_file, name="shop_tax_invoice_file"),
+    path(
+        "tax/<str:public_id>/invoice.<str:kind>",
+        tax_views.invoice_file,
+        name="shop_tax_invoice_file",
+    ),
     path("fees/", views.fees, name="shop_fees"),
     path("simulator/", simulator_views.show, name="shop_simulator"),
     path("fee-preview/", fee_preview.preview, name="shop_fee_preview"),

@@ -188,10 +188,10 @@ def statements_file(request, marketplace, year, kind):
 def lines_file(request, marketplace, public_id, kind):
     """The lines of a statement as a file; where it has to be prepared first, the page for that."""
     row = _statement(request, public_id)
-    if kind not in downloads.TYPES:
+    if kind not in downloads.FILES:
         raise Http404
     name = f"settlement-lines-{row.due_on:%Y-%m-%d}"
-    if not downloads.is_long(row):
+    if not downloads.is_long(row, kind):
         return _file(downloads.lines(row, request.marketplace), kind, name)
     job = _asked(row)[kind]
     if job is None or not export_jobs.is_there(job):
@@ -200,7 +200,7 @@ def lines_file(request, marketplace, public_id, kind):
         export_jobs.path(job).open("rb"),
         as_attachment=True,
         filename=f"{name}.{kind}",
-        content_type=downloads.TYPES[kind],
+        content_type=downloads.FILES[kind],
     )
     response["Cache-Control"] = "no-store"
     return response
@@ -213,14 +213,16 @@ def statement_files_page(request, marketplace, public_id):
     row = _statement(request, public_id)
     if request.method == "POST":
         kind = request.POST.get("kind")
-        if kind not in downloads.TYPES or not downloads.is_long(row):
+        if kind not in downloads.FILES or not downloads.is_long(row, kind):
             raise Http404
         export_jobs.ask_for_statement(row, kind, by=request.user, at=timezone.now())
         return redirect("shop_lines_files", marketplace, public_id)
-    files = [_file_told(kind, job) for kind, job in _asked(row).items()]
+    long = [kind for kind in downloads.FILES if downloads.is_long(row, kind)]
+    files = [_file_told(kind, job) for kind, job in _asked(row).items() if kind in long]
     context = {
         "statement": row,
-        "is_long": downloads.is_long(row),
+        "is_long": bool(long),
+        "at_once": [kind for kind in downloads.FILES if kind not in long],
         "files": files,
         "waits": any(file["is_waiting"] for file in files),
         "kept_days": export_jobs.KEPT.days,
@@ -264,7 +266,7 @@ def verifier_file(request, marketplace):
 
 
 def _file(table, kind: str, name: str) -> HttpResponse:
-    return _attached(downloads.as_file(table, kind), downloads.TYPES[kind], f"{name}.{kind}")
+    return _attached(downloads.as_file(table, kind), downloads.FILES[kind], f"{name}.{kind}")
 
 
 def _attached(content: bytes, content_type: str, name: str) -> HttpResponse:

@@ -9,7 +9,8 @@ from rest_framework.renderers import JSONRenderer
 
 from marketplace.api.fields import Document, Money
 from marketplace.api.views import ReadMixin, Resource, span
-from settlements import tax_files
+from settlements import pdf, tax_files
+from settlements.api.viewsets import PdfRenderer
 from settlements.models import TaxInvoice
 
 _XML = "application/xml"
@@ -94,16 +95,27 @@ class TaxInvoiceViewSet(ReadMixin, Resource):
             found = found.filter(month=month)
         return self.within(found, "written_on")
 
+    @extend_schema(responses={(200, pdf.TYPE): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=[JSONRenderer, PdfRenderer])
+    def pdf(self, request, public_id):
+        """The invoice to be printed."""
+        row = self.get_object()
+        return _attached(tax_files.as_pdf(row), pdf.TYPE, tax_files.name(row, "pdf"))
+
     @extend_schema(responses={(200, _XML): OpenApiTypes.BINARY})
     @action(detail=True, renderer_classes=[JSONRenderer, XmlRenderer])
     def xml(self, request, public_id):
         """The invoice in the shape of the national e-invoice; unsigned."""
         row = self.get_object()
-        return HttpResponse(
-            tax_files.xml(row),
-            content_type=tax_files.XML,
-            headers={
-                "Content-Disposition": f'attachment; filename="{tax_files.name(row)}"',
-                "Cache-Control": "no-store",
-            },
-        )
+        return _attached(tax_files.xml(row), tax_files.XML, tax_files.name(row))
+
+
+def _attached(content: bytes, kind: str, name: str) -> HttpResponse:
+    return HttpResponse(
+        content,
+        content_type=kind,
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        },
+    )

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from listings import kind_words
 from listings.models import Category
+from marketplace import tenancy
 from marketplace.api import etags
 from marketplace.api.views import ReadMixin, Resource, span
 from orders.intake import UnknownCategory
@@ -23,10 +24,12 @@ from sellers.api import holders
 from sellers.models import Seller
 from settlements import (
     bundles,
+    downloads,
     estimates,
     explanations,
     ledger,
     line_words,
+    pdf,
     positions,
     seals,
     signing,
@@ -44,6 +47,13 @@ class BundleRenderer(JSONRenderer):
 
     media_type = bundles.TYPE
     format = "zip"
+
+
+class PdfRenderer(JSONRenderer):
+    """Lets a caller accept a PDF alone; what is refused is told as JSON all the same."""
+
+    media_type = pdf.TYPE
+    format = "pdf"
 
 
 class StatementViewSet(ReadMixin, Resource):
@@ -91,6 +101,20 @@ class StatementViewSet(ReadMixin, Resource):
             content_type=bundles.TYPE,
             headers={
                 "Content-Disposition": f'attachment; filename="{name}"',
+                "Cache-Control": "no-store",
+            },
+        )
+
+    @extend_schema(responses={(200, pdf.TYPE): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=[JSONRenderer, PdfRenderer])
+    def pdf(self, request, public_id):
+        """A statement to be printed; one of very many lines is refused."""
+        statement = self.get_object()
+        return HttpResponse(
+            downloads.as_pdf(statement, tenancy.current()),
+            content_type=pdf.TYPE,
+            headers={
+                "Content-Disposition": f'attachment; filename="{statement.public_id}.pdf"',
                 "Cache-Control": "no-store",
             },
         )

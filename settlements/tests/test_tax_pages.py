@@ -141,7 +141,12 @@ class TestSeller:
         assert client.get(f"/s/ours/tax/{drafts[1].public_id}/").status_code == 404
         file = client.get(f"/s/ours/tax/{drafts[0].public_id}/invoice.xml")
         assert file["Content-Type"] == "application/xml; charset=utf-8"
-        assert client.get(f"/s/ours/tax/{drafts[1].public_id}/invoice.xml").status_code == 404
+        for kind in ("xml", "pdf"):
+            address = f"/s/ours/tax/{drafts[1].public_id}/invoice.{kind}"
+            assert client.get(address).status_code == 404
+        printed = client.get(f"/s/ours/tax/{drafts[0].public_id}/invoice.pdf")
+        assert printed.content.startswith(b"%PDF-1.7")
+        assert client.get(f"/s/ours/tax/{drafts[0].public_id}/invoice.doc").status_code == 404
 
     def test_list_costs_the_same_however_long(
         self, market, sellers, issued, django_assert_max_num_queries

@@ -165,7 +165,10 @@ SELLER_PAGES = {
     "shop_tax_invoices": _none,
     "shop_vat_view": _none,
     "shop_tax_invoice": _public_id(TaxInvoice),
-    "shop_tax_invoice_file": _public_id(TaxInvoice),
+    "shop_tax_invoice_file": lambda people: {
+        "public_id": people.first(TaxInvoice).public_id,
+        "kind": "xml",
+    },
     "shop_statement": _public_id(Statement),
     "shop_line": _line,
     "shop_claims": _none,
