@@ -34,7 +34,7 @@ from orders.models import (
     PerformanceTouch,
     Shipment,
 )
-from sellers.bank_accounts import Account
+from sellers import bank_accounts
 from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
 from settlements import (
     adjusting,
@@ -275,7 +275,7 @@ def _pay(victim: Seller, operator: User) -> None:
         victim,
         assigning.Terms(
             assignee="비밀",
-            account=Account(bank="088", holder="비밀", number="110123450001"),
+            account=bank_accounts.Account(bank="088", holder="비밀", number="110123450001"),
             from_on=AT.date() + timedelta(days=900),
             evidence="비밀",
         ),
