@@ -162,7 +162,9 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         version = self.found(request, object_id)
         live = schedule_comparison.live(version)
         initial = {"on": version.valid_from, "quantity": 1, "stream": "goods"}
-        form = admin_forms.LineForm(request.GET or None, initial=initial)
+        form = admin_forms.LineForm(
+            request.GET or None, initial=initial, versions=[row for row in (live, version) if row]
+        )
         trials = []
         names = ledger.component_names()
         if form.is_valid():

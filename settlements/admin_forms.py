@@ -7,17 +7,20 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from listings import kind_words
 from listings.models import Category
 from marketplace import money, tenancy
 from marketplace.admin import Textarea, TextInput
 from marketplace.approval_pages import ReasonForm
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
-from sellers.models import Seller
+from sellers import grades
+from sellers.models import GradePolicy, Seller
 from settlements import ledger, models, percents, rate_cards, schedule_files
 from settlements.models.adjustments import TAX_KINDS
 
 _MONTHLY = models.Adjustment.Reason.MONTHLY_FEE
+GOODS = "goods"
 MOST_BYTES = 20 * 1024 * 1024
 _DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
 _TIER = re.compile(r"\s*([0-9][0-9,.]*)\s*[: ]\s*(.+)")
@@ -265,18 +268,37 @@ class LineForm(forms.Form):
     seller_discount = AmountField(label=_("Discount that the seller pays"), initial=0)
     platform_discount = AmountField(label=_("Discount that the platform pays"), initial=0)
     on = forms.DateField(label=_("Paid on"), **_DAY)
-    category = forms.CharField(label=_("Category code"), required=False, max_length=300)
+    category = forms.ModelChoiceField(
+        Category.objects.none(),
+        to_field_name="code",
+        label=_("Category"),
+        required=False,
+        empty_label=_("Any other category"),
+    )
     seller = forms.CharField(label=_("Seller's code"), required=False, max_length=60)
-    grade = forms.CharField(label=_("Grade"), required=False, max_length=40)
-    stream = forms.CharField(label=_("Revenue stream"), initial="goods", max_length=30)
-    listing_kind = forms.CharField(label=_("Kind of listing"), required=False, max_length=30)
-    channel = forms.CharField(label=_("Channel"), required=False, max_length=30)
+    grade = forms.ChoiceField(label=_("Grade"), required=False)
+    stream = forms.ChoiceField(label=_("Revenue stream"), initial=GOODS)
+    listing_kind = forms.ChoiceField(label=_("Kind of listing"), required=False)
+    channel = forms.ChoiceField(label=_("Channel"), required=False)
 
-    def clean_category(self):
-        return _named(Category, self.cleaned_data["category"])
+    def __init__(self, *arguments, versions, **given):
+        """`versions` of fee schedules: what their rules name can be chosen."""
+        super().__init__(*arguments, **given)
+        self.fields["category"].queryset = Category.objects.order_by("path")
+        rules = models.FeeRule.objects.filter(version__in=versions)
+        grade_names = _grade_names()
+        for name in ("grade", "listing_kind", "channel", "stream"):
+            codes = set(rules.values_list(name, flat=True)) - {""}
+            first = ("", _("Any other"))
+            if name == "stream":
+                codes, first = codes - {GOODS}, (GOODS, kind_words.name(GOODS))
+            told = [
+                (code, grade_names.get(code) or kind_words.name(code)) for code in sorted(codes)
+            ]
+            self.fields[name].choices = [first, *told]
 
     def clean_seller(self):
-        return _named(Seller, self.cleaned_data["seller"])
+        return _seller(self.cleaned_data["seller"])
 
     def clean(self):
         given = self.cleaned_data
@@ -289,6 +311,12 @@ class LineForm(forms.Form):
                 _("The discounts are more than the price of all units."), code="below_zero"
             )
         return given
+
+
+def _grade_names() -> dict[str, str]:
+    """By code, as the newest grade policy has them."""
+    policy = GradePolicy.objects.published().order_by("-valid_from").first()
+    return {each.code: each.name for each in grades.load(policy).grades} if policy else {}
 
 
 def _due_fields(given) -> dict:
@@ -307,9 +335,9 @@ def _read(text: str) -> int:
         raise ValidationError(refused.text(gettext), code=refused.code) from refused
 
 
-def _named(model, code):
+def _seller(code):
     code = code.strip()
-    row = model.objects.filter(code=code).first() if code else None
+    row = Seller.objects.filter(code=code).first() if code else None
     if code and row is None:
         raise ValidationError(_("There is none with this code."), code="unknown")
     return row
