@@ -17,7 +17,7 @@ from marketplace.admin import (
     state_column,
 )
 from marketplace.story_pages import Decision, StoryAdmin
-from settlements import chart, day_closing, day_sheet, models
+from settlements import chart, day_closing, day_figures, day_sheet, models
 from settlements.admin_ledger import TEMPLATES
 from settlements.admin_ledger_forms import ReasonOfFinanceForm, RemarkOfFinanceForm
 
@@ -127,18 +127,16 @@ class SignedSheetAdmin(ReadOnlyAdmin):
 
 def _told(row: models.DayClose) -> dict:
     """The sheet in words, and who has signed it."""
-    signed = row.sheets.select_related("signed_first_by", "signed_by").order_by("-version").first()
-    is_signed = row.state == models.DayClose.State.SIGNED
-    sheet = day_sheet.read(signed.sheet) if is_signed else day_closing.live(row.day)
-    since = day_closing.live(row.day) if is_signed else sheet
+    sheet, signed = day_figures.shown(row)
+    since = day_figures.live(row.day) if signed else sheet
     return {
         "blocks": [_block(block, row.day) for block in sheet.blocks],
         "unresolved": [
             {"name": TERMS.get(code, code), "amount": amount, "is_count": code == "discrepancies"}
             for code, amount in sheet.unresolved
         ],
-        "signed": signed if is_signed else None,
-        "changed": is_signed and since.blocks != sheet.blocks,
+        "signed": signed,
+        "changed": since.blocks != sheet.blocks,
         "discrepancies_at": _list("discrepancy", state__exact="open"),
     }
 

@@ -9,7 +9,7 @@ from marketplace import approvals, tenancy
 from marketplace.models import Approval, AuditEntry
 from marketplace.tests import make as people
 from orders.models import OutcomeToSettle
-from settlements import chart, day_closing, ledger, nights, verification
+from settlements import chart, day_closing, day_figures, ledger, nights, verification
 from settlements.models import DayClose, Period, SignedSheet
 from settlements.tests import make
 
@@ -31,7 +31,7 @@ def market():
 
 
 def figures(day):
-    sheet = day_closing.live(day)
+    sheet = day_figures.live(day)
     return {
         block.code: ([term.amount for term in block.terms], block.result.amount, block.difference)
         for block in sheet.blocks
@@ -94,7 +94,7 @@ class TestSign:
             signed = SignedSheet.objects.get()
             assert (signed.signed_first_by, signed.signed_by) == (one, other)
             assert DayClose.objects.get(day=DUE_ON).state == "signed"
-            assert day_closing.day_sheet.read(signed.sheet) == day_closing.live(DUE_ON)
+            assert day_closing.day_sheet.read(signed.sheet) == day_figures.live(DUE_ON)
             entry = AuditEntry.objects.get(action="ledger.day_signed")
             assert entry.data["hash"] == signed.hash
             with pytest.raises(ledger.DayLocked, match="2026-09-11"), transaction.atomic():

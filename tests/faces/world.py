@@ -41,7 +41,7 @@ from settlements import (
     assigning,
     chart,
     contracting,
-    day_closing,
+    day_figures,
     deadlines,
     demonstration,
     forecasts,
@@ -316,7 +316,7 @@ def _fill_ledger(operator: User) -> None:
     SignedSheet.objects.create(
         day_close=day,
         version=1,
-        sheet=day_closing.live(day.day).said(),
+        sheet=day_figures.live(day.day).said(),
         remark="비밀 비고",
         signed_first_by=operator,
         signed_first_at=AT,

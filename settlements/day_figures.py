@@ -1,0 +1,143 @@
+"""What the sheet of a business day says: each figure read where it stands, none from another one.
+
+Reading only; signing is settlements.day_closing.
+"""
+
+from datetime import date, timedelta
+
+from django.db import connection
+from django.db.models import Sum
+from django.db.models.functions import Abs
+
+from marketplace import tenancy
+from settlements import chart, day_sheet, ledger_balances
+from settlements.models import (
+    Account,
+    DayClose,
+    Discrepancy,
+    LedgerEntry,
+    ProviderRow,
+    SignedSheet,
+    Statement,
+)
+
+OWED = (  # what sellers owe is the other side of it
+    chart.SELLER_PAYABLE,
+    chart.SELLER_HELD,
+    chart.SELLER_RESERVE,
+    chart.PAYOUT_PAYABLE,
+    chart.SELLER_RECEIVABLE,
+)
+
+# Outcomes of the day by what became of them. What one is worth is the difference to the one
+# before it; all of its lines stand in one month.
+_OUTCOMES = """
+WITH o AS (
+    SELECT o.id, o.line_id, o.sequence, o.seller_id,
+           o.list_amount - o.seller_discount
+           - coalesce(b.list_amount - b.seller_discount, 0) AS amount
+    FROM orders_outcome o
+    LEFT JOIN orders_outcome b ON b.marketplace_id = o.marketplace_id AND b.line_id = o.line_id
+         AND b.sequence = o.sequence - 1 AND o.sequence > 0
+    WHERE o.marketplace_id = %(marketplace)s AND o.basis_on = %(day)s
+)
+SELECT coalesce(sum(o.amount), 0)::bigint,
+       coalesce(sum(o.amount) FILTER (WHERE s.id IS NULL AND q.id IS NOT NULL), 0)::bigint,
+       coalesce(sum(o.amount) FILTER (WHERE s.id IS NULL AND q.id IS NULL), 0)::bigint
+FROM o
+LEFT JOIN settlement_line s ON s.marketplace_id = %(marketplace)s AND s.basis_on = %(day)s
+     AND s.order_line_id = o.line_id AND s.sequence = o.sequence
+LEFT JOIN orders_outcometosettle q ON q.marketplace_id = %(marketplace)s
+     AND q.seller_id = o.seller_id AND q.outcome_id = o.id
+"""
+_LINES = """
+SELECT coalesce(sum(list_amount - seller_discount), 0)::bigint FROM settlement_line
+WHERE marketplace_id = %(marketplace)s AND basis_on = %(day)s
+"""
+_MOVED = """
+SELECT j.template, sum(e.credit - e.debit)::bigint FROM ledger_entry e
+JOIN settlements_journal j ON j.marketplace_id = %(marketplace)s AND j.id = e.journal_id
+WHERE e.marketplace_id = %(marketplace)s AND e.basis_on = %(day)s AND e.account_id = ANY(%(owed)s)
+  AND j.template <> 'statement'
+GROUP BY j.template HAVING sum(e.credit - e.debit) <> 0
+"""
+
+
+def live(day: date) -> day_sheet.Sheet:
+    """The sheet of a date as things stand now."""
+    return day_sheet.sheet(_facts(day))
+
+
+def shown(day_close: DayClose) -> tuple[day_sheet.Sheet, SignedSheet | None]:
+    """The sheet of a day: as two people signed it while it is signed, and else as things stand."""
+    if day_close.state != DayClose.State.SIGNED:
+        return live(day_close.day), None
+    sheets = day_close.sheets.select_related("signed_first_by", "signed_by")
+    signed = sheets.order_by("-version")[0]
+    return day_sheet.read(signed.sheet), signed
+
+
+def _facts(day: date) -> day_sheet.Facts:
+    owed = list(Account.objects.filter(code__in=OWED).values_list("pk", flat=True))
+    parameters = {"marketplace": tenancy.current_id(), "day": day, "owed": owed}
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTCOMES, parameters)
+        outcomes, waiting, lost = cursor.fetchone()
+        cursor.execute(_LINES, parameters)
+        [on_lines] = cursor.fetchone()
+        cursor.execute(_MOVED, parameters)
+        moved = dict(cursor.fetchall())
+    provider = ProviderRow.objects.filter(paid_out_on=day).aggregate(
+        gross=Sum("gross"),
+        provider_fee=Sum("fee"),
+        provider_vat=Sum("fee_vat"),
+        deposit=Sum("deposit"),
+    )
+    closed = Statement.objects.filter(closed_on=day).aggregate(
+        listed=Sum("list_amount"),
+        discount=Sum("seller_discount"),
+        net=Sum("net"),
+        withheld=Sum("withholding_income") + Sum("withholding_local"),
+    )
+    closed = {name: int(amount or 0) for name, amount in closed.items()}
+    entries = ledger_balances.summed(LedgerEntry.objects.filter(basis_on=day))
+    opening = ledger_balances.at_end_of(day - timedelta(days=1))
+    closing = ledger_balances.at_end_of(day)
+    return day_sheet.Facts(
+        **{name: None if amount is None else int(amount) for name, amount in provider.items()},
+        outcomes=outcomes,
+        on_lines=on_lines,
+        waiting=waiting,
+        lost=lost,
+        sold=closed["listed"] - closed["discount"],
+        charged=_charged(day),
+        net=closed["net"],
+        opening=_owed(opening, owed),
+        withheld=closed["withheld"],
+        moved=moved,
+        closing=_owed(closing, owed),
+        debits=entries.debit,
+        credits=entries.credit,
+        unresolved=_unresolved(closing),
+    )
+
+
+def _charged(day: date) -> int:
+    """Fees with all their VAT of the statements that closed on a day, from their components."""
+    components = Statement.objects.filter(closed_on=day).values_list("components", flat=True)
+    return sum(fee + on_top for each in components for fee, _, on_top in each.values())
+
+
+def _owed(sides: dict, accounts: list[int]) -> int:
+    return -sum(sides[key].balance for key in accounts if key in sides)
+
+
+def _unresolved(closing: dict) -> dict[str, int]:
+    """What waits for a person, named with its amount; zeros too."""
+    rows = Discrepancy.objects.open().aggregate(amount=Sum(Abs("difference")))
+    suspense = Account.objects.filter(code=chart.SUSPENSE).values_list("pk", flat=True).first()
+    return {
+        "discrepancies": Discrepancy.objects.open().count(),
+        "discrepancy_amount": int(rows["amount"] or 0),
+        "suspense": -closing[suspense].balance if suspense in closing else 0,
+    }
