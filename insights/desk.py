@@ -1,8 +1,8 @@
-"""What waits for the operators of a marketplace, each kind with its count and its oldest.
+"""What waits for the operators of a marketplace, each kind with its count, oldest, and amount.
 
 A queue is a set of rows and the list of the admin that shows exactly these rows. All queues are
 counted by one query, because every page of the admin shows the counts, and each up to a limit, so
-that a backlog slows nothing down; the oldest is looked for on the front page alone.
+that a backlog slows nothing down; oldest and amount are looked for on the front page alone.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from django.db.models import (
+    BigIntegerField,
     CharField,
     DateTimeField,
     F,
@@ -19,7 +20,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
 )
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Abs, Cast, Coalesce
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -29,10 +30,11 @@ from marketplace import paging
 from marketplace.models import Approval, AuditEntry, JobRun, Marketplace
 from orders.models import Claim
 from sellers.models import Seller
-from settlements import nights, sentinels
+from settlements import nights, payout_exceptions, sentinels
 from settlements.models import (
     DayClose,
     Discrepancy,
+    LedgerDifference,
     Payout,
     PayoutBatch,
     PayoutException,
@@ -54,6 +56,7 @@ class Queue:
     since: Callable[[], object]
     filters: Callable[[Marketplace], dict]
     first: str = "pk"
+    amount: Callable[[], object] | None = None  # of a row, in minor units and above zero
 
     def address(self, market: Marketplace) -> str:
         """The list of the admin that shows these rows and no others."""
@@ -64,14 +67,15 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many rows of a queue there are now (paging.counted). `oldest` only if it was asked for
-    and is known, of those that were counted."""
+    """How many rows of a queue there are now (paging.counted). `oldest` and `amount` only if they
+    were asked for and are known, of those that were counted."""
 
     code: str
     name: str | Promise
     count: int
     oldest: datetime | None
     address: str
+    amount: int | None = None
 
 
 def waiting(market: Marketplace, user, *, with_oldest: bool = False) -> list[Waiting]:
@@ -86,6 +90,9 @@ def waiting(market: Marketplace, user, *, with_oldest: bool = False) -> list[Wai
             since = Cast(queue.since(), DateTimeField())
             rows = _counted(queue, market).annotate(since=since).values("since")
             asked[f"{queue.code}_oldest"] = _Oldest(rows)
+            if queue.amount is not None:
+                worth = _counted(queue, market).annotate(worth=queue.amount()).values("worth")
+                asked[f"{queue.code}_amount"] = _Sum(worth)
     found = Marketplace.objects.filter(pk=market.pk).values(**asked).get()
     return [
         Waiting(
@@ -94,6 +101,7 @@ def waiting(market: Marketplace, user, *, with_oldest: bool = False) -> list[Wai
             found[f"{queue.code}_count"],
             found.get(f"{queue.code}_oldest"),
             queue.address(market),
+            found.get(f"{queue.code}_amount"),
         )
         for queue in queues
     ]
@@ -115,6 +123,13 @@ class _Oldest(Subquery):
 
     template = "(SELECT min(since) FROM (%(subquery)s) waiting)"
     output_field = DateTimeField()
+
+
+class _Sum(Subquery):
+    """What `worth` of the rows of a subquery comes to."""
+
+    template = "(SELECT coalesce(sum(worth), 0)::bigint FROM (%(subquery)s) waiting)"
+    output_field = BigIntegerField()
 
 
 def _view(model) -> str:
@@ -184,6 +199,7 @@ QUEUES = (
         lambda market: PayoutBatch.objects.to_approve(),
         lambda: F("prepared_at"),
         lambda market: {"state__exact": PayoutBatch.State.PREPARED.value},
+        amount=lambda: F("amount"),
     ),
     Queue(
         "results",
@@ -194,6 +210,7 @@ QUEUES = (
             "state__in": ",".join(Payout.UNANSWERED),
             "result_due_on__lte": nights.last_closed(market).isoformat(),
         },
+        amount=lambda: F("amount"),
     ),
     Queue(
         "payout_exceptions",
@@ -201,6 +218,7 @@ QUEUES = (
         lambda market: PayoutException.objects.filter(state=PayoutException.State.OPEN),
         lambda: F("raised_at"),
         lambda market: {"state__exact": PayoutException.State.OPEN.value},
+        amount=payout_exceptions.at_stake,
     ),
     Queue(
         "discrepancies",
@@ -208,6 +226,15 @@ QUEUES = (
         lambda market: Discrepancy.objects.open(),
         lambda: F("found_on"),
         lambda market: {"state__exact": Discrepancy.State.OPEN.value},
+        amount=lambda: Abs("difference"),
+    ),
+    Queue(
+        "ledger_differences",
+        _("Statements that differ from the ledger"),
+        lambda market: LedgerDifference.objects.open(),
+        lambda: F("found_on"),
+        lambda market: {"state__exact": LedgerDifference.State.OPEN.value},
+        amount=lambda: Abs("difference"),
     ),
     Queue(
         "days",

@@ -1,7 +1,11 @@
 """Reconciliation in the admin: files of payment providers, their rows, what differs, reports."""
 
+from datetime import date
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.http import HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -22,9 +26,39 @@ from marketplace.models import JobRun
 from marketplace.refusals import Refused
 from marketplace.story_pages import Decision, StoryAdmin
 from orders.models import Payment
-from settlements import models, provider_files, reconciling
+from settlements import (
+    ledger_matching,
+    models,
+    provider_files,
+    reconciliation_report,
+    reconciling,
+)
 from settlements.admin_ledger_forms import BookingForm, ProviderFileForm, ReasonOfFinanceForm
 
+NAMES = {
+    reconciliation_report.PROVIDER: _("Providers' files against orders"),
+    reconciliation_report.BANK: _("The bank's results against payouts"),
+    reconciliation_report.LEDGER: _("The ledger against statements"),
+}
+
+
+def _open(on: date) -> dict[str, str]:
+    return {"state__exact": "open"}
+
+
+def _overdue(on: date) -> dict[str, str]:
+    return {"state__in": ",".join(models.Payout.UNANSWERED), "result_due_on__lte": on.isoformat()}
+
+
+_LISTS = {  # by reconciliation: where its rows are worked
+    reconciliation_report.PROVIDER: [(models.Discrepancy, _("Discrepancies"), _open)],
+    reconciliation_report.BANK: [
+        (models.PayoutException, _("Answers that do not fit"), _open),
+        (models.Payout, _("Results missing"), _overdue),
+    ],
+    reconciliation_report.LEDGER: [(models.LedgerDifference, _("Differences"), _open)],
+}
+_UNREPORTED = dict.fromkeys(("bank_open", "bank_amount", "ledger_open", "ledger_amount"))
 SHOWN_PROBLEMS = 50
 SHOWN_REPORTS = 31
 
@@ -177,17 +211,90 @@ class DiscrepancyAdmin(StoryAdmin):
 
     @action(description=_("Daily reports"), url_path="reports", permissions=["view"])
     def reports(self, request):
+        today = timezone.localdate(timezone=request.marketplace.tz)
         jobs = JobRun.objects.filter(kind="night.reconcile", state=JobRun.State.DONE)
         return self.page(
             request,
             "settlements/admin_reconciliation.html",
             title=gettext("Reconciliation, day by day"),
-            reports=[{"job": job, **job.counts} for job in jobs.order_by("-key")[:SHOWN_REPORTS]],
+            standing=[
+                {"of": each, "name": NAMES[each.code], "lists": _lists(request, each.code, today)}
+                for each in reconciliation_report.standing(today)
+            ],
+            reports=[
+                {"job": job, **_UNREPORTED, **job.counts}
+                for job in jobs.order_by("-key")[:SHOWN_REPORTS]
+            ],
             files=models.ProviderFile.objects.order_by("-imported_at")[:SHOWN_REPORTS],
         )
 
 
-def _age(row: models.Discrepancy) -> int:
+@register(models.LedgerDifference)
+class LedgerDifferenceAdmin(StoryAdmin):
+    """Where the ledger differs from a statement, oldest first."""
+
+    comes_from = _("Nights compare the statements that they close with the ledger.")
+    place = 13
+    story_template = "settlements/admin/ledger_difference.html"
+    list_display = [
+        "statement",
+        "account",
+        money_column("expected", _("of the statement")),
+        money_column("found", _("of the ledger")),
+        money_column("difference", _("difference")),
+        "found_on",
+        "age",
+        state_column(),
+    ]
+    list_filter = [("state", ChoicesDropdownFilter)]
+    list_filter_submit = True
+    list_select_related = ["statement__seller"]
+    ordering = ["found_on", "id"]
+    decisions = {
+        "explain": Decision(
+            name=_("Explain"),
+            explanation=_(
+                "Say what was found out and done. It moves no money. If it changes later, it is "
+                "listed again."
+            ),
+            process=ledger_matching.explain,
+            form=ReasonOfFinanceForm,
+            offered=lambda row: row.state == models.LedgerDifference.State.OPEN,
+            done=_("Explained."),
+        )
+    }
+
+    @display(description=_("days open"))
+    def age(self, row):
+        return _age(row)
+
+    def tell(self, request, row):
+        known = models.Account.objects.filter(code=row.account).first()
+        journals = models.Journal.objects.filter(
+            template="statement", reference=row.statement.public_id
+        )
+        return {
+            "state": state_column()(row),
+            "age": _age(row),
+            "name": known.label if known else row.account,
+            "journals": journals.union(
+                models.Journal.objects.filter(reverses__in=journals.values("pk"))
+            ),
+        }
+
+
+def _lists(request, code: str, on: date) -> list[dict]:
+    """Where the rows of a reconciliation are worked, as far as the user may see them."""
+    found = []
+    for model, name, query in _LISTS[code]:
+        options = model._meta
+        if request.user.has_perm(f"settlements.view_{options.model_name}"):
+            page = reverse(f"admin:settlements_{options.model_name}_changelist")
+            found.append({"name": name, "address": f"{page}?{urlencode(query(on))}"})
+    return found
+
+
+def _age(row: models.Discrepancy | models.LedgerDifference) -> int:
     """Days for which it has been open, or was."""
     until = row.closed_at or timezone.now()
     return (timezone.localdate(until) - row.found_on).days

@@ -33,7 +33,9 @@ from settlements import (
     holding,
     invoicing,
     ledger,
+    ledger_matching,
     payouts,
+    reconciliation_report,
     reconciling,
     runs,
     sentinels,
@@ -446,7 +448,9 @@ def _prepare_payouts(on: date, at: datetime) -> Counts:
 
 def _reconcile(on: date, at: datetime) -> Counts:
     day_closing.begin(on)
-    return reconciling.rematch(on=on, at=at)
+    found = reconciling.rematch(on=on, at=at)
+    found["explained"] += ledger_matching.look(on=on, at=at)
+    return {**found, **reconciliation_report.counts(on)}
 
 
 def _draw_invoices(on: date, at: datetime) -> Counts:

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db.models.functions import Abs, Coalesce
+
 from marketplace import changes, states
 from marketplace.identifiers import is_public_id
 from settlements.models import Payout, PayoutException
@@ -52,6 +54,11 @@ def resolve(exception: PayoutException, *, by, at: datetime, reason: str) -> Non
     found_out = {"resolved_at": at, "resolved_by": by, "resolution": reason}
     state = PayoutException.State.RESOLVED
     states.move(exception, state, by=by, at=at, reason=reason, changes=found_out)
+
+
+def at_stake():
+    """How much money each is about, as an expression: the difference, or what came unasked."""
+    return Abs(Coalesce("found", 0) - Coalesce("expected", 0))
 
 
 def _tell(kind: str, reference: str, at: datetime) -> None:

@@ -12,8 +12,7 @@ from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, Sum
-from django.db.models.functions import Abs
+from django.db.models import Exists, Max, Min, OuterRef, Q, Sum
 
 from marketplace import audit, states, tenancy
 from marketplace.models import Marketplace
@@ -107,20 +106,14 @@ def match(provider_ids: Collection[str], *, on: date, at: datetime) -> int:
 
 
 def rematch(*, on: date, at: datetime) -> dict[str, int]:
-    """Look at every open discrepancy again. Returns the day's report, also when all is zero."""
+    """Look at every open discrepancy again. Returns how many have been explained, and what is on
+    suspense."""
     _one_at_a_time()
     before = Discrepancy.objects.open().count()
     match(set(Discrepancy.objects.open().values_list("provider_id", flat=True)), on=on, at=at)
     rows = Discrepancy.objects.open()
-    sums = rows.aggregate(amount=Sum(Abs("difference")), suspended=Sum("suspended"))
-    oldest = rows.order_by("found_on").values_list("found_on", flat=True).first()
-    return {
-        "explained": before - rows.count(),
-        "open": rows.count(),
-        "amount": int(sums["amount"] or 0),
-        "suspended": int(sums["suspended"] or 0),
-        "oldest_days": (on - oldest).days if oldest else 0,
-    }
+    suspended = rows.aggregate(suspended=Sum("suspended"))["suspended"]
+    return {"explained": before - rows.count(), "suspended": int(suspended or 0)}
 
 
 @transaction.atomic
@@ -297,9 +290,15 @@ def _locked(discrepancy: Discrepancy) -> Discrepancy:
 def _look_for_missing(
     file: ProviderFile, format_: Format, market: Marketplace, *, on: date, at: datetime
 ) -> None:
-    """Payments that the provider should have named by now and has not."""
-    last = ProviderFile.objects.filter(provider=file.provider).order_by("-last_sold_on").first()
-    first_day, end = file.first_sold_on - GRACE, last.last_sold_on - GRACE + timedelta(days=1)
+    """Payments that the provider should have named by now and has not.
+
+    What was sold before its first file is not asked about.
+    """
+    known = ProviderFile.objects.filter(provider=file.provider).aggregate(
+        first=Min("first_sold_on"), last=Max("last_sold_on")
+    )
+    first_day = max(file.first_sold_on - GRACE, known["first"])
+    end = known["last"] - GRACE + timedelta(days=1)
     named = ProviderRow.objects.filter(provider_id=OuterRef("provider_id"))
     payments = Payment.objects.filter(
         ~Exists(named),

@@ -14,6 +14,7 @@ from settlements.models import (
     DayClose,
     Discrepancy,
     Hold,
+    LedgerDifference,
     Payout,
     PayoutBatch,
     PayoutException,
@@ -38,6 +39,7 @@ EXPECTED = {
     "results": 1,
     "payout_exceptions": 1,
     "discrepancies": 1,
+    "ledger_differences": 1,
     "days": 2,
     "tax_invoices": 1,
     "approvals": 1,
@@ -183,6 +185,15 @@ def _books():
             found_on=CLOSED_ON,
             state=state,
         )
+        LedgerDifference.objects.create(
+            statement=Statement.objects.first(),
+            account=state,
+            expected=10,
+            found=7,
+            difference=-3,
+            found_on=CLOSED_ON,
+            state=state,
+        )
     for number, state in enumerate(["open", "open", "asked", "signed"]):
         DayClose.objects.create(day=CLOSED_ON - timedelta(days=number), state=state)
 
@@ -199,6 +210,16 @@ class TestWaiting:
         assert found["claims"].oldest == AT
         assert found["jobs"].oldest == AT
         assert found["statements"].oldest == datetime(2026, 9, 14, tzinfo=UTC)
+
+    def test_tells_how_much_money_waits(self, market, operator, work):
+        with tenancy.use(market.pk):
+            found = {row.code: row for row in desk.waiting(market, operator, with_oldest=True)}
+            exceptions = PayoutException.objects.filter(state="open")
+            [(expected, told)] = exceptions.values_list("expected", "found")
+        assert found["discrepancies"].amount == 1
+        assert found["ledger_differences"].amount == 3
+        assert found["payout_exceptions"].amount == abs((told or 0) - (expected or 0))
+        assert found["claims"].amount is None
 
     def test_shows_empty_queues_too(self, market, operator):
         with tenancy.use(market.pk):

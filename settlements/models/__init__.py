@@ -22,7 +22,12 @@ from settlements.models.payouts import (
 )
 from settlements.models.periods import MonthBalance, Period, PeriodClosing
 from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
-from settlements.models.reconciliation import Discrepancy, ProviderFile, ProviderRow
+from settlements.models.reconciliation import (
+    Discrepancy,
+    LedgerDifference,
+    ProviderFile,
+    ProviderRow,
+)
 from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
 from settlements.models.statements import LineTerms, SellerBalance, Statement
@@ -44,6 +49,7 @@ __all__ = [
     "Hold",
     "HoldMovement",
     "Journal",
+    "LedgerDifference",
     "LedgerEntry",
     "LineTerms",
     "ManualJournal",

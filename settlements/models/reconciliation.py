@@ -1,6 +1,7 @@
-"""What payment providers say they collected, and where that differs from orders.
+"""What payment providers say they collected, where that differs from orders, and where the ledger
+differs from statements.
 
-Written by settlements.provider_import and settlements.reconciling only.
+Written by settlements.reconciling and settlements.ledger_matching only.
 """
 
 from django.db import models
@@ -10,6 +11,7 @@ from django.utils.translation import pgettext_lazy
 
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, scoped
+from settlements.models.statements import Statement
 
 
 def _file_id():
@@ -198,3 +200,69 @@ class Discrepancy(TenantModel):
 
     def __str__(self):
         return f"{self.provider_id} {self.difference}"
+
+
+class LedgerDifferenceQuerySet(models.QuerySet):
+    def open(self):
+        return self.filter(state=LedgerDifference.State.OPEN)
+
+
+class LedgerDifference(TenantModel):
+    """What the journal of a closed statement moved on an account is not what the statement says.
+
+    Amounts are credit less debit. Worked by people; one that has gone is closed by the night.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", pgettext_lazy("discrepancy", "To be explained")
+        RESOLVED = "resolved", pgettext_lazy("discrepancy", "Explained")
+
+    MOVES = {  # every legal change of state; anything else is refused
+        State.OPEN: {State.RESOLVED},
+        State.RESOLVED: {State.OPEN},
+    }
+
+    statement = TenantKey(Statement, related_name="+", verbose_name=_("statement"))
+    account = models.CharField(_("account"), max_length=60)
+    expected = models.BigIntegerField(_("of the statement"))
+    found = models.BigIntegerField(_("of the ledger"))
+    difference = models.BigIntegerField(_("difference"))
+    found_on = models.DateField(_("found on"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+    closed_by = models.ForeignKey(
+        "marketplace.User",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("closed by"),
+    )
+
+    objects = scoped(LedgerDifferenceQuerySet)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("ledger difference")
+        verbose_name_plural = _("ledger differences")
+        constraints = [
+            *constraints.tenant("ledger_difference", "statement", grants="SELECT, INSERT, UPDATE"),
+            models.UniqueConstraint(
+                fields=["marketplace", "statement", "account"],
+                name="ledger_difference_is_one_an_account",
+            ),
+            models.CheckConstraint(
+                name="ledger_difference_is_the_difference",
+                condition=Q(difference=F("found") - F("expected")),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["marketplace", "found_on"],
+                name="ledger_difference_open",
+                condition=Q(state="open"),
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.account} {self.difference}"

@@ -9,16 +9,18 @@ from django.urls import reverse
 from marketplace import tenancy
 from marketplace.models import Approval
 from marketplace.tests import desks
-from settlements import day_closing, nights
+from settlements import day_closing, ledger_matching, nights
 from settlements.models import (
     Account,
     DayClose,
     Discrepancy,
     Journal,
+    LedgerDifference,
     ManualJournal,
     Period,
     ProviderFile,
     SignedSheet,
+    Statement,
 )
 from settlements.tests import make
 
@@ -73,6 +75,14 @@ class TestAccounts:
         answer = enter().post(f"{BOOKS}/account/add/", given)
         assert answer.status_code == 422
         assert answer.context["adminform"].form.errors["code"]
+
+    def test_open_as_cards_of_any_days(self, enter, market):
+        account = found(market, Account, code="seller_payable")
+        client = enter("viewer")
+        for first, last in (("0001-01-01", "0001-02-01"), ("9999-12-01", "9999-12-31")):
+            days = f"first={first}&last={last}"
+            page = client.get(f"{BOOKS}/account/{account.pk}/change/?{days}")
+            assert page.context["card"].opening == page.context["card"].closing, days
 
     def test_are_not_the_viewers_business(self, enter):
         assert enter("viewer").get(f"{BOOKS}/account/add/").status_code == 403
@@ -198,6 +208,39 @@ class TestReconciliation:
         page = enter().get(f"{BOOKS}/discrepancy/reports/")
         days = [(report["job"].on, report["open"]) for report in page.context["reports"]]
         assert days == [(LAST - timedelta(days=number), 0) for number in range(6)]
+
+    def test_shows_what_is_open_of_all_three_with_amount_and_age(self, enter, market):
+        client = enter()
+        self.take(client, FILE)
+        with tenancy.use(market.pk):
+            statement = Statement.objects.get()
+            Statement.objects.filter(pk=statement.pk).update(vat=statement.vat + 5)
+            ledger_matching.look(on=statement.closed_on, at=make.AT)
+        page = client.get(f"{BOOKS}/discrepancy/reports/")
+        told = {
+            row["of"].code: (row["of"].open, row["of"].amount) for row in page.context["standing"]
+        }
+        assert told == {"provider": (1, 1_000), "bank": (0, 0), "ledger": (1, 5)}
+        for row in page.context["standing"]:
+            for lists in row["lists"]:
+                listed = client.get(lists["address"])
+                assert listed.context["cl"].result_count == row["of"].open
+
+    def test_lets_finance_say_why_the_ledger_differs(self, enter, market):
+        with tenancy.use(market.pk):
+            statement = Statement.objects.get()
+            Statement.objects.filter(pk=statement.pk).update(vat=statement.vat + 5)
+            ledger_matching.look(on=statement.closed_on, at=make.AT)
+        row = found(market, LedgerDifference)
+        address = f"{BOOKS}/ledgerdifference/{row.pk}"
+        assert enter("viewer").get(f"{address}/decide/explain/").status_code == 403
+        client = enter()
+        journals = client.get(f"{address}/change/").context["journals"]
+        assert [journal.reference for journal in journals] == [statement.public_id]
+        assert client.post(f"{address}/decide/explain/", {"reason": ""}).status_code == 422
+        client.post(f"{address}/decide/explain/", {"reason": "손으로 고친 값"})
+        row = found(market, LedgerDifference)
+        assert (row.state, row.reason) == ("resolved", "손으로 고친 값")
 
     def test_is_finances_business(self, enter):
         assert enter("support").get(f"{BOOKS}/providerfile/take/").status_code == 403

@@ -56,6 +56,7 @@ CODES = {
     "settlements.FeeSchedule": {"code"},
     "settlements.ManualJournal": {"public_id"},
     "settlements.Discrepancy": {"public_id", "account"},
+    "settlements.LedgerDifference": {"account"},
     "settlements.ProviderFile": {"public_id", "provider", "digest"},
     "settlements.DayClose": {"seen_hash"},
     "settlements.PeriodClosing": {"previous_hash", "hash"},

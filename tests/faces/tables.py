@@ -46,6 +46,7 @@ DECISIONS = {
     "settlements.Account": "name",
     "settlements.DayClose": "sign",
     "settlements.Discrepancy": "book",
+    "settlements.LedgerDifference": "explain",
     "settlements.Journal": "reverse",
     "settlements.ManualJournal": "discard",
     "settlements.Period": "reopen",
@@ -205,6 +206,7 @@ ADMIN_LISTS = (
     "settlements.LedgerEntry",
     "settlements.DayClose",
     "settlements.Discrepancy",
+    "settlements.LedgerDifference",
     "settlements.ManualJournal",
     "settlements.Period",
     "settlements.ProviderFile",
@@ -236,6 +238,7 @@ ADMIN_ROWS = (
     "settlements.Journal",
     "settlements.DayClose",
     "settlements.Discrepancy",
+    "settlements.LedgerDifference",
     "settlements.ManualJournal",
     "settlements.Period",
 )

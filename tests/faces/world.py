@@ -62,6 +62,7 @@ from settlements.models import (
     FeeRule,
     FeeScheduleVersion,
     HoldMovement,
+    LedgerDifference,
     MonthBalance,
     MonthlyFee,
     Payout,
@@ -332,6 +333,14 @@ def _fill_ledger(operator: User) -> None:
         format=provider_files.load_format("standard"),
         by=operator,
         at=AT,
+    )
+    LedgerDifference.objects.create(
+        statement=Statement.objects.order_by("pk").first(),
+        account=chart.SELLER_PAYABLE,
+        expected=0,
+        found=1_000,
+        difference=1_000,
+        found_on=AT.date(),
     )
     manual_journals.enter(
         on=AT.date(),
