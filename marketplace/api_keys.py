@@ -32,12 +32,14 @@ SCOPES: Final = {  # scope: what it allows
     "claims:read": gettext_noop("See claims"),
     "claims:write": gettext_noop("Make and decide claims"),
     "settlements:read": gettext_noop("See statements, lines, payouts, balances and fee estimates"),
+    "ledger:read": gettext_noop("See the ledger: accounts, journals, months, day sheets"),
     "events:read": gettext_noop("Read the change feed"),
     "webhooks:read": gettext_noop("See webhook endpoints and deliveries"),
     "webhooks:write": gettext_noop("Manage webhook endpoints"),
     "jobs:read": gettext_noop("See jobs and fetch their results"),
     "jobs:write": gettext_noop("Start and cancel jobs"),
 }
+OF_MARKETPLACE: Final = frozenset({"ledger:read"})  # of no use to a seller's key
 LONGEST: Final = timedelta(days=365)
 LONGEST_OVERLAP: Final = timedelta(days=30)
 _USED_EVERY: Final = timedelta(minutes=1)

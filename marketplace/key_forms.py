@@ -19,6 +19,7 @@ _EXPLAINED = {  # scope: what a key of the marketplace does with it
     "claims:read": _("Cancellations, returns and exchanges, and how far they are."),
     "claims:write": _("Claims in the name of buyers, and the marketplace's decisions."),
     "settlements:read": _("All money of all sellers. It moves none."),
+    "ledger:read": _("The books of the marketplace. A seller's key never reads them."),
     "events:read": _("What happened, in order, for whoever polls instead of being called."),
     "webhooks:read": _("Which addresses are called, and how each attempt ended."),
     "webhooks:write": _("New addresses, their secrets, tests, and sending again."),
@@ -59,6 +60,7 @@ class KeyForm(forms.Form):
 
     explained = _EXPLAINED
     named = api_keys.SCOPES
+    withheld: frozenset[str] = frozenset()
 
     name = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("Which system uses it, such as “checkout”.")
@@ -84,7 +86,9 @@ class KeyForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["scopes"].widget = ScopeTicks(self.explained)
         self.fields["scopes"].choices = [
-            (scope, gettext(text)) for scope, text in self.named.items()
+            (scope, gettext(text))
+            for scope, text in self.named.items()
+            if scope not in self.withheld
         ]
 
     def words(self, at: datetime) -> dict:
@@ -103,6 +107,7 @@ class SellerKeyForm(KeyForm):
 
     explained = _EXPLAINED | _EXPLAINED_TO_SELLERS
     named = api_keys.SCOPES | _NAMED_FOR_SELLERS
+    withheld = api_keys.OF_MARKETPLACE
 
 
 class RotationForm(forms.Form):

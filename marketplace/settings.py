@@ -372,6 +372,10 @@ SPECTACULAR_SETTINGS = {
         "WebhookEndpointState": "marketplace.models.WebhookEndpoint.State",
         "StatementState": "settlements.models.Statement.State",
         "SettlementLineKind": "settlements.api.serializers.KINDS",
+        "AccountKind": "settlements.models.Account.Kind",
+        "AccountSide": "settlements.models.Account.Side",
+        "PeriodState": "settlements.models.Period.State",
+        "DayState": "settlements.models.DayClose.State",
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # bytes of a request's body

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from marketplace import tenancy
-from settlements.models import LedgerEntry, MonthBalance, Period
+from settlements.models import Account, LedgerEntry, MonthBalance, Period
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +42,27 @@ def next_month(month: date) -> date:
     return (month.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
-def at_end_of(on: date) -> dict[int, Sides]:
-    """What every account that was ever posted on comes to at the end of a day, by its id."""
+def at_end_of(on: date, *, seller_id: int | None = None) -> dict[int, Sides]:
+    """What every account that was ever posted on comes to at the end of a day, by its id.
+
+    Of a seller, only the seller's share of what is kept per seller.
+    """
     base, since = _base(on)
+    tail = _tail(since, on)
+    if seller_id is not None:
+        kept = Account.objects.filter(is_per_seller=True)
+        tail = tail.filter(seller_id=seller_id, account_id__in=kept.values("pk"))
     sides = {}
     if base is not None:
-        stored = MonthBalance.objects.filter(seller=None, month__lte=base)
+        stored = MonthBalance.objects.filter(seller=seller_id, month__lte=base)
         newest = stored.order_by("account_id", "-month").distinct("account_id")
         for account_id, debit, credit in newest.values_list("account_id", "debit", "credit"):
             sides[account_id] = Sides(debit, credit)
     for account_id, debit, credit in (
-        _tail(since, on).values_list("account_id").annotate(Sum("debit"), Sum("credit")).order_by()
+        tail.values_list("account_id").annotate(Sum("debit"), Sum("credit")).order_by()
     ):
-        tail = Sides(int(debit), int(credit))
-        sides[account_id] = sides.get(account_id, Sides()) + tail
+        since_then = Sides(int(debit), int(credit))
+        sides[account_id] = sides.get(account_id, Sides()) + since_then
     return sides
 
 
@@ -167,9 +174,9 @@ def differences() -> list[tuple]:
 
 def _base(on: date) -> tuple[date | None, date | None]:
     """The last closed month that is over by the end of a day, and the day that follows it."""
-    months = Period.objects.filter(
-        state=Period.State.CLOSED, month__lte=first_of(on + timedelta(days=1)) - timedelta(days=1)
-    )
+    months = Period.objects.filter(state=Period.State.CLOSED, month__lte=on)
+    if on < date.max and (on + timedelta(days=1)).day > 1:  # its own month is not over
+        months = months.filter(month__lt=first_of(on))
     base = months.order_by("-month").values_list("month", flat=True).first()
     return base, None if base is None else next_month(base)
 

@@ -14,6 +14,8 @@ from sellers.models import Seller
 from settlements import chart, ledger_balances
 from settlements.models import Account, Journal, LedgerEntry
 
+_EARLIEST = date(1, 1, 2)  # the first day that has one before it
+
 
 @dataclass(frozen=True, slots=True)
 class Balance:
@@ -102,8 +104,9 @@ def card(
     entries = LedgerEntry.objects.filter(account_id=account.pk)
     if seller is not None:
         entries = entries.filter(seller_id=seller.pk)
+    before = max(first, _EARLIEST) - timedelta(days=1)
     opening = ledger_balances.of(
-        account.pk, first - timedelta(days=1), seller_id=seller.pk if seller else None
+        account.pk, before, seller_id=seller.pk if seller else None
     ).balance
     inside = entries.filter(basis_on__gte=first, basis_on__lte=last)
     moved = ledger_balances.summed(inside)

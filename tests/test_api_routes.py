@@ -85,6 +85,15 @@ LISTS = {
         "webhook-endpoints",
     )
 }
+# What only keys of the marketplace read, without an object's name in the path.
+OF_MARKETPLACE = {
+    ("get", f"/api/v1/{name}/") for name in ("accounts", "days", "journals", "periods")
+}
+# Beside these, by names that are no public ids (settlements/tests/test_ledger_api.py).
+BY_OTHER_NAMES = {
+    ("get", f"/api/v1/{path}/")
+    for path in ("accounts/{code}", "accounts/{code}/entries", "days/{day}", "journals/{key}")
+}
 _LINE = {"number": 1, "seller_code": "own", "unit_price": WON, "quantity": 1}
 
 
@@ -211,7 +220,8 @@ def call(client, operation, name, body):
 
 
 def test_every_route_has_a_row(operations):
-    assert operations == set(OBJECTS) | LISTS | set(CREATING) | set(NAMING)
+    rest = OF_MARKETPLACE | BY_OTHER_NAMES
+    assert operations == set(OBJECTS) | LISTS | set(CREATING) | set(NAMING) | rest
 
 
 def test_objects_are_not_found_by_strangers(markets):
@@ -250,6 +260,18 @@ def test_lists_show_strangers_nothing(markets):
         if path not in ("events/", "order-events/", "signing-keys/"):
             seen = ours.sellers["own"].read(path).content.decode()
             assert any(name in seen for name in own), path
+
+
+def test_no_seller_reads_what_is_the_marketplaces(markets):
+    ours, theirs = markets
+    for _, path in sorted(OF_MARKETPLACE):
+        path = path.removeprefix("/api/v1/")
+        for client in (ours.sellers["own"], theirs.sellers["own"]):
+            refused = client.read(path)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_for_sellers"), path
+        seen = theirs.shop.read(path)
+        assert seen.status_code == 200, path
+        assert not any(name in seen.content.decode() for name in ours.names.values()), path
 
 
 def test_creating_reaches_nothing_of_others(markets):

@@ -62,6 +62,7 @@ EXCEPTIONS = {
     "admin:settlements_taxinvoice_months": "adds up a month; a report and no list",
     "admin:settlements_account_trial_balance": "sums up the books; it is a report and no list",
     "admin:settlements_period_close_month": "shows the trial balance that it closes with",
+    "api_account-list": "is the trial balance",
 }
 # What a list shows under other tabs and filters than its first.
 VARIANTS = {

@@ -71,7 +71,8 @@ class TestSellersPage:
 
     def test_makes_none_of_what_cannot_be_asked_for(self, market):
         client = owner_of(market)
-        for wrong in ({"scopes": ["everything:write"]}, {"scopes": []}, {"networks": "nowhere"}):
+        scopes = (["everything:write"], ["ledger:read"], [])
+        for wrong in (*({"scopes": each} for each in scopes), {"networks": "nowhere"}):
             answer = client.post("/s/own/api-keys/", ASKED | wrong)
             assert answer.status_code == 422
             assert 'value="warehouse"' in answer.content.decode()
@@ -92,7 +93,9 @@ class TestSellersPage:
     def test_explains_each_scope_as_it_is_for_a_seller(self, market):
         page = owner_of(market).get("/s/own/api-keys/").content.decode()
         assert "Acknowledge orders and record parcels. <code>orders:write</code>" in page
-        assert page.count("form-check-description") == len(api_keys.SCOPES)
+        offered = api_keys.SCOPES.keys() - api_keys.OF_MARKETPLACE
+        assert page.count("form-check-description") == len(offered)
+        assert "ledger:read" not in page
 
     def test_is_for_this_shops_owner_alone(self, market):
         owner = owner_of(market)

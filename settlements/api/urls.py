@@ -7,6 +7,7 @@ from settlements.api import (
     adjustments,
     contracts,
     exports,
+    ledger,
     payout_events,
     payouts,
     tax,
@@ -22,6 +23,10 @@ router.register("settlement-lines", viewsets.SettlementLineViewSet, "api_settlem
 router.register("holds", viewsets.HoldViewSet, "api_hold")
 router.register("balances", viewsets.BalanceViewSet, "api_balance")
 router.register("adjustments", adjustments.AdjustmentViewSet, "api_adjustment")
+router.register("accounts", ledger.AccountViewSet, "api_account")
+router.register("journals", ledger.JournalViewSet, "api_journal")
+router.register("periods", ledger.PeriodViewSet, "api_period")
+router.register("days", ledger.DayViewSet, "api_day")
 router.register("exports", exports.ExportViewSet, "api_export")
 router.register("jobs", exports.JobViewSet, "api_job")
 urlpatterns = [

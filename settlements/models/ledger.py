@@ -108,6 +108,11 @@ class Journal(TenantModel):
     def __str__(self):
         return f"{self.template} {self.reference}"
 
+    @property
+    def key(self):
+        """What outsiders name it by."""
+        return f"{self.template}:{self.reference}"
+
 
 def _manual_id():
     return identifiers.public_id("mjn")
