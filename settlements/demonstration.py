@@ -13,6 +13,7 @@ from marketplace import tenancy
 from marketplace.models import Marketplace, Membership, User
 from sellers.models import Seller, SellerMember
 from settlements import (
+    demonstration_books,
     demonstration_desks,
     demonstration_payouts,
     demonstration_tax,
@@ -123,6 +124,16 @@ def payday(exhibit: Exhibit, *, at: datetime) -> None:
         exhibit.slug, operator=User.objects.get(email=exhibit.address("owner")), at=at
     )
     demonstration_payouts.pay(
+        exhibit.slug,
+        operator=User.objects.get(email=exhibit.address("owner")),
+        second=User.objects.get(email=exhibit.address("finance")),
+        at=at,
+    )
+
+
+def books(exhibit: Exhibit, *, at: datetime) -> None:
+    """Let the operators reconcile a payment provider's file, sign a day and close a month."""
+    demonstration_books.keep(
         exhibit.slug,
         operator=User.objects.get(email=exhibit.address("owner")),
         second=User.objects.get(email=exhibit.address("finance")),

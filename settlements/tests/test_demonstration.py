@@ -8,8 +8,16 @@ from marketplace import approvals, tenancy
 from marketplace.models import Approval, Marketplace, Membership, User
 from orders.models import ImportProfile, Order
 from sellers.models import BankAccount, Seller, SellerMember, SellerProfile
-from settlements import demonstration, nights, positions, verification
-from settlements.models import FeeScheduleVersion, Payout, PayoutBatch
+from settlements import day_sheet, demonstration, nights, positions, verification
+from settlements.models import (
+    DayClose,
+    Discrepancy,
+    FeeScheduleVersion,
+    Payout,
+    PayoutBatch,
+    Period,
+    SignedSheet,
+)
 
 AT = dt.datetime(2026, 3, 20, 12, tzinfo=dt.UTC)
 SMALL = [replace(exhibit, shops=2, orders_a_day=3) for exhibit in demonstration.EXHIBITS]
@@ -109,4 +117,28 @@ class TestPayday:
             assert batches == ["completed", "completed", "prepared"]
             shop = Seller.objects.active().order_by("code").first()
             assert positions.of_seller(shop, on=dt.date(2026, 3, 20)).paid > 0
+            assert list(verification.verify(on=dt.date(2026, 3, 19))) == []
+
+
+@pytest.mark.django_db
+class TestBooks:
+    def test_shows_a_signed_day_a_discrepancy_and_a_closed_month_once(self):
+        [*_] = demonstration.fill(SMALL[0], days=32, at=AT)
+        demonstration.people(SMALL[0], "a-password")
+        market = Marketplace.objects.get(slug="market")
+        nights.close_day(market.pk, dt.date(2026, 3, 19), at=AT)
+        demonstration.payday(SMALL[0], at=AT)
+        for _ in range(2):
+            demonstration.books(SMALL[0], at=AT)
+        with tenancy.use(market.pk):
+            [row] = Discrepancy.objects.all()
+            assert (row.kind, row.difference, row.suspended, row.state) == (
+                "amount", -1_000, 0, "open",
+            )  # fmt: skip
+            [day] = DayClose.objects.filter(state="signed").values_list("day", flat=True)
+            assert day == dt.date(2026, 3, 18)
+            [sheet] = SignedSheet.objects.all()
+            assert all(block.difference == 0 for block in day_sheet.read(sheet.sheet).blocks)
+            [month] = Period.objects.filter(state="closed").values_list("month", flat=True)
+            assert month == dt.date(2026, 2, 1)
             assert list(verification.verify(on=dt.date(2026, 3, 19))) == []

@@ -102,6 +102,7 @@ class Command(BaseCommand):
                 time.sleep(0.3)
             for exhibit in EXHIBITS:
                 demonstration.payday(exhibit, at=at)
+                demonstration.books(exhibit, at=at)
 
     def _introduce(self, port: int, password: str) -> None:
         base = f"http://{ADDRESS}:{port}"
