@@ -127,6 +127,12 @@ KINDS: dict[str, Kind] = {
     "reverse_exclusion": Kind(
         _("Reverse an exclusion from payment"), "settlements.Hold", "settlements.holding.reverse"
     ),
+    "pay_attachment": Kind(
+        _("Pay or deposit attached money"),
+        "settlements.Hold",
+        "settlements.attaching.pay",
+        needs_fresh_log_in=True,
+    ),
     "write_off_debt": Kind(
         _("Write off a debt"), "settlements.SellerBalance", "settlements.collecting.write_off"
     ),

@@ -41,6 +41,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "export.asked": _("Export asked for"),
     "fees.notice_waived": _("Notice of new fees waived"),
     "fees.rehearsed": _("New fees rehearsed"),
+    "hold.paid": _("Attached money paid or deposited"),
     "hold.placed": _("Money held back"),
     "import.uploaded": _("Files uploaded for an import"),
     "ledger.day_signed": _("Business day signed by two people"),

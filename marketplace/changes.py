@@ -61,6 +61,7 @@ TYPES = {  # what may be announced, and subscribed to
     "assignment.in_force": _("What is due to a seller is paid to somebody else, from a day on."),
     "assignment.ended": _("An assignment of a seller's claims ends, on a day."),
     "hold.placed": _("Money of a seller is held back."),
+    "hold.paid": _("Attached money was paid to a creditor, or deposited with a court."),
     "hold.released": _("A hold has ended."),
     "statement.payable": _("A statement was closed, with money to be paid out."),
     "statement.closed": _("A statement was closed, with nothing to be paid out."),

@@ -29,7 +29,15 @@ from marketplace.refusals import Refused
 from marketplace.story_pages import Decision, StoryAdmin
 from orders.models import OrderLine
 from sellers.models import Seller
-from settlements import hold_words, holding, models, nights, sentinels
+from settlements import (
+    attaching,
+    hold_words,
+    holding,
+    models,
+    nights,
+    payout_forms,
+    sentinels,
+)
 from settlements.admin_forms import AmountField
 
 Kind, Reason, State = models.Hold.Kind, models.Hold.Reason, models.Hold.State
@@ -145,6 +153,26 @@ class PlaceForm(forms.Form):
         )
 
 
+class AttachmentForm(payout_forms.InnerReasonForm):
+    """What of an attachment has left the marketplace."""
+
+    kind = forms.ChoiceField(label=_("kind"), choices=models.AttachmentPayment.Kind.choices)
+    payee = forms.CharField(
+        label=_("payee"),
+        max_length=200,
+        widget=TextInput,
+        help_text=_("The creditor who may collect, or the court. The seller reads this."),
+    )
+    amount = AmountField(label=_("amount"), widget=TextInput)
+    evidence = forms.CharField(
+        label=_("evidence"),
+        max_length=200,
+        widget=TextInput,
+        help_text=_("The court's case number, or that of the deposit."),
+    )
+    field_order = ["kind", "payee", "amount", "evidence", "reason"]
+
+
 class DoubtFilter(SimpleListFilter):
     """Holds in force that nothing ends, or whose day has passed."""
 
@@ -202,6 +230,20 @@ class HoldAdmin(StoryAdmin):
             offered=lambda hold: hold.state == State.PLACED and hold.kind != Kind.EXCLUSION,
             done=_("The hold has ended."),
         ),
+        "pay-attachment": Decision(
+            name=_("Record a payment or deposit"),
+            explanation=_(
+                "What was held has been paid to the creditor, or deposited with the court. It "
+                "counts once a second person agrees."
+            ),
+            process=attaching.ask_to_pay,
+            form=AttachmentForm,
+            offered=attaching.is_payable,
+            initial=lambda hold: {"payee": hold.creditor, "amount": hold.taken},
+            is_grave=True,
+            needs_fresh_log_in=True,
+            done=_("A second person was asked."),
+        ),
         "reverse": Decision(
             name=_("Ask for the reversal"),
             explanation=_("The statement may be paid again, once a second person approves."),
@@ -226,6 +268,7 @@ class HoldAdmin(StoryAdmin):
             "way_out": hold_words.way_out(row),
             "remedy": hold_words.remedy(row),
             "movements": list(movements),
+            "payments": list(row.payments.select_related("by").order_by("pk")),
         }
 
     @action(description=_("Place a hold"), url_path="place", permissions=["decide"])
@@ -255,6 +298,14 @@ class HoldAdmin(StoryAdmin):
             return self.list_address()
         messages.success(request, gettext("The hold is in force."))
         return self.address(hold)
+
+
+@register(models.AttachmentPayment)
+class AttachmentPaymentAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = ["hold", "kind", "payee", money_column("amount", _("amount")), "on"]
+    list_select_related = ["hold"]
+    ordering = ["-id"]
 
 
 @register(models.HoldMovement)

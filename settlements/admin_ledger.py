@@ -31,6 +31,7 @@ MOST_DAYS = timedelta(days=366)  # a card over more would read years of months f
 
 TEMPLATES = {  # what a journal is about
     "statement": _("Statement"),
+    "attachment": _("Attachment paid or deposited"),
     "debt": _("Debt of a seller"),
     "payout_sent": _("Payout sent"),
     "payout_paid": _("Payout paid"),

@@ -63,4 +63,5 @@ def told(hold: Hold) -> Told:
 
 
 def _loaded():
-    return Hold.objects.select_related("order_line__order", "statement", "claim")
+    loaded = Hold.objects.select_related("order_line__order", "statement", "claim")
+    return loaded.prefetch_related("payments")

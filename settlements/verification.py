@@ -251,7 +251,7 @@ _CHECKS = {
           AND (t.hold_taken, t.released_holds)
               <> (coalesce(m.taken, 0), coalesce(m.released, 0))""",
     "seller whose holds do not say what is held back": """
-        SELECT 'seller', r.code, 'held', coalesce(t.held, 0)::text,
+        SELECT 'seller', r.code, 'held', (coalesce(t.held, 0) - coalesce(p.paid, 0))::text,
                concat_ws(', ', coalesce(b.held, 0), coalesce(h.taken, 0))
         FROM sellers_seller r
         LEFT JOIN settlements_sellerbalance b ON b.marketplace_id = r.marketplace_id
@@ -264,9 +264,14 @@ _CHECKS = {
             SELECT seller_id, sum(taken) AS taken FROM settlements_hold
             WHERE marketplace_id = %(marketplace)s GROUP BY seller_id
         ) h ON h.seller_id = r.id
+        LEFT JOIN (
+            SELECT seller_id, sum(amount) AS paid FROM settlements_attachmentpayment
+            WHERE marketplace_id = %(marketplace)s GROUP BY seller_id
+        ) p ON p.seller_id = r.id
         WHERE r.marketplace_id = %(marketplace)s
           AND (coalesce(b.held, 0), coalesce(h.taken, 0))
-              <> (coalesce(t.held, 0), coalesce(t.held, 0))""",
+              <> (coalesce(t.held, 0) - coalesce(p.paid, 0),
+                  coalesce(t.held, 0) - coalesce(p.paid, 0))""",
     "seller whose reserve is not what statements reserved and gave back": """
         SELECT 'seller', r.code, 'reserve, of it due',
                concat_ws(', ', coalesce(t.reserve, 0), coalesce(t.due, 0)),

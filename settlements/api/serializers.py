@@ -5,7 +5,7 @@ from rest_framework import serializers
 from marketplace.api.fields import Document, Moment, Money, Text, Whole
 from orders import verdicts
 from settlements import hold_words
-from settlements.models import Hold, SettlementLine, Statement
+from settlements.models import AttachmentPayment, Hold, SettlementLine, Statement
 
 ITEMS = 50  # of one estimate
 
@@ -130,6 +130,15 @@ class ExplainedLineDocument(SettlementLineDocument):
     components = ComponentDocument(many=True, read_only=True)
 
 
+class AttachmentPaymentDocument(Document):
+    """What of an attachment was paid to its creditor, or deposited with a court."""
+
+    kind = serializers.ChoiceField(AttachmentPayment.Kind.choices, read_only=True)
+    payee = serializers.CharField(read_only=True)
+    amount = Money(read_only=True)
+    on = serializers.DateField(read_only=True)
+
+
 class HoldDocument(Document):
     """Money that is kept back. `taken` is what statements keep for it now.
 
@@ -159,6 +168,7 @@ class HoldDocument(Document):
     taken = Money(read_only=True)
     note = serializers.CharField(read_only=True)
     creditor = serializers.CharField(read_only=True)
+    payments = AttachmentPaymentDocument(many=True, read_only=True)
     remedy = serializers.SerializerMethodField()
     release_on = serializers.DateField(read_only=True, allow_null=True)
     condition = serializers.CharField(read_only=True)

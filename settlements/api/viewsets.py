@@ -186,6 +186,7 @@ class HoldViewSet(ReadMixin, Resource):
 
     def get_queryset(self):
         found = Hold.objects.select_related("seller", "statement", "claim", "order_line__order")
+        found = found.prefetch_related("payments")
         if self.holder:
             found = found.filter(seller=self.holder)
         for name, choices in (("state", Hold.State), ("kind", Hold.Kind), ("reason", Hold.Reason)):

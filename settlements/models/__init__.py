@@ -8,7 +8,7 @@ from settlements.models.day_closes import DayClose, SignedSheet
 from settlements.models.deadlines import DeadlineGuard
 from settlements.models.debts import DebtMovement
 from settlements.models.forecasts import PayoutForecast
-from settlements.models.holds import Hold, HoldMovement
+from settlements.models.holds import AttachmentPayment, Hold, HoldMovement
 from settlements.models.ledger import Account, Journal, ManualJournal
 from settlements.models.payout_connections import PayoutConnection
 from settlements.models.payouts import (
@@ -37,6 +37,7 @@ __all__ = [
     "Account",
     "Adjustment",
     "Assignment",
+    "AttachmentPayment",
     "DayClose",
     "DeadlineGuard",
     "DebtMovement",

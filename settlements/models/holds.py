@@ -16,6 +16,10 @@ def _hold_id():
     return identifiers.public_id("hld")
 
 
+def _payment_id():
+    return identifiers.public_id("atp")
+
+
 class HoldQuerySet(models.QuerySet):
     def placed(self):
         return self.filter(state=Hold.State.PLACED)
@@ -205,3 +209,54 @@ class HoldMovement(TenantModel):
 
     def __str__(self):
         return f"{self.hold_id} {self.statement_id}"
+
+
+class AttachmentPayment(TenantModel):
+    """Held money that went to an attachment's creditor or was deposited with a court. Never edited.
+
+    The amount is in minor units. Written by settlements.attaching only.
+    """
+
+    class Kind(models.TextChoices):
+        DEPOSITED = "deposited", _("Deposited with the court")
+        COLLECTED = "collected", _("Paid to the creditor")
+
+    public_id = models.CharField(_("public id"), max_length=40, default=_payment_id, editable=False)
+    hold = TenantKey(Hold, related_name="payments", verbose_name=_("hold"))
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    payee = models.CharField(_("payee"), max_length=200)
+    amount = models.BigIntegerField(_("amount"))
+    on = models.DateField(_("on"))
+    evidence = models.CharField(_("evidence"), max_length=200)
+    reason = models.CharField(_("reason"), max_length=500)
+    by = models.ForeignKey(
+        "marketplace.User",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("recorded by"),
+    )
+    at = models.DateTimeField(_("recorded at"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("payment of an attachment")
+        verbose_name_plural = _("payments of attachments")
+        constraints = [
+            *constraints.tenant(
+                "attachment_payment", "hold", "seller", grants=constraints.APPEND_ONLY
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "public_id"], name="attachment_payment_public_id_is_unique"
+            ),
+            models.CheckConstraint(
+                name="attachment_payment_is_of_some_amount", condition=Q(amount__gt=0)
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["marketplace", "hold", "id"], name="attachment_payment_by_hold")
+        ]
+
+    def __str__(self):
+        return self.public_id

@@ -57,6 +57,7 @@ from settlements import (
 )
 from settlements.models import (
     Account,
+    AttachmentPayment,
     DayClose,
     DebtMovement,
     FeeRule,
@@ -219,6 +220,18 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     contracting.draft(victim, valid_from=date(2026, 5, 1), by=operator, at=AT)
     held = holding.Terms(reason="document", note="비밀 사유", condition="서류 제출")
     hold = holding.hold_amount(victim, 5_000, held, by=operator, at=AT)
+    AttachmentPayment.objects.create(
+        hold=hold,
+        seller=victim,
+        kind="deposited",
+        payee="비밀",
+        amount=1,
+        on=AT.date(),
+        evidence="비밀",
+        reason="비밀",
+        by=operator,
+        at=AT,
+    )
     closed = Statement.objects.filter(seller=victim).exclude(state="open").first()
     HoldMovement.objects.create(hold=hold, statement=closed, taken=1)
     SellerBalance.objects.filter(seller=victim).update(receivable=1)
