@@ -19,6 +19,12 @@ from marketplace.refusals import Refused
 
 SHOWN_PROBLEMS = 50
 DETAILS = {  # what a request may say, by name
+    "amount": _("amount"),
+    "evidence": _("evidence"),
+    "kind": _("kind"),
+    "payee": _("payee"),
+    "payouts": _("payouts"),
+    "until_on": _("due before"),
     "refuses_terms": _("Refuses terms that pay too late"),
     "waive_notice": _("Waives the notice to sellers"),
 }

@@ -9,7 +9,7 @@ collect: its money is deposited or kept.
 from datetime import datetime
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from marketplace import approvals, audit, changes, reasons
@@ -146,6 +146,4 @@ def _post(payment: AttachmentPayment) -> None:
     draft = Draft("attachment", payment.public_id, payment.on, payment.seller_id)
     draft.debit(ledger.SELLER_HELD, payment.amount)
     draft.credit(ledger.BANK, payment.amount)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT open_settlement_month('ledger_entry', %s)", [payment.on])
-    ledger.post([draft])
+    ledger.post_on_open_day(draft)

@@ -86,7 +86,7 @@ class Assignment(TenantModel):
         indexes = [models.Index(fields=["marketplace", "seller", "-id"], name="assignment_seller")]
 
     def __str__(self):
-        return f"{self.seller_id} → {self.assignee}"
+        return f"{self.assignee} {self.from_on}"
 
     @property
     def masked(self) -> str:

@@ -3,8 +3,10 @@
 import gzip
 import re
 from contextlib import suppress
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+from allauth.account.internal.flows.login import record_authentication
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -18,12 +20,14 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _FONT = re.compile(r"\.(woff2?|ttf)$")
 
 
-def session_of(user) -> str:
-    """The key of a session in which the user is logged in."""
+def session_of(user, *, is_fresh: bool = False) -> str:
+    """The key of a session in which the user is logged in, or has just proved who they are."""
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    if is_fresh:
+        record_authentication(SimpleNamespace(session=session), user, method="password")
     session.save()
     return session.session_key
 
