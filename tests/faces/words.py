@@ -14,6 +14,7 @@ SAME = {
     "English",
     "CSV",
     "XLSX",
+    "XML",
     "API",
     "VAT",
     "KRW",
