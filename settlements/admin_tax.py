@@ -31,6 +31,7 @@ from settlements import (
     nights,
     pdf,
     statutory,
+    tax_drawing,
     tax_files,
     tax_invoices,
     tax_results,
@@ -232,7 +233,7 @@ class TaxInvoiceAdmin(StoryAdmin):
         try:
             match request.POST.get("deed"):
                 case "draw":
-                    drawn = invoicing.draw(month, **words)
+                    drawn = tax_drawing.draw(month, **words)
                     told = gettext("%(count)s drafts are new or changed.") % {
                         "count": drawn.changed
                     }

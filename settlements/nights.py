@@ -31,7 +31,6 @@ from settlements import (
     adjusting,
     day_closing,
     holding,
-    invoicing,
     ledger,
     ledger_matching,
     payouts,
@@ -40,6 +39,7 @@ from settlements import (
     runs,
     sentinels,
     statements,
+    tax_drawing,
 )
 from settlements.models import Statement
 
@@ -454,7 +454,7 @@ def _reconcile(on: date, at: datetime) -> Counts:
 
 
 def _draw_invoices(on: date, at: datetime) -> Counts:
-    return {"tax_invoices": invoicing.draw_night(on, at=at)}
+    return {"tax_invoices": tax_drawing.draw_night(on, at=at)}
 
 
 def _check(on: date, at: datetime) -> Counts:

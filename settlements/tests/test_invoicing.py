@@ -16,6 +16,7 @@ from settlements import (
     ledger,
     nights,
     sentinels,
+    tax_drawing,
     tax_results,
     tax_ties,
 )
@@ -175,7 +176,7 @@ class TestDraw:
         with tenancy.use(market.pk):
             before = list(TaxInvoice.objects.values())
             entries = AuditEntry.objects.count()
-            assert invoicing.draw(SEP, at=ISSUED_AT) == invoicing.Drawn(drafts=1, changed=0)
+            assert tax_drawing.draw(SEP, at=ISSUED_AT) == tax_drawing.Drawn(drafts=1, changed=0)
             assert list(TaxInvoice.objects.values()) == before
             assert AuditEntry.objects.count() == entries
 
@@ -401,7 +402,7 @@ class TestTie:
             TaxInvoice.objects.all().delete()
             tie = tax_ties.of_month(SEP)
             assert (tie.not_invoiced, tie.is_tied) == ((12_000, 1_200), False)
-            invoicing.draw(SEP, at=ISSUED_AT)
+            tax_drawing.draw(SEP, at=ISSUED_AT)
             assert tax_ties.of_month(SEP).is_tied
 
     def test_shows_what_the_ledger_has_beside(self, market, seller):
@@ -443,7 +444,7 @@ class TestOthers:
             file = b"number,result,message\n202609-000001,failed,x\n"
             taken = invoicing.take_results(file, by=operator, at=ISSUED_AT)
             assert [type(why) for _, _, why in taken.refused] == [invoicing.UnknownInvoice]
-            assert invoicing.draw(SEP, at=ISSUED_AT).drafts == 0
+            assert tax_drawing.draw(SEP, at=ISSUED_AT).drafts == 0
         with tenancy.use(market.pk):
             assert TaxInvoice.objects.get().state == "draft"
 
@@ -462,7 +463,7 @@ class TestTwoAtOnce:
             try:
                 ready.wait(5)
                 with tenancy.use(market.pk):
-                    invoicing.draw(SEP, at=ISSUED_AT)
+                    tax_drawing.draw(SEP, at=ISSUED_AT)
             except Exception as error:  # noqa: BLE001 (told by the test)
                 failures.append(error)
             finally:
