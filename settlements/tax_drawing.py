@@ -59,11 +59,12 @@ def draw(month: date, *, at: datetime, by=None) -> Drawn:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended('tax.draw', %s))", [tenancy.current_id()]
         )
-    wanted = _planned(month)
+    # Locked first: a draft that somebody is just issuing is then seen as issued.
     stale = {
         _place(row): row
         for row in TaxInvoice.objects.filter(month=month, state=State.DRAFT).select_for_update()
     }
+    wanted = _planned(month)
     changed = []
     for place, planned in wanted.items():
         row = stale.pop(place, None)
