@@ -33,6 +33,8 @@ SCOPES: Final = {  # scope: what it allows
     "claims:write": gettext_noop("Make and decide claims"),
     "settlements:read": gettext_noop("See statements, lines, payouts, balances and fee estimates"),
     "ledger:read": gettext_noop("See the ledger: accounts, journals, months, day sheets"),
+    "revenue:read": gettext_noop("See revenue that is reported by day"),
+    "revenue:write": gettext_noop("Report revenue by day"),
     "events:read": gettext_noop("Read the change feed"),
     "webhooks:read": gettext_noop("See webhook endpoints and deliveries"),
     "webhooks:write": gettext_noop("Manage webhook endpoints"),

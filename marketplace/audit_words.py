@@ -64,6 +64,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "payoutbatch.results_taken": _("File of results uploaded"),
     "payoutconnection.entered": _("Keys to a payout provider entered"),
     "provider_file.imported": _("Settlement file of a payment provider taken in"),
+    "revenue.imported": _("Revenue reports imported"),
     "revision.edited": _("Draft of a listing changed"),
     "seller.applied": _("Seller applied"),
     "seller.registered": _("Seller registered"),

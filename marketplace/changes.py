@@ -57,6 +57,7 @@ TYPES = {  # what may be announced, and subscribed to
     "seller.terminated": _("A seller has left."),
     "grade.made_official": _("A seller's grade came into force."),
     "adjustment.approved": _("An amount will be given to a seller, or charged."),
+    "revenue_report.recorded": _("Revenue of a day was reported, or restated."),
     "contract.published": _("A seller's contract was changed, from a day on."),
     "assignment.in_force": _("What is due to a seller is paid to somebody else, from a day on."),
     "assignment.ended": _("An assignment of a seller's claims ends, on a day."),

@@ -46,6 +46,7 @@ COUNTS = {
     "oldest_days": _("days that the oldest is open"),
     "open": _("open discrepancies"),
     "suspended": _("on suspense"),
+    "reports": _("revenue reports"),
     "days": _("days of performance"),
     "deadline_near": _("statements near the legal deadline"),
     "unpaid_past_deadline": _("statements unpaid past the legal deadline"),

@@ -20,6 +20,8 @@ _EXPLAINED = {  # scope: what a key of the marketplace does with it
     "claims:write": _("Claims in the name of buyers, and the marketplace's decisions."),
     "settlements:read": _("All money of all sellers. It moves none."),
     "ledger:read": _("The books of the marketplace. A seller's key never reads them."),
+    "revenue:read": _("Reports of all sellers, and what was settled of them."),
+    "revenue:write": _("What advertising and other streams brought each seller on a day."),
     "events:read": _("What happened, in order, for whoever polls instead of being called."),
     "webhooks:read": _("Which addresses are called, and how each attempt ended."),
     "webhooks:write": _("New addresses, their secrets, tests, and sending again."),
@@ -33,6 +35,8 @@ _EXPLAINED_TO_SELLERS = {  # where a key of a seller does something else
     "orders:write": _("Acknowledge orders and record parcels."),
     "claims:write": _("Agree to claims on your goods, or turn them down."),
     "settlements:read": _("Your own statements, lines and balance."),
+    "revenue:read": _("Your own daily revenue, and your share of it."),
+    "revenue:write": _("Nothing: the marketplace alone reports revenue."),
     "jobs:write": _("Exports of your own lines and statements."),
 }
 

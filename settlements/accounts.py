@@ -39,7 +39,8 @@ def rename(
 
 def refuse_unusable(code: str) -> None:
     """Raise CodeTaken or CodeOfSystem where an account of one's own cannot have this code."""
-    if code.startswith(chart.FEE_REVENUE):
-        raise CodeOfSystem(start=chart.FEE_REVENUE)
+    for start in chart.BY_COMPONENT:
+        if code.startswith(start):
+            raise CodeOfSystem(start=start)
     if code in chart.BY_CODE or Account.objects.filter(code=code).exists():
         raise CodeTaken(code=code)

@@ -103,7 +103,7 @@ def approve(adjustment: Adjustment, *, by, at: datetime) -> Adjustment:
         at=at,
         changes={"approved_by": None if is_alone else by},
     )
-    _name_account(adjustment.reason_code)
+    name_account(adjustment.reason_code)
     changes.announce(
         "adjustment.approved", adjustment.public_id, at=at, seller_id=adjustment.seller_id
     )
@@ -182,7 +182,7 @@ def charge_monthly(on: date, *, at: datetime) -> int:
     made = [row for row in made if row.seller_id not in known]
     if made:
         Adjustment.objects.bulk_create(made, batch_size=2000)
-        _name_account(Adjustment.Reason.MONTHLY_FEE)
+        name_account(Adjustment.Reason.MONTHLY_FEE)
         told = [(row.public_id, row.seller_id, {}) for row in made]
         changes.announce_many("adjustment.approved", told, at=at)
     return len(made)
@@ -194,6 +194,16 @@ def open_months(on: date) -> None:
     with connection.cursor() as cursor:
         for month in sorted(months):
             cursor.execute("SELECT open_settlement_month('settlement_line', %s)", [month])
+
+
+def name_account(reason_code: str) -> None:
+    """The account of a reason, named in the marketplace's language and in English."""
+    account = ledger.account(ledger.account_of(adjustments.component(reason_code)))
+    with translation.override(tenancy.current().locale):
+        account.name = str(Adjustment.Reason(reason_code).label)
+    with translation.override("en"):
+        account.name_english = str(Adjustment.Reason(reason_code).label)
+    Account.objects.bulk_create([account], ignore_conflicts=True)
 
 
 def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) -> SettlementLine:
@@ -238,14 +248,3 @@ def _sales(month: date, last: date) -> list[tuple[int, int]]:
 def _monthly_reason(month: date) -> str:
     with translation.override(tenancy.current().locale):
         return gettext("Monthly fee for %(month)s") % {"month": f"{month:%Y-%m}"}
-
-
-def _name_account(reason_code: str) -> None:
-    """The revenue account of a reason, named in the marketplace's language."""
-    code = ledger.FEE_REVENUE + adjustments.component(reason_code)
-    account = ledger.account(code)
-    with translation.override(tenancy.current().locale):
-        account.name = str(Adjustment.Reason(reason_code).label)
-    with translation.override("en"):
-        account.name_english = str(Adjustment.Reason(reason_code).label)
-    Account.objects.bulk_create([account], ignore_conflicts=True)

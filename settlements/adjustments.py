@@ -14,6 +14,10 @@ EXEMPT: Final = "exempt"
 OUTSIDE_SCOPE: Final = "outside_scope"  # no consideration for a supply, such as a contract penalty
 
 COMPONENT: Final = "adj_"  # and the code of the reason
+# What the seller supplies to the marketplace: no fee that is given back, but a purchase.
+PURCHASE_REASONS: Final = ("revenue_share",)
+
+_PURCHASES: Final = frozenset(COMPONENT + reason for reason in PURCHASE_REASONS)
 
 
 class Figures(NamedTuple):
@@ -36,3 +40,8 @@ def figures(amount: int, tax_kind: str, vat_rate_ppm: int) -> Figures:
 def component(reason_code: str) -> str:
     """The fee component under which adjustments for a reason are summed up and booked."""
     return COMPONENT + reason_code
+
+
+def is_purchase(component: str) -> bool:
+    """Whether a component is what sellers supply to the marketplace, with VAT of their own."""
+    return component in _PURCHASES

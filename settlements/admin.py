@@ -15,6 +15,7 @@ from settlements import (
     admin_payouts,
     admin_periods,
     admin_reconciliation,
+    admin_revenue,
     admin_statements,
     admin_tax,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "admin_payouts",
     "admin_periods",
     "admin_reconciliation",
+    "admin_revenue",
     "admin_statements",
     "admin_tax",
 ]

@@ -19,7 +19,7 @@ from sellers.models import GradePolicy, Seller
 from settlements import ledger, models, percents, rate_cards, schedule_files
 from settlements.models.adjustments import TAX_KINDS
 
-_MONTHLY = models.Adjustment.Reason.MONTHLY_FEE
+_BY_RULE = models.Adjustment.MADE_BY_RULE
 GOODS = "goods"
 MOST_BYTES = 20 * 1024 * 1024
 _DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
@@ -205,7 +205,9 @@ class AdjustmentForm(forms.Form):
     )
     reason_code = forms.ChoiceField(
         label=_("Kind of reason"),
-        choices=[choice for choice in models.Adjustment.Reason.choices if choice[0] != _MONTHLY],
+        choices=[
+            choice for choice in models.Adjustment.Reason.choices if choice[0] not in _BY_RULE
+        ],
     )
     reason = forms.CharField(
         label=_("Reason"),

@@ -38,6 +38,8 @@ WITHHOLDING_INCOME: Final = "withholding_income"
 WITHHOLDING_LOCAL: Final = "withholding_local"
 SUSPENSE: Final = "suspense"
 FEE_REVENUE: Final = "fee_revenue:"  # and the component
+PURCHASE: Final = "purchase:"  # and the component: what sellers supply to the marketplace
+BY_COMPONENT: Final = (FEE_REVENUE, PURCHASE)  # how codes begin that end in a component
 PLATFORM_FUNDING: Final = "platform_funding"
 PROVIDER_FEE: Final = "provider_fee"
 BAD_DEBT: Final = "bad_debt"
@@ -89,6 +91,7 @@ BY_CODE: Final[Mapping[str, Entry]] = {entry.code: entry for entry in ACCOUNTS}
 PER_SELLER: Final = frozenset(entry.code for entry in ACCOUNTS if entry.is_per_seller)
 _STEP: Final = 10  # between two places, so that operators can put accounts in between
 _FEES_PLACE: Final = 175  # fee revenue stands between what is owed and what is spent
+_PURCHASES_PLACE: Final = 178  # what is bought of sellers begins what is spent
 
 
 def of(code: str) -> Entry:
@@ -96,6 +99,8 @@ def of(code: str) -> Entry:
     if code.startswith(FEE_REVENUE):
         component = code.removeprefix(FEE_REVENUE)
         return Entry(code, REVENUE, CREDIT, component, "")
+    if code.startswith(PURCHASE):
+        return Entry(code, EXPENSE, DEBIT, code.removeprefix(PURCHASE), "")
     return BY_CODE[code]
 
 
@@ -103,6 +108,8 @@ def place(code: str) -> int:
     """Where the account of a code stands in lists unless an operator has moved it."""
     if code.startswith(FEE_REVENUE):
         return _FEES_PLACE
+    if code.startswith(PURCHASE):
+        return _PURCHASES_PLACE
     return (ACCOUNTS.index(BY_CODE[code]) + 1) * _STEP
 
 

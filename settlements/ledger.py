@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from django.db import IntegrityError, connection
+from django.db.models import Q
 
 from marketplace import tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
-from settlements import chart, ledger_balances
+from settlements import adjustments, chart, ledger_balances
 from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     BAD_DEBT,
     BANK,
@@ -28,6 +29,7 @@ from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     PER_SELLER,
     PLATFORM_FUNDING,
     PROVIDER_FEE,
+    PURCHASE,
     REFUNDS_DUE,
     ROUNDING,
     SELLER_HELD,
@@ -89,8 +91,15 @@ class Draft:
 
 def component_names() -> dict[str, str]:
     """What the marketplace in use calls each fee component, by its code."""
-    rows = Account.objects.filter(code__startswith=chart.FEE_REVENUE)
-    return {row.code.removeprefix(chart.FEE_REVENUE): row.label for row in rows}
+    is_component = Q(code__startswith=chart.FEE_REVENUE) | Q(code__startswith=chart.PURCHASE)
+    rows = Account.objects.filter(is_component)
+    return {row.code.partition(":")[2]: row.label for row in rows}
+
+
+def account_of(component: str) -> str:
+    """The code of the account that a component of statements is booked to."""
+    is_purchase = adjustments.is_purchase(component)
+    return (chart.PURCHASE if is_purchase else chart.FEE_REVENUE) + component
 
 
 def post(drafts: Iterable[Draft]) -> list[Journal]:

@@ -38,6 +38,7 @@ from settlements import (
     reconciling,
     runs,
     sentinels,
+    sharing,
     statements,
     tax_drawing,
 )
@@ -385,6 +386,7 @@ def _open_months(on: date) -> None:
     """Make sure that the bulk tables have the months that this night writes to."""
     months = set(OutcomeToSettle.objects.filter(basis_on__lte=on).dates("basis_on", "month"))
     adjusting.open_months(on)
+    months |= sharing.months(on)
     with connection.cursor() as cursor:
         for month in sorted(months):
             cursor.execute("SELECT open_settlement_month('settlement_line', %s)", [month])
@@ -418,13 +420,20 @@ def _charge_monthly(on: date, at: datetime) -> Counts:
 def _waiting(on: date) -> list[tuple[int, int]]:
     rows = OutcomeToSettle.objects.filter(basis_on__lte=on).values_list("seller_id")
     weights = Counter(dict(rows.annotate(Count("pk")))) + Counter(adjusting.waiting(on))
+    weights += Counter(sharing.waiting(on))
     return sorted(weights.items())
 
 
 def _settle(on: date, at: datetime, first: int, end: int) -> Counts:
     settled = runs.settle(on=on, first_seller=first, end_seller=end)
+    shared = sharing.share(on=on, first_seller=first, end_seller=end, at=at)
     adjusted = adjusting.settle(on=on, first_seller=first, end_seller=end, at=at)
-    return {"lines": settled.lines, "reversals": settled.reversals, "adjustments": adjusted}
+    return {
+        "lines": settled.lines,
+        "reversals": settled.reversals,
+        "reports": shared,
+        "adjustments": adjusted,
+    }
 
 
 def _due(on: date) -> list[tuple[int, int]]:

@@ -147,7 +147,7 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
     if sales + reversed_ != taken:
         raise LinesMissing(f"{taken} outcomes were taken, {sales + reversed_} lines written")
     touched = statements.save()
-    _store_terms(used)
+    store_terms(used)
     return Settled(taken, reversed_, len(touched))
 
 
@@ -189,7 +189,7 @@ class _SaleLines:
             terms = plan.terms(unit_price)
             terms_id = terms_ids.get(id(terms))
             if terms_id is None:
-                terms_id = terms_ids[id(terms)] = _terms_id(self._marketplace, terms)
+                terms_id = terms_ids[id(terms)] = terms_id_of(self._marketplace, terms)
                 self._used[terms_id] = terms
             amounts = (list_amount, by_seller, by_platform, by_partner)
             charged, fee, vat, net = figures(terms, quantity, *amounts)
@@ -329,13 +329,13 @@ class StoredTerms(dict):
         return terms
 
 
-def _terms_id(marketplace: int, terms: Terms) -> int:
+def terms_id_of(marketplace: int, terms: Terms) -> int:
     """A number that follows from what the terms say, so that every shard arrives at the same."""
     text = json.dumps([marketplace, terms.key()], separators=(",", ":"))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
 
 
-def _store_terms(used: dict[int, Terms]) -> None:
+def store_terms(used: dict[int, Terms]) -> None:
     """Keep the terms that lines name. Last, as another shard may be writing the same ones."""
     LineTerms.objects.bulk_create(
         [

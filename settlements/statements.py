@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from django.db.models import Sum
 
 from marketplace import changes, states
-from settlements import debts, ledger, payables, seals, withholding
+from settlements import adjustments, debts, ledger, payables, seals, withholding
 from settlements.contracts import Contracts
 from settlements.hold_book import HoldBook
 from settlements.holds import Plan
@@ -115,17 +115,22 @@ def journal(statement: Statement, on: date) -> Draft:
     """The journal of a statement that closes in the night of `on`.
 
     Buyers' money of its lines and what platform and partners fund are owed to the seller, and
-    are fees and VAT; what is held, reserved and paid out moves on from what is owed, and what is
-    given back moves there. A debt that is invoiced is owed to the marketplace instead.
+    are fees and VAT; so is what the seller supplies to the marketplace, with its VAT. What is
+    held, reserved and paid out moves on from what is owed, and what is given back moves there. A
+    debt that is invoiced is owed to the marketplace instead.
     """
     draft = Draft("statement", statement.public_id, on, statement.seller_id)
     funded = statement.platform_discount + statement.partner_discount
     draft.debit(ledger.CLEARING, statement.list_amount - statement.seller_discount - funded)
     draft.debit(ledger.PLATFORM_FUNDING, statement.platform_discount)
     draft.debit(ledger.PARTNER_FUNDING, statement.partner_discount)
+    input_vat = 0
     for component, (fee, vat, vat_on_top) in sorted(statement.components.items()):
-        draft.credit(ledger.FEE_REVENUE + component, fee - (vat - vat_on_top))
-    draft.credit(ledger.VAT_PAYABLE, statement.vat)
+        draft.credit(ledger.account_of(component), fee - (vat - vat_on_top))
+        if adjustments.is_purchase(component):
+            input_vat += vat
+    draft.credit(ledger.INPUT_VAT, input_vat)
+    draft.credit(ledger.VAT_PAYABLE, statement.vat - input_vat)
     draft.credit(ledger.SELLER_PAYABLE, statement.net)
     held = statement.hold_taken - statement.released_holds
     reserved = statement.reserve - statement.reserve_released

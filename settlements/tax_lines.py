@@ -56,7 +56,8 @@ Key = tuple[int, str, date]  # seller, kind of invoice, month that was charged
 
 
 def owed(month: date) -> dict[Key, Owed]:
-    """What the lines of a month come to, but for what is outside the scope of VAT."""
+    """What the lines of a month come to, but for what is outside the scope of VAT or supplied by
+    the seller, who invoices that."""
     found: dict[Key, Owed] = {}
     rows = list(_rows(_OWED, month=month, after=tax_invoices.after(month)))
     named = _named({terms_id for _, _, terms_id, *_ in rows if terms_id})
@@ -66,8 +67,8 @@ def owed(month: date) -> dict[Key, Owed]:
             kind = tax_invoices.kind_of(vat_kind)
         else:
             component, vat_kind, kind = adjustments.component(reason), vat.EXCLUSIVE, tax_kind
-        if kind == tax_invoices.OUTSIDE_SCOPE:
-            continue
+        if kind == tax_invoices.OUTSIDE_SCOPE or adjustments.is_purchase(component):
+            continue  # what sellers supply, they invoice themselves
         one = found.setdefault((seller_id, kind, charged_in), Owed())
         more = {component: tax_invoices.amount(int(fee), int(fee_vat), vat_kind)}
         one.components = tax_invoices.added([one.components, more])

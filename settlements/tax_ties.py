@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from marketplace import tenancy
-from settlements import ledger, tax_invoices
+from settlements import adjustments, ledger, tax_invoices
 from settlements.models import TaxInvoice
 from settlements.tax_invoices import Amount
 
@@ -30,6 +30,7 @@ LEFT JOIN settlements_statement s ON s.marketplace_id = %(marketplace)s AND s.id
 LEFT JOIN settlements_adjustment a ON a.marketplace_id = %(marketplace)s
      AND l.kind = 3 AND a.id = -l.order_line_id
 WHERE l.marketplace_id = %(marketplace)s AND l.basis_on >= %(month)s AND l.basis_on < %(after)s
+  AND (a.reason_code = ANY(%(purchases)s)) IS NOT TRUE
 """
 
 # Lines of other months on statements that closed in this one; the statements name their days.
@@ -39,9 +40,12 @@ SELECT coalesce(sum(l.list_amount - l.seller_discount - l.net - l.vat), 0),
 FROM settlements_statement s
 JOIN settlement_line l ON l.marketplace_id = %(marketplace)s AND l.statement_id = s.id
      AND l.basis_on BETWEEN s.first_basis_on AND s.last_basis_on
+LEFT JOIN settlements_adjustment a ON a.marketplace_id = %(marketplace)s
+     AND l.kind = 3 AND a.id = -l.order_line_id
 WHERE s.marketplace_id = %(marketplace)s AND s.closed_on >= %(month)s AND s.closed_on < %(after)s
   AND (s.first_basis_on < %(month)s OR s.last_basis_on >= %(after)s)
   AND (l.basis_on < %(month)s OR l.basis_on >= %(after)s)
+  AND (a.reason_code = ANY(%(purchases)s)) IS NOT TRUE
 """
 
 _BOOKED = """
@@ -99,6 +103,7 @@ def of_month(month: date) -> Tie:
         "after": tax_invoices.after(month),
         "vat": ledger.VAT_PAYABLE,
         "revenue": f"{ledger.FEE_REVENUE}%",
+        "purchases": list(adjustments.PURCHASE_REASONS),
     }
     supply, tax, outside, later_supply, later_tax = _row(_LINES, words)
     booked, booked_tax, other, other_tax = _row(_BOOKED, words)

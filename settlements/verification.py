@@ -25,6 +25,7 @@ from settlements import (
     reversals,
     runs,
     seals,
+    share_verification,
     signing,
 )
 from settlements.contracts import Contracts
@@ -383,6 +384,7 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
     if statement is not None:
         return
     yield from _terms_documents()
+    yield from (Difference(*found) for found in share_verification.differences())
     with connection.cursor() as cursor:
         for query in _CHECKS.values():
             cursor.execute(query, {"marketplace": tenancy.current_id()})

@@ -23,6 +23,7 @@ from settlements import (
     seals,
     shop_holds,
     shop_payouts,
+    shop_revenue,
     shop_statements,
     signing,
     statement_files,
@@ -125,7 +126,12 @@ def adjustment(request, marketplace, public_id):
     if not row or not (found := row.select_related("statement").first()):
         raise Http404
     [shown] = shop_statements.adjusted([found])
-    return render(request, "settlements/adjustment.html", {"shown": shown, "adjustment": found})
+    context = {
+        "shown": shown,
+        "adjustment": found,
+        "report": shop_revenue.report_of(found),
+    }
+    return render(request, "settlements/adjustment.html", context)
 
 
 @seller_page

@@ -12,7 +12,7 @@ from marketplace.webhooks import endpoints
 from orders import claims
 from orders.models import OrderLine
 from settlements import export_jobs, holding, nights, payouts, runs
-from settlements.models import Adjustment, Payout, Statement
+from settlements.models import Adjustment, Payout, RevenueReport, Statement
 from settlements.tests import make
 
 SETTLED_ON = date(2026, 9, 8)
@@ -68,12 +68,21 @@ class ApiMarket:
             basis_on=SETTLED_ON,
             requested_at=at,
         )
+        report = RevenueReport.objects.create(
+            seller=self.own,
+            stream="goods",
+            on=make.FIRST_OPEN_ON,
+            version=1,
+            amount=1_000,
+            reported_at=at,
+        )
         held = holding.Terms(reason="document", note="사업자등록증", condition="서류 제출")
         hold = holding.hold_amount(self.own, 5_000, held, by=None, at=at)
         job = export_jobs.ask("statements", seller=self.own, by=None, at=at)
         self.names = {
             "adjustment": adjustment.public_id,
             "hold": hold.public_id,
+            "report": report.public_id,
             "job": f"job_{job.key.rpartition('-')[2]}",
             "endpoint": endpoint.public_id,
             "seller": self.own.public_id,

@@ -45,6 +45,7 @@ OBJECTS = {
     ("post", "/api/v1/orders/{public_id}/acknowledgement/"): ("order", {}),
     ("post", "/api/v1/orders/{public_id}/shipments/"): ("order", PARCEL),
     ("get", "/api/v1/payouts/{public_id}/"): ("payout", None),
+    ("get", "/api/v1/revenue-reports/{public_id}/"): ("report", None),
     ("get", "/api/v1/sellers/{public_id}/"): ("seller", None),
     ("get", "/api/v1/sellers/{public_id}/contract/"): ("seller", None),
     ("get", "/api/v1/settlement-lines/{line}/"): ("line", None),
@@ -78,6 +79,7 @@ LISTS = {
         "order-events",
         "orders",
         "payouts",
+        "revenue-reports",
         "sellers",
         "signing-keys",
         "statements",
@@ -113,6 +115,18 @@ def _event(number):
         "kind": "paid",
         "order_number": number,
         "occurred_at": "2026-09-01T00:00:00Z",
+    }
+
+
+def _report(app):
+    return {
+        "seller_code": "own",
+        "stream": "goods",
+        "app": app,
+        "on": "2026-09-01",
+        "amount": WON,
+        "version": 1,
+        "state": "provisional",
     }
 
 
@@ -154,6 +168,7 @@ NAMING = {
     ("post", "/api/v1/order-events/batch/"): lambda name: {"events": [_event(name)]},
     ("post", "/api/v1/orders/"): _order,
     ("post", "/api/v1/orders/batch/"): lambda name: {"orders": [_order(name)]},
+    ("post", "/api/v1/revenue-reports/batch/"): lambda name: {"reports": [_report(name)]},
     ("post", "/api/v1/webhook-endpoints/"): lambda name: {
         "url": f"https://hooks.example.com/{name}",
         "description": name,
@@ -318,7 +333,11 @@ def test_no_number_takes_a_fraction(markets):
             numbers += 1
             answer = _send(ours, operation, spoiled)
             errors = answer.json().get("errors") or answer.json()["data"][0]["errors"]
-            at = re.sub(r"^/(orders|events)/0", "", at) if operation[1].endswith("batch/") else at
+            at = (
+                re.sub(r"^/(orders|events|reports)/0", "", at)
+                if operation[1].endswith("batch/")
+                else at
+            )
             found = {(error["pointer"], error["code"]) for error in errors}
             assert found == {(at, "fraction")}, (operation, answer.content)
     assert numbers > 15
@@ -358,7 +377,11 @@ def test_no_document_takes_a_field_that_is_not_its_own(markets, described):
             answer = _send(ours, operation, spoiled)
             errors = answer.json().get("errors") or answer.json()["data"][0]["errors"]
             # Each item of a batch is pointed into by itself.
-            at = re.sub(r"^/(orders|events)/0", "", at) if operation[1].endswith("batch/") else at
+            at = (
+                re.sub(r"^/(orders|events|reports)/0", "", at)
+                if operation[1].endswith("batch/")
+                else at
+            )
             found = {(error["pointer"], error["code"]) for error in errors}
             assert found >= {(f"{at}/{name}", "unknown_field") for name in NEVER}, (
                 operation,
@@ -382,7 +405,11 @@ def _send(ours, operation, body):
 def _spoiled(body, at=""):
     """The body with fields that nobody may set, once in each of its objects."""
     if isinstance(body, dict) and body.keys() != WON.keys():
-        if body.keys() - {"orders", "events"}:  # the frame of a batch has a check of its own
+        if body.keys() - {
+            "orders",
+            "events",
+            "reports",
+        }:  # the frame of a batch has a check of its own
             yield at, {**body, **dict.fromkeys(NEVER, "1")}
         for name, below in body.items():
             for place, spoiled in _spoiled(below, f"{at}/{name}"):

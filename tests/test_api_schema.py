@@ -35,6 +35,7 @@ NAMES = {
     "holds": "hold",
     "listings": "listing",
     "orders": "order",
+    "revenue-reports": "report",
     "sellers": "seller",
     "settlement-lines": "line",
     "statements": "statement",

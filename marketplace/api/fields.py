@@ -164,6 +164,11 @@ class Money(serializers.Field):
         return {"amount": value, "currency": self.context["request"].auth.marketplace.currency}
 
 
+def is_day(field: str) -> bool:
+    """Whether a field is a business day, by its name: "on" or "…_on"; others are moments."""
+    return field == "on" or field.endswith("_on")
+
+
 def moment_of(text: str) -> datetime | None:
     """The moment that a text of RFC 3339 names, in UTC; None where it names none."""
     try:

@@ -5,6 +5,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from marketplace.api import idempotency, problems
+from marketplace.api.fields import is_day
 
 _IDEMPOTENCY_KEY = OpenApiParameter(
     idempotency.HEADER,
@@ -63,7 +64,7 @@ def _parameter(name: str) -> OpenApiParameter:
     told = _BOUNDS.get(name[-6:])
     schema = {"type": "string"}
     if told:
-        schema["format"] = "date" if name[:-6].endswith("_on") else "date-time"
+        schema["format"] = "date" if is_day(name[:-6]) else "date-time"
     return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=told or "")
 
 

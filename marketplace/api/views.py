@@ -14,7 +14,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from marketplace.api import etags, limits, problems
-from marketplace.api.fields import moment_of
+from marketplace.api.fields import is_day, moment_of
 
 _PAGING = ("cursor", "limit")
 
@@ -144,10 +144,10 @@ class Resource(KeyedView, viewsets.GenericViewSet):
     def within(self, queryset, field: str):
         """Rows of a half-open span: `<field>_since` is part of it, `<field>_until` no more.
 
-        A field that ends in `_on` is a business day, another one a moment. The list is then in
+        Whether these are days or moments, is_day() says. The list is then in
         its order, so that an index on it serves however old the span is.
         """
-        read = self.date_parameter if field.endswith("_on") else self.moment_parameter
+        read = self.date_parameter if is_day(field) else self.moment_parameter
         since, until = read(f"{field}_since"), read(f"{field}_until")
         if since is not None:
             queryset = queryset.filter(**{f"{field}__gte": since})

@@ -10,6 +10,7 @@ from settlements.api import (
     ledger,
     payout_events,
     payouts,
+    revenue,
     tax,
     viewsets,
 )
@@ -27,6 +28,7 @@ router.register("accounts", ledger.AccountViewSet, "api_account")
 router.register("journals", ledger.JournalViewSet, "api_journal")
 router.register("periods", ledger.PeriodViewSet, "api_period")
 router.register("days", ledger.DayViewSet, "api_day")
+router.register("revenue-reports", revenue.RevenueReportViewSet, "api_revenue_report")
 router.register("exports", exports.ExportViewSet, "api_export")
 router.register("jobs", exports.JobViewSet, "api_job")
 urlpatterns = [

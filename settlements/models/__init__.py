@@ -29,6 +29,7 @@ from settlements.models.reconciliation import (
     ProviderRow,
 )
 from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
+from settlements.models.revenue import RevenueReport, RevenueShare, RevenueVersion
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
 from settlements.models.statements import LineTerms, SellerBalance, Statement
 from settlements.models.tax import TaxInvoice
@@ -68,6 +69,9 @@ __all__ = [
     "PeriodClosing",
     "ProviderFile",
     "ProviderRow",
+    "RevenueReport",
+    "RevenueShare",
+    "RevenueVersion",
     "SandboxTransfer",
     "SellerBalance",
     "SellerContract",

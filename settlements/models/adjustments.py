@@ -85,6 +85,9 @@ class Adjustment(TenantModel):
         SHIPPING = "shipping", _("Shipping cost")
         SERVICE = "service", _("Service charge")
         MONTHLY_FEE = "monthly_fee", _("Monthly fee")
+        REVENUE_SHARE = "revenue_share", _("Revenue share")
+
+    MADE_BY_RULE = (Reason.MONTHLY_FEE, Reason.REVENUE_SHARE)  # nobody asks for these
 
     public_id = models.CharField(
         _("public id"), max_length=40, default=_adjustment_id, editable=False

@@ -72,7 +72,7 @@ class Account(TenantModel):
 
     @property
     def is_of_system(self):
-        return self.code in chart.BY_CODE or self.code.startswith(chart.FEE_REVENUE)
+        return self.code in chart.BY_CODE or self.code.startswith(chart.BY_COMPONENT)
 
 
 class Journal(TenantModel):

@@ -256,7 +256,7 @@ class TestCloseDay:
         with tenancy.use(market.pk):
             make.sold(make.seller(), confirmed_on=make.FIRST_OPEN_ON)
         results = nights.rehearse(market.pk, make.FIRST_OPEN_ON, at=make.AT)
-        assert results["settle"] == {"lines": 1, "reversals": 0, "adjustments": 0}
+        assert results["settle"] == {"lines": 1, "reversals": 0, "reports": 0, "adjustments": 0}
         with tenancy.use(market.pk):
             assert OutcomeToSettle.objects.count() == 1
             assert not SettlementLine.objects.exists()

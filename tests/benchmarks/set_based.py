@@ -389,7 +389,7 @@ def _pinned(book: RateBook, on: date) -> tuple[dict[str, list[tuple]], dict[int,
                 for category_id, channel in product(leaves, CHANNELS):
                     kind = ("goods", category_id, "goods", channel, "sole_proprietor")
                     terms = day.plan(kind, rate_on).terms(0)
-                    terms_id = runs._terms_id(market.MARKETPLACE, terms)
+                    terms_id = runs.terms_id_of(market.MARKETPLACE, terms)
                     used[terms_id] = terms
                     rates[terms_id] = (terms_id, *_rates(terms))
                     rows["pinned_terms"].append((scopes[key], category_id, channel, terms_id))

@@ -8,7 +8,14 @@ from marketplace import tenancy
 from marketplace.models import JobRun, WebhookDelivery, WebhookEndpoint
 from orders.models import Claim, OrderLine, Shipment
 from sellers.models import Invitation
-from settlements.models import Adjustment, Payout, SettlementLine, Statement, TaxInvoice
+from settlements.models import (
+    Adjustment,
+    Payout,
+    RevenueReport,
+    SettlementLine,
+    Statement,
+    TaxInvoice,
+)
 from tests.faces.world import World
 
 # Neither a public id, a number nor a key of anything.
@@ -157,6 +164,8 @@ SELLER_PAGES = {
     "shop_fees": _none,
     "shop_adjustments": _none,
     "shop_adjustment": _public_id(Adjustment),
+    "shop_revenue": _none,
+    "shop_revenue_report": _public_id(RevenueReport),
     "shop_holds": _none,
     "shop_simulator": _none,
     "shop_grade": _none,
@@ -192,6 +201,7 @@ ADMIN_LISTS = (
     "settlements.SellerContract",
     "settlements.Adjustment",
     "settlements.MonthlyFee",
+    "settlements.RevenueReport",
     "settlements.PayoutForecast",
     "settlements.SigningKey",
     "settlements.Statement",
@@ -223,6 +233,7 @@ ADMIN_ROWS = (
     "settlements.SellerContract",
     "settlements.Adjustment",
     "settlements.MonthlyFee",
+    "settlements.RevenueReport",
     "settlements.PayoutForecast",
     "settlements.Statement",
     "settlements.Hold",
@@ -260,6 +271,7 @@ ADMIN_OTHERS = (
     "/admin/settlements/period/close/",
     "/admin/settlements/feescheduleversion/import/",
     "/admin/settlements/payoutforecast/coming/",
+    "/admin/settlements/revenuereport/import/",
     "/admin/settlements/deadlineguard/guard/",
 )
 

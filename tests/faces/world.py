@@ -57,6 +57,7 @@ from settlements import (
 )
 from settlements.models import (
     Account,
+    Adjustment,
     AttachmentPayment,
     DayClose,
     DebtMovement,
@@ -71,6 +72,9 @@ from settlements.models import (
     PayoutException,
     Period,
     PeriodClosing,
+    RevenueReport,
+    RevenueShare,
+    RevenueVersion,
     SandboxTransfer,
     SellerBalance,
     SettlementTerms,
@@ -250,6 +254,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
         at=AT,
     )
     adjusting.approve(adjustment, by=None, at=AT)
+    _report_revenue(victim, adjustment)
     versions.draft(
         MonthlyFee,
         valid_from=date(2026, 4, 1),
@@ -265,6 +270,31 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)
     approvals.ask(kind, draft, by=operator, at=AT, reason="비밀 사유")
+
+
+def _report_revenue(victim: Seller, adjustment: Adjustment) -> None:
+    """A day's report, and a settled part of it."""
+    report = RevenueReport.objects.create(
+        seller=victim,
+        stream="ads",
+        app="비밀 앱",
+        on=AT.date(),
+        version=1,
+        amount=1,
+        reported_at=AT,
+    )
+    RevenueVersion.objects.create(
+        report=report, number=1, amount=1, is_final=False, reported_at=AT, source="api"
+    )
+    RevenueShare.objects.create(
+        report=report,
+        version=1,
+        amount_before=0,
+        amount=1,
+        share=1,
+        basis_on=AT.date(),
+        adjustment=adjustment,
+    )
 
 
 def _rehearse_fees(alpha: Marketplace, operator: User) -> None:

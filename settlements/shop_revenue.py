@@ -1,0 +1,56 @@
+"""What is shown of revenue reports, to sellers and operators: versions, settled parts, the sum."""
+
+from dataclasses import dataclass
+
+from marketplace.models import Marketplace
+from sellers.models import Seller
+from settlements import ledger, sharing
+from settlements.line_story import Story
+from settlements.models import Adjustment, RevenueReport, RevenueShare, RevenueVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a component keeps of a report, and how that was computed."""
+
+    name: str
+    workings: str
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A report with all that decided about it. `kept` is of what was settled last."""
+
+    report: RevenueReport
+    versions: list[RevenueVersion]
+    parts: list[RevenueShare]
+    kept: list[Kept]
+
+
+def of_seller(seller: Seller):
+    return RevenueReport.objects.filter(seller=seller)
+
+
+def told(report: RevenueReport, marketplace: Marketplace) -> Told:
+    """A report with its history; the number of queries does not grow with it."""
+    story = Story(marketplace, ledger.component_names())
+    explained = sharing.explained(report)
+    parts = report.shares.select_related("adjustment__statement").order_by("version")
+    return Told(
+        report=report,
+        versions=list(report.versions.order_by("number")),
+        parts=list(parts),
+        kept=[
+            Kept(story.name(part.component), story.workings(part), part.fee)
+            for part in (explained.components if explained else ())
+        ],
+    )
+
+
+def report_of(adjustment: Adjustment) -> RevenueReport | None:
+    """The report that an adjustment settles a share of, if it does."""
+    if adjustment.reason_code != Adjustment.Reason.REVENUE_SHARE:
+        return None
+    part = RevenueShare.objects.filter(adjustment=adjustment).select_related("report").first()
+    return part.report if part else None
