@@ -42,6 +42,7 @@ CODES = {
     "marketplace.WebhookDelivery": {"message_id", "type", "last_outcome"},
     "marketplace.WebhookAttempt": {"outcome"},
     "marketplace.User": {"password"},
+    "marketplace.LegalIdentity": {"business_number"},  # checked before it stands on an invoice
     "marketplace.Marketplace": {"slug", "currency", "zone", "locale", "preset"},
     "sellers.BankAccount": {"ending"},
     "sellers.ProjectedGrade": {"grade"},
