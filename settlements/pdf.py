@@ -1,7 +1,7 @@
 """PDFs from pages of HTML, by WeasyPrint with the fonts that our pages have.
 
 WeasyPrint is imported when the first one is drawn: it wants libraries of the system, and a server
-without them does everything else (docs/decisions/0020-statements-as-pdf.md).
+without them does everything else (docs/decisions/0021-statements-as-pdf.md).
 """
 
 from typing import Final
