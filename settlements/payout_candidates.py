@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 
-from django.db.models import Exists, OuterRef
-
 from sellers.models import BankAccount, Seller
 from settlements import holding, payout_rules
 from settlements.models import Assignment, Payout, PayoutPolicy, Statement
@@ -57,9 +55,9 @@ def policy_on(day: date) -> PayoutPolicy | None:
 
 def ready(*, on: date, at: datetime, policy: PayoutPolicy | None) -> list[Candidate]:
     """The payouts that can be made. Costs little however many sellers have named no account."""
-    accounts = BankAccount.objects.usable(at).filter(seller=OuterRef("seller"))
-    assigned = Assignment.objects.in_force().filter(seller=OuterRef("seller"))
-    rows = Statement.objects.payable_on(on).filter(Exists(accounts) | Exists(assigned))
+    accounts = BankAccount.objects.usable(at).order_by().values("seller_id")
+    assigned = Assignment.objects.in_force().order_by().values("seller_id")
+    rows = Statement.objects.payable_on(on).filter(seller__in=accounts.union(assigned))
     return _sorted(rows, at=at, policy=policy).candidates
 
 

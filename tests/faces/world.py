@@ -265,6 +265,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     )
     _pay(victim, operator)
     _fill_ledger(operator)
+    settled.tax_parties()
     settled.tax_invoice(victim, month=date(2026, 2, 1))
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
