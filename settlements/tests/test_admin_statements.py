@@ -331,8 +331,8 @@ class TestLedger:
 class TestNights:
     def test_tell_what_every_sentinel_means(self, enter):
         answer = enter().get(f"{STATEMENTS}nights", follow=True)
-        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 13
-        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 13] * 4
+        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 14
+        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 14] * 4
 
     def test_show_the_rows_that_a_sentinel_is_about(self, enter, market):
         with tenancy.use(market.pk):
@@ -343,7 +343,7 @@ class TestNights:
         waiting, overdue, *rest = answer.context["sentinels"]
         assert [row.outcome.line for row in waiting.outcomes] == [line]
         assert [row.seller for row in overdue.statements] == [line.seller]
-        assert [row.is_quiet for row in rest] == [True] * 11
+        assert [row.is_quiet for row in rest] == [True] * 12
         assert "O9/1" in text(answer)
 
     def test_ask_the_same_for_many_rows(self, enter, market, django_assert_num_queries):
