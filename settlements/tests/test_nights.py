@@ -44,9 +44,8 @@ class TestCommand:
         with tenancy.use(market.pk):
             make.sold(make.seller(), confirmed_on=FIRST)
         call_command("close_day", market.slug, on=FIRST, dry_run=True, step="settle")
-        assert (
-            capsys.readouterr().out.splitlines()[-1] == "settle\tlines=1 reversals=0 adjustments=0"
-        )
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last == "settle\tlines=1 reversals=0 reports=0 adjustments=0"
         market.refresh_from_db()
         assert market.last_closed_on is None
 
