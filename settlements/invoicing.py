@@ -128,7 +128,7 @@ def issue_many(rows, *, by, at: datetime) -> Sent:
         at=at,
         changes={"issuer": issuer, "issued_at": at, "transmit_by": today + timedelta(days=1)},
     )
-    _announce("tax_invoice.issued", issued, at)
+    _announce("issued", issued, at)
     return Sent(issued=len(issued), refused=refused)
 
 
@@ -174,7 +174,7 @@ def accept(invoice: TaxInvoice, *, by, at: datetime, approval_number: str) -> Ta
         transmit(invoice, by=by, at=at)
     values = {"approval_number": number, "accepted_at": at, "failure": ""}
     states.move(invoice, State.ACCEPTED, by=by, at=at, changes=values)
-    _announce("tax_invoice.accepted", [invoice], at)
+    _announce("accepted", [invoice], at)
     return invoice
 
 
@@ -185,7 +185,7 @@ def fail(invoice: TaxInvoice, *, by, at: datetime, reason: str) -> TaxInvoice:
     if invoice.state == State.ISSUED:
         transmit(invoice, by=by, at=at)
     states.move(invoice, State.FAILED, by=by, at=at, reason=reason, changes={"failure": reason})
-    _announce("tax_invoice.failed", [invoice], at)
+    _announce("failed", [invoice], at)
     return invoice
 
 
@@ -304,6 +304,6 @@ def _originals(drafts: list[TaxInvoice]) -> dict[Key, TaxInvoice]:
     return {(row.seller_id, row.kind, row.month): row for row in rows}
 
 
-def _announce(change: str, rows: Iterable[TaxInvoice], at: datetime) -> None:
+def _announce(deed: str, rows: Iterable[TaxInvoice], at: datetime) -> None:
     told = [(row.public_id, row.seller_id, {}) for row in rows]
-    changes.announce_many(change, told, at=at)
+    changes.announce_many(f"tax_invoice.{deed}", told, at=at)

@@ -27,6 +27,7 @@ from orders.models import OrderLine
 from sellers.models import Seller, SellerMember
 from settlements import nights
 from settlements.models import Statement
+from tests import remembered
 from tests.benchmarks import databases, market, past
 from tests.faces import routes
 
@@ -157,9 +158,11 @@ def sold(django_db_setup, django_db_blocker):
         database = settings.DATABASES["default"]["NAME"]
         steps = nights.STEPS
         nights.STEPS = tuple(step for step in steps if step.name in ("settle", "statements"))
+        remembered.forget()
         try:
             yield _fill(database)
         finally:
+            remembered.forget()
             nights.STEPS = steps
             call_command("flush", database="owner", interactive=False, verbosity=0)
 

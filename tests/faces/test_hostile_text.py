@@ -7,18 +7,16 @@ import time
 import openpyxl
 import pytest
 from django.contrib import admin
-from django.core.cache import cache
 from django.db import connections
 from django.template import engines
 from django.test import Client
 
-from listings import reviewing
 from marketplace import tenancy
 from marketplace.models import JobRow, JobRun
 from orders import import_reports, import_uploads
 from orders.gathering import At
-from sellers import grades
-from settlements import exports, rate_cards
+from settlements import exports
+from tests import remembered
 from tests.faces import hostile, routes
 from tests.faces.tables import ADMIN_GLOBAL, ADMIN_KEYS, ADMIN_PAGES, GIVEN, SELLER_PAGES
 
@@ -48,25 +46,15 @@ SEEN = {
 }
 
 
-# What a process remembers of published rules, which never change but here.
-REMEMBERED = (reviewing._pack, grades._policy, rate_cards._schedule, rate_cards._rules)
-
-
 @pytest.fixture
 def as_owner(world, monkeypatch):
     """The whole test on one connection: pages see what was rewritten, and then it is undone."""
-    _forget()
+    remembered.forget()
     app = connections["default"]
     connections["default"] = connections["owner"]
     yield
     connections["default"] = app
-    _forget()
-
-
-def _forget():
-    cache.clear()
-    for remembered in REMEMBERED:
-        remembered.cache_clear()
+    remembered.forget()
 
 
 def signed_in(user, marketplace=None):
