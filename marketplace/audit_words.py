@@ -77,6 +77,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "shipment.corrected": _("Parcel number corrected"),
     "shipment.recorded": _("Parcel recorded"),
     "signing_key.made": _("Signing key of statements made"),
+    "supply_invoice.recorded": _("Invoice of a seller recorded"),
     "tax_invoices.drawn": _("Tax invoices of a month drawn up"),
     "tax_invoices.results_taken": _("Answers of the tax office uploaded"),
     "taxinvoice.original_named": _("Original of a tax invoice named"),

@@ -16,7 +16,7 @@ from marketplace import approvals, changes, reasons, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import PerformanceDay, Seller
-from settlements import adjustments, ledger
+from settlements import adjustments, ledger, supply_invoices
 from settlements.contracts import Contracts
 from settlements.models import Account, Adjustment, MonthlyFee, SettlementLine
 from settlements.rating import RateBook
@@ -144,6 +144,7 @@ def settle(*, on: date, first_seller: int, end_seller: int, at: datetime) -> int
     Adjustment.objects.bulk_update(rows, ["statement"], batch_size=2000)
     settled = Adjustment.objects.filter(pk__in=[row.pk for row in rows])
     states.move_many(settled, State.SETTLED, by=None, at=at)
+    supply_invoices.hold_missing(rows, at=at)
     return len(rows)
 
 
@@ -208,8 +209,10 @@ def name_account(reason_code: str) -> None:
 
 def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) -> SettlementLine:
     fee, vat, net = figures(row, book.contracts)
-    tally = statements.tally(row.seller_id, row.basis_on, row.basis_on, is_of_sale=False)
-    parts = _Parts(((adjustments.component(row.reason_code), True),))
+    component = adjustments.component(row.reason_code)
+    is_supply = adjustments.is_purchase(component)
+    tally = statements.tally(row.seller_id, row.basis_on, row.basis_on, is_of_sale=is_supply)
+    parts = _Parts(((component, True),))
     tally.add(parts, row.basis_on, 0, 0, 0, 0, fee, vat, net, fee, fee, vat)
     row.statement_id = tally.statement_id
     return SettlementLine(

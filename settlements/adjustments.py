@@ -15,9 +15,14 @@ OUTSIDE_SCOPE: Final = "outside_scope"  # no consideration for a supply, such as
 
 COMPONENT: Final = "adj_"  # and the code of the reason
 # What the seller supplies to the marketplace: no fee that is given back, but a purchase.
-PURCHASE_REASONS: Final = ("revenue_share",)
+REVENUE_SHARE: Final = "revenue_share"
+HOST_COMMISSION: Final = "host_commission"
+AFFILIATE_COMMISSION: Final = "affiliate_commission"
+PURCHASE_REASONS: Final = (REVENUE_SHARE, HOST_COMMISSION, AFFILIATE_COMMISSION)
+INVOICED: Final = (TAXABLE, EXEMPT)  # supplies for which a business has to issue an invoice
 
 _PURCHASES: Final = frozenset(COMPONENT + reason for reason in PURCHASE_REASONS)
+_BY_STREAM: Final = {"host": HOST_COMMISSION, "affiliate": AFFILIATE_COMMISSION}
 
 
 class Figures(NamedTuple):
@@ -45,3 +50,8 @@ def component(reason_code: str) -> str:
 def is_purchase(component: str) -> bool:
     """Whether a component is what sellers supply to the marketplace, with VAT of their own."""
     return component in _PURCHASES
+
+
+def reason_of(stream: str) -> str:
+    """The reason of what a seller supplies by a stream of reported revenue."""
+    return _BY_STREAM.get(stream, REVENUE_SHARE)

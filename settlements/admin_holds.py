@@ -36,7 +36,9 @@ from settlements import (
     models,
     nights,
     payout_forms,
+    purchases,
     sentinels,
+    supply_invoices,
 )
 from settlements.admin_forms import AmountField
 
@@ -173,6 +175,38 @@ class AttachmentForm(payout_forms.InnerReasonForm):
     field_order = ["kind", "payee", "amount", "evidence", "reason"]
 
 
+class InvoiceForm(forms.Form):
+    """A seller's invoice for what it supplied in the month that a hold names."""
+
+    number = forms.CharField(
+        label=_("invoice number"),
+        max_length=40,
+        widget=TextInput,
+        help_text=_("Of a tax invoice its approval number."),
+    )
+    issued_on = forms.DateField(
+        label=_("issued on"), widget=forms.DateInput(attrs={"type": "date"})
+    )
+    supply = AmountField(label=_("supply value"), widget=TextInput)
+    vat = AmountField(label=_("VAT"), widget=TextInput)
+
+
+def _invoices(hold) -> list[models.PayeeInvoice]:
+    """What has arrived for the month that a hold waits for."""
+    if hold.invoice_month is None:
+        return []
+    rows = models.PayeeInvoice.objects.filter(seller=hold.seller_id, month=hold.invoice_month)
+    return list(rows.order_by("pk"))
+
+
+def _missing(hold) -> dict:
+    """What no invoice covers of the month that a hold waits for."""
+    if hold.invoice_month is None:
+        return {}
+    [balance] = purchases.balances([(hold.seller_id, hold.invoice_month)]).values()
+    return {"supply": balance.missing_supply, "vat": balance.missing_vat}
+
+
 class DoubtFilter(SimpleListFilter):
     """Holds in force that nothing ends, or whose day has passed."""
 
@@ -244,6 +278,18 @@ class HoldAdmin(StoryAdmin):
             needs_fresh_log_in=True,
             done=_("A second person was asked."),
         ),
+        "invoice": Decision(
+            name=_("Record the invoice"),
+            explanation=_(
+                "The seller has issued an invoice for what was supplied in the month. Once none "
+                "of it is missing, the hold ends."
+            ),
+            process=supply_invoices.record,
+            form=InvoiceForm,
+            offered=lambda hold: hold.state == State.PLACED and hold.invoice_month is not None,
+            initial=_missing,
+            done=_("The invoice is recorded."),
+        ),
         "reverse": Decision(
             name=_("Ask for the reversal"),
             explanation=_("The statement may be paid again, once a second person approves."),
@@ -269,6 +315,8 @@ class HoldAdmin(StoryAdmin):
             "remedy": hold_words.remedy(row),
             "movements": list(movements),
             "payments": list(row.payments.select_related("by").order_by("pk")),
+            "invoices": _invoices(row),
+            "missing": _missing(row),
         }
 
     @action(description=_("Place a hold"), url_path="place", permissions=["decide"])
@@ -319,3 +367,24 @@ class HoldMovementAdmin(ReadOnlyAdmin):
     ]
     list_select_related = ["hold", "statement"]
     ordering = ["-id"]
+
+
+@register(models.PayeeInvoice)
+class PayeeInvoiceAdmin(ReadOnlyAdmin):
+    """Invoices of sellers; they are recorded on the page of the hold that waits for them."""
+
+    comes_from = _("Invoices are recorded on the page of the hold that waits for them.")
+    place = 28
+    list_display = [
+        "number",
+        "seller",
+        "month",
+        "issued_on",
+        money_column("supply", _("supply value")),
+        money_column("vat", _("VAT")),
+    ]
+    list_filter = [("seller", AutocompleteSelectFilter), ("month", RangeDateFilter)]
+    list_filter_submit = True
+    list_select_related = ["seller"]
+    ordering = ["-id"]
+    search_fields = ["number__exact"]

@@ -90,6 +90,9 @@ def _facts(contract: SellerContract, on: date) -> Iterable[Fact]:
             value = getattr(standard, general) if own is None else own
             yield Fact(label, show(value), own is not None)
     yield Fact(_("Kind of income"), str(contract.get_income_kind_display()), said.is_service)
+    if said.supply_tax:
+        label = _("VAT on what the seller supplies")
+        yield Fact(label, str(contract.get_supply_tax_display()), is_own=True)
 
 
 def _rules(rules: Iterable[FeeRule], vat_rate_ppm: int | None) -> Iterable[RuleTold]:

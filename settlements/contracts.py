@@ -33,6 +33,7 @@ class Contract:
     minimum_payout: int | None
     reserve_ppm: int | None
     is_service: bool  # lines are income from personal services, from which tax is withheld
+    supply_tax: str  # the VAT of what the seller supplies; empty: by its type
 
 
 class Contracts:
@@ -154,6 +155,7 @@ def read(row: SellerContract, rules: Collection[FeeRule]) -> Contract:
         minimum_payout=row.minimum_payout,
         reserve_ppm=row.reserve_ppm,
         is_service=row.income_kind == withholding.SERVICE,
+        supply_tax=row.supply_tax,
     )
 
 

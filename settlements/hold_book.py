@@ -1,7 +1,7 @@
 """The line holds of some sellers while their statements close, one after the other.
 
-What is left of an order line counts once the statement that it stands on closes, not before: a
-line that falls due next week takes nothing from what is due today.
+What is left of an order line, or was supplied in a month, counts once the statement that it stands
+on closes, not before: what falls due next week takes nothing from what is due today.
 """
 
 from collections import defaultdict
@@ -10,9 +10,10 @@ from collections.abc import Collection
 from django.db import connection
 
 from marketplace import tenancy
-from settlements import holds
+from settlements import holds, purchases
 from settlements.holds import Asking, Plan
 from settlements.models import Hold, HoldMovement, Statement
+from settlements.purchases import Month, Supplied
 
 # By the dates of their outcomes, so that only the months are searched which hold these lines.
 _NETS = """
@@ -48,11 +49,19 @@ class HoldBook:
                 self._left[line_id] += net
             else:
                 self._closing[statement_id][line_id] = net
+        self._open_supplies: defaultdict[int, list[Supplied]] = defaultdict(list)
+        self._supplied: defaultdict[Month, int] = defaultdict(int)
+        self._missing: dict[Month, int] = {}
+        self._read_supplies(
+            {(hold.seller_id, hold.invoice_month) for hold in self._holds() if hold.invoice_month}
+        )
 
     def plan(self, statement: Statement) -> Plan:
         """What holds ask of a statement; its own lines count from here on."""
         for line_id, net in self._closing.pop(statement.pk, {}).items():
             self._left[line_id] += net
+        for row in self._open_supplies.pop(statement.pk, ()):
+            self._supplied[row.month] += row.gross
         return holds.plan(self._asking(hold) for hold in self._by_seller[statement.seller_id])
 
     def settle(self, statement: Statement, plan: Plan, taken: int) -> None:
@@ -73,16 +82,34 @@ class HoldBook:
         return [hold for found in self._by_seller.values() for hold in found]
 
     def _asking(self, hold: Hold) -> Asking:
-        subject = f"line {hold.order_line_id}" if hold.order_line_id else f"hold {hold.pk}"
+        if hold.invoice_month:
+            subject = f"supplies {hold.invoice_month}"
+        else:
+            subject = f"line {hold.order_line_id}" if hold.order_line_id else f"hold {hold.pk}"
         return Asking(hold_id=hold.pk, subject=subject, wanted=self._wanted(hold), taken=hold.taken)
 
     def _wanted(self, hold: Hold) -> int:
         if hold.state == Hold.State.RELEASED:
             return 0
+        if hold.invoice_month:
+            month = (hold.seller_id, hold.invoice_month)
+            return min(max(self._supplied[month], 0), self._missing[month])
         if hold.order_line_id is None:
             return hold.amount
         left = max(self._left[hold.order_line_id], 0)
         return left if hold.amount is None else min(left, hold.amount)
+
+    def _read_supplies(self, months: Collection[Month]) -> None:
+        if not months:
+            return
+        rows = purchases.supplied(months)
+        balances = purchases.balances(months, rows)
+        self._missing = {month: balance.missing for month, balance in balances.items()}
+        for row in rows:
+            if row.is_closed:
+                self._supplied[row.month] += row.gross
+            else:
+                self._open_supplies[row.statement_id].append(row)
 
     def _note(self, hold: Hold, statement: Statement, **amounts: int) -> None:
         self._changed[hold.pk] = hold

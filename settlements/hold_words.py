@@ -75,6 +75,8 @@ def about(hold: Hold) -> str:
         }
     if hold.statement_id:
         return gettext("Statement due on %(day)s") % {"day": hold.statement.due_on.isoformat()}
+    if hold.invoice_month:
+        return gettext("What was supplied in %(month)s") % {"month": f"{hold.invoice_month:%Y-%m}"}
     if hold.amount is not None:
         return gettext("An amount of the coming statements")
     return gettext("All statements of the seller")

@@ -182,6 +182,15 @@ def hold_line(
     return _place(hold, terms, by=by, at=at)
 
 
+def hold_supplies(seller_id: int, month: date, terms: Terms, *, at: datetime) -> Hold:
+    """Keep back what a seller supplied in a month and no invoice covers, by the night.
+
+    The caller holds the transaction, and knows that no such hold is in force.
+    """
+    hold = Hold(kind=Kind.LINE, seller_id=seller_id, invoice_month=month)
+    return _written(hold, terms, by=None, at=at)
+
+
 @transaction.atomic
 def hold_payment(
     seller: Seller, terms: Terms, *, by, at: datetime, statement: Statement | None = None

@@ -11,7 +11,8 @@ from settlements import shop_revenue
 @seller_page
 def reports(request, marketplace):
     page = paging.page(request.GET, shop_revenue.of_seller(request.seller))
-    return render(request, "settlements/revenue.html", {"page": page})
+    context = {"page": page, "uninvoiced": shop_revenue.uninvoiced(request.seller)}
+    return render(request, "settlements/revenue.html", context)
 
 
 @seller_page

@@ -14,13 +14,12 @@ from django.utils.translation import gettext
 
 from listings import kind_words
 from marketplace import changes, states, tenancy
-from settlements import adjusting, fees, rate_cards, runs, shares
+from settlements import adjusting, adjustments, fees, rate_cards, runs, shares
 from settlements.fees import Explanation, Terms
 from settlements.models import Adjustment, LineTerms, RevenueReport, RevenueShare
 from settlements.rating import RateBook
 
 State = RevenueReport.State
-_REASON = Adjustment.Reason.REVENUE_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,8 @@ def share(*, on: date, first_seller: int, end_seller: int, at: datetime) -> int:
     moved = RevenueReport.objects.filter(pk__in=[row.pk for row in rows])
     states.move_many(moved, State.SETTLED, by=None, at=at)
     if made:
-        adjusting.name_account(_REASON)
+        for reason in sorted({row.reason_code for row in made}):
+            adjusting.name_account(reason)
         told = [(row.public_id, row.seller_id, {}) for row in made]
         changes.announce_many("adjustment.approved", told, at=at)
     return len(rows)
@@ -95,7 +95,9 @@ def _choose_terms(rows: list[RevenueReport], book: RateBook) -> None:
         day = book.seller_day(row.seller_id, row.on)
         terms = (day.plans.get(kind) or day.plan(kind, row.on)).terms(row.amount)
         row.terms_id = runs.terms_id_of(tenancy.current_id(), terms)
-        row.tax_kind = shares.tax_kind(row.seller.seller_type)
+        contract = book.contract(row.seller_id, row.on)
+        agreed = contract.supply_tax if contract else ""
+        row.tax_kind = agreed or shares.tax_kind(row.seller.seller_type)
         used[row.terms_id] = terms
     runs.store_terms(used)
 
@@ -117,7 +119,7 @@ def _settled(row: RevenueReport, terms: Terms, at: datetime) -> RevenueShare:
             state=Adjustment.State.APPROVED,
             amount=difference,
             tax_kind=row.tax_kind,
-            reason_code=_REASON,
+            reason_code=adjustments.reason_of(row.stream),
             reason=_reason(row),
             document=row.public_id,
             basis_on=row.basis_on,

@@ -1,12 +1,14 @@
 """What is shown of revenue reports, to sellers and operators: versions, settled parts, the sum."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from marketplace.models import Marketplace
 from sellers.models import Seller
-from settlements import ledger, sharing
+from settlements import adjustments, ledger, purchases, sharing, supply_invoices
 from settlements.line_story import Story
 from settlements.models import Adjustment, RevenueReport, RevenueShare, RevenueVersion
+from settlements.purchases import Balance
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ def of_seller(seller: Seller):
     return RevenueReport.objects.filter(seller=seller)
 
 
+def uninvoiced(seller: Seller) -> list[tuple[date, Balance]]:
+    """The months that wait for an invoice with what is missing of each, the earliest first."""
+    found = purchases.balances(supply_invoices.held([seller.pk]))
+    return sorted(((month, row) for (_, month), row in found.items()), key=lambda told: told[0])
+
+
 def told(report: RevenueReport, marketplace: Marketplace) -> Told:
     """A report with its history; the number of queries does not grow with it."""
     story = Story(marketplace, ledger.component_names())
@@ -50,7 +58,7 @@ def told(report: RevenueReport, marketplace: Marketplace) -> Told:
 
 def report_of(adjustment: Adjustment) -> RevenueReport | None:
     """The report that an adjustment settles a share of, if it does."""
-    if adjustment.reason_code != Adjustment.Reason.REVENUE_SHARE:
+    if adjustment.reason_code not in adjustments.PURCHASE_REASONS:
         return None
     part = RevenueShare.objects.filter(adjustment=adjustment).select_related("report").first()
     return part.report if part else None

@@ -95,7 +95,8 @@ class StatementBook:
     ) -> Tally:
         """The statement on which a line of these dates falls due; opens it where there is none.
 
-        What is no sale is no income from services either, whatever the seller's contract says.
+        What is neither a sale nor a supply of the seller is no income from services either,
+        whatever its contract says.
         """
         has_contract = seller_id in self._with_contract
         key = (seller_id if has_contract else 0, basis_on, rate_on)

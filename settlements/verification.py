@@ -17,6 +17,7 @@ from marketplace import audit, tenancy
 from orders.remainders import Remainder
 from settlements import (
     adjusting,
+    adjustments,
     day_closing,
     fees,
     ledger_balances,
@@ -158,7 +159,11 @@ _CHECKS = {
                 ORDER BY c.valid_from DESC LIMIT 1
             ) c
             WHERE s.marketplace_id = %(marketplace)s AND c.income_kind = 'service'
-              AND s.kind <> 3
+              AND (s.kind <> 3 OR EXISTS (
+                  SELECT FROM settlements_adjustment a
+                  WHERE a.marketplace_id = s.marketplace_id AND a.id = -s.order_line_id
+                    AND a.reason_code = ANY(%(purchases)s)
+              ))
               AND s.seller_id IN (SELECT seller_id FROM settlements_sellercontract
                                   WHERE marketplace_id = %(marketplace)s
                                     AND income_kind = 'service')
@@ -385,9 +390,13 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
         return
     yield from _terms_documents()
     yield from (Difference(*found) for found in share_verification.differences())
+    parameters = {
+        "marketplace": tenancy.current_id(),
+        "purchases": list(adjustments.PURCHASE_REASONS),
+    }
     with connection.cursor() as cursor:
         for query in _CHECKS.values():
-            cursor.execute(query, {"marketplace": tenancy.current_id()})
+            cursor.execute(query, parameters)
             yield from (Difference(*row) for row in cursor.fetchall())
     for account, seller, month, *sides in ledger_balances.differences():
         key = " ".join(filter(None, [f"{month:%Y-%m}", account, seller]))

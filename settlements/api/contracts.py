@@ -48,6 +48,7 @@ class ContractVersionDocument(Document):
     minimum_payout = Money(allow_null=True)
     reserve_ppm = serializers.IntegerField(allow_null=True)
     income_kind = serializers.CharField()
+    supply_tax = serializers.CharField()
     rules = serializers.SerializerMethodField()
 
     def get_rules(self, contract) -> ContractRuleDocument(many=True):

@@ -32,6 +32,7 @@ from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
 from settlements.models.revenue import RevenueReport, RevenueShare, RevenueVersion
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
 from settlements.models.statements import LineTerms, SellerBalance, Statement
+from settlements.models.supply_invoices import PayeeInvoice
 from settlements.models.tax import TaxInvoice
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "ManualJournal",
     "MonthBalance",
     "MonthlyFee",
+    "PayeeInvoice",
     "Payout",
     "PayoutAttempt",
     "PayoutBatch",

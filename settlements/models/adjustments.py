@@ -86,6 +86,8 @@ class Adjustment(TenantModel):
         SERVICE = "service", _("Service charge")
         MONTHLY_FEE = "monthly_fee", _("Monthly fee")
         REVENUE_SHARE = "revenue_share", _("Revenue share")
+        HOST_COMMISSION = "host_commission", _("Host commission")
+        AFFILIATE_COMMISSION = "affiliate_commission", _("Affiliate commission")
 
     MADE_BY_RULE = (Reason.MONTHLY_FEE, Reason.REVENUE_SHARE)  # nobody asks for these
 

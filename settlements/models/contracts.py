@@ -8,6 +8,7 @@ from marketplace import constraints
 from marketplace.models import TenantKey, TenantModel, VersionedRule
 from sellers.models import Seller
 from settlements import withholding
+from settlements.models.adjustments import TAX_KINDS
 from settlements.models.rates import CYCLES, HOLIDAYS, LAG_KINDS, FeeSchedule
 
 
@@ -45,6 +46,19 @@ class SellerContract(VersionedRule):
             (withholding.SERVICE, _("personal services (tax is withheld)")),
         ],
         default=withholding.GOODS,
+    )
+
+    supply_tax = models.CharField(
+        _("VAT on what the seller supplies"),
+        max_length=15,
+        choices=TAX_KINDS,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Shares and commissions. Empty: by the seller's type; a person without a registration "
+            "adds none."
+        ),
     )
 
     class Meta(TenantModel.Meta):

@@ -46,9 +46,10 @@ class HoldQuerySet(models.QuerySet):
 class Hold(TenantModel):
     """Money of a seller that is kept back, by whom, why, until when, and what ends it.
 
-    A line hold (정산 보류) keeps an order line's net, or an amount, out of statements; `taken` is
-    what statements keep for it now, in minor units. A payment hold (지급 보류) keeps a statement,
-    or all of a seller's, from being paid; an exclusion (지급 제외) does so for good.
+    A line hold (정산 보류) keeps an order line's net, an amount, or what was supplied in a month
+    and not invoiced out of statements; `taken` is what they keep for it now, in minor units. A
+    payment hold (지급 보류) keeps a statement, or all of a seller's, from being paid; an exclusion
+    (지급 제외) does so for good.
     """
 
     class Kind(models.TextChoices):
@@ -88,6 +89,12 @@ class Hold(TenantModel):
         OrderLine, null=True, blank=True, related_name="+", verbose_name=_("order line")
     )
     claim = TenantKey(Claim, null=True, blank=True, related_name="+", verbose_name=_("claim"))
+    invoice_month = models.DateField(
+        _("month of supplies"),
+        null=True,
+        blank=True,
+        help_text=_("Its first day: what was supplied in it and no invoice covers is held."),
+    )
     amount = models.BigIntegerField(
         _("amount"),
         null=True,
@@ -144,9 +151,21 @@ class Hold(TenantModel):
                 name="hold_concerns_what_its_kind_holds",
                 condition=(
                     Q(kind="line", statement__isnull=True)
-                    & (Q(order_line__isnull=False) | Q(amount__isnull=False))
+                    & (
+                        Q(order_line__isnull=False, invoice_month__isnull=True)
+                        | Q(amount__isnull=False, invoice_month__isnull=True)
+                        | Q(order_line=None, amount=None, invoice_month__isnull=False)
+                    )
                 )
-                | (~Q(kind="line") & Q(order_line=None, claim=None, amount=None, taken=0)),
+                | (
+                    ~Q(kind="line")
+                    & Q(order_line=None, claim=None, amount=None, invoice_month=None, taken=0)
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller", "invoice_month"],
+                name="hold_is_one_per_month_of_supplies",
+                condition=Q(state="placed", invoice_month__isnull=False),
             ),
             models.CheckConstraint(
                 name="hold_amounts_are_not_below_zero",

@@ -203,10 +203,13 @@ class TestShare:
         close(market, SEP_8)
         with tenancy.use(market.pk):
             statement = Statement.objects.get()
-            assert (statement.state, statement.payout) == ("payable", 93_500)
-            booked = make.balances()
-            assert booked.pop("payout_payable", 0) + booked.pop("payout_in_transit", 0) == 93_500
-            assert booked == {"purchase:adj_revenue_share": -85_000, "input_vat": -8_500}
+            # The share waits for the seller's invoice.
+            assert (statement.state, statement.net, statement.payout) == ("closed", 93_500, 0)
+            assert make.balances() == {
+                "purchase:adj_revenue_share": -85_000,
+                "input_vat": -8_500,
+                "seller_held": 93_500,
+            }
             assert Account.objects.get(code="purchase:adj_revenue_share").name == "수익 배분"
 
     def test_of_a_restated_report_is_a_difference_in_its_own_period(self, market):

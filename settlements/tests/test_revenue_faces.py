@@ -12,7 +12,7 @@ from marketplace.tests import make as people
 from marketplace.tests.make import ApiClient, api_key
 from sellers.models import SellerMember
 from settlements import nights, revenue_reporting
-from settlements.models import Adjustment, RevenueReport
+from settlements.models import Adjustment, Hold, PayeeInvoice, RevenueReport
 from settlements.revenue_reporting import NewReport
 from settlements.tests import make
 
@@ -210,3 +210,30 @@ class TestShop:
         client = shop(other)
         assert "No daily revenue" in text(client.get("/s/ours/revenue/"))
         assert client.get(f"/s/ours/revenue/{settled.public_id}/").status_code == 404
+
+
+class TestInvoice:
+    def test_is_recorded_on_the_page_of_the_hold(self, market, seller, settled, enter):
+        with tenancy.use(market.pk):
+            hold = Hold.objects.get()
+        client = enter()
+        address = f"/admin/settlements/hold/{hold.pk}"
+        page = text(client.get(f"{address}/change/"))
+        assert "What was supplied in 2026-09" in page
+        assert "₩85,000" in page
+        said = {"number": "2026-1", "issued_on": "2026-09-08", "supply": "85,001", "vat": "8,500"}
+        refused = client.post(f"{address}/decide/invoice/", said)
+        assert "no invoice covers 85,000 and VAT of 8,500" in text(refused)
+        client.post(f"{address}/decide/invoice/", {**said, "supply": "85,000"})
+        with tenancy.use(market.pk):
+            assert Hold.objects.get().state == "released"
+            assert PayeeInvoice.objects.get().number == "2026-1"
+        assert "2026-1" in text(client.get("/admin/settlements/payeeinvoice/"))
+
+    def test_is_asked_of_the_seller(self, market, seller, settled):
+        client = shop(seller)
+        page = text(client.get("/s/ours/revenue/"))
+        assert "Invoices that are missing" in page
+        assert "2026-09:" in page
+        assert "₩8,500" in page
+        assert "Issue the tax invoice for this amount." in text(client.get("/s/ours/holds/"))

@@ -67,6 +67,7 @@ from settlements.models import (
     LedgerDifference,
     MonthBalance,
     MonthlyFee,
+    PayeeInvoice,
     Payout,
     PayoutAttempt,
     PayoutException,
@@ -255,6 +256,15 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     )
     adjusting.approve(adjustment, by=None, at=AT)
     _report_revenue(victim, adjustment)
+    PayeeInvoice.objects.create(
+        seller=victim,
+        month=AT.date().replace(day=1),
+        number="비밀-1",
+        issued_on=AT.date(),
+        supply=1,
+        vat=0,
+        recorded_at=AT,
+    )
     versions.draft(
         MonthlyFee,
         valid_from=date(2026, 4, 1),

@@ -1,0 +1,336 @@
+"""What marketplaces stumble over, each case with its figures.
+
+Elsewhere: failed transfers in test_payout_sending, holds of claims in test_holding, due dates over
+holidays in test_due_dates, reserves that come back in test_collecting.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from marketplace import tenancy, versions
+from marketplace.tests import make as people
+from sellers.models import PerformanceDay
+from settlements import adjusting, nights, revenue_reporting, verification
+from settlements.models import Adjustment, MonthlyFee, SellerBalance, SettlementLine, Statement
+from settlements.revenue_reporting import NewReport
+from settlements.tests import make
+
+pytestmark = pytest.mark.django_db
+
+AT = make.AT
+DUE = date(2026, 9, 11)  # of what is confirmed on 8 September
+BACK = date(2026, 9, 14)
+LATER = date(2026, 9, 17)  # of what comes back on that day
+
+
+@pytest.fixture
+def market(db):
+    return make.market()
+
+
+@pytest.fixture
+def close(market):
+    def close(on=DUE):
+        nights.close_day(market.pk, on, at=AT)
+        with tenancy.use(market.pk):
+            assert [str(found) for found in verification.verify(on=on)] == []
+
+    return close
+
+
+def charged(line):
+    """Fee, VAT and net of a line."""
+    return (line.fee, line.vat, line.net)
+
+
+def lines():
+    return [charged(line) for line in SettlementLine.objects.order_by("basis_on", "sequence")]
+
+
+class TestShipping:
+    def test_attracts_a_fee_of_its_own_rate(self, market, close):
+        """3,000 at 3.3 %, VAT contained: 99, of which 9."""
+        with tenancy.use(market.pk):
+            make.sold(make.seller(), stream="shipping", category=None, unit_price=3_000)
+        close()
+        with tenancy.use(market.pk):
+            assert lines() == [(99, 9, 2_901)]
+
+    def test_back_is_given_to_the_seller_who_paid_for_it(self, market, close):
+        """The buyer changed his mind: 3,000 for the way back are deducted from the refund."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            sale = make.sold(seller, unit_price=10_000)
+            make.returned(sale, left=0, on=BACK)
+            row = adjusting.request(
+                seller,
+                amount=3_000,
+                tax_kind="outside_scope",
+                reason_code="shipping",
+                reason="반품 배송비",
+                basis_on=BACK,
+                by=people.user("operator@example.org"),
+                at=datetime(2026, 9, 14, 3, tzinfo=UTC),
+            )
+            adjusting.approve(row, by=None, at=AT)
+        close(LATER)
+        with tenancy.use(market.pk):
+            assert lines() == [(1_200, 120, 8_680), (-3_000, 0, 3_000), (-1_200, -120, -8_680)]
+            assert Statement.objects.get(due_on=LATER).net == -5_680
+
+
+class TestDiscounts:
+    def test_are_taken_from_those_who_fund_them(self, market, close):
+        """A coupon of 5,000 on 30,000: 2,000 by the seller, 3,000 by the platform."""
+        with tenancy.use(market.pk):
+            by = {"seller_discount": 2_000, "platform_discount": 3_000}
+            make.sold(make.seller(), unit_price=30_000, **by)
+        close()
+        with tenancy.use(market.pk):
+            assert lines() == [(3_360, 336, 24_304)]  # 12 % of 28,000
+            booked = make.balances()
+            assert (booked["clearing"], booked["platform_funding"]) == (-25_000, -3_000)
+
+    @pytest.mark.parametrize(
+        ("base", "fee", "net"),
+        [
+            ("list_amount", 2_700, 25_030),
+            ("after_seller_discount", 2_520, 25_228),
+            ("buyer_paid", 2_250, 25_525),
+        ],
+    )
+    def test_count_by_the_base_of_the_rule(self, market, close, base, fee, net):
+        """9 % with VAT on top, of 30,000 with 2,000 by the seller and 3,000 by the platform."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.contract(seller, rules=[{"base": base, "rate_ppm": 90_000}])
+            by = {"seller_discount": 2_000, "platform_discount": 3_000}
+            make.sold(seller, unit_price=30_000, **by)
+        close()
+        with tenancy.use(market.pk):
+            assert lines() == [(fee, fee // 10, net)]
+
+
+class TestPartialCancel:
+    def test_leaves_nothing_behind(self, market, close):
+        """7.7 % of 33,333 in three parts: 855, 856 and 855, not three times 855."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.contract(seller, rules=[{"rate_ppm": 77_000}])
+            sale = make.sold(seller, unit_price=11_111, quantity=3)
+            for days, left in enumerate((2, 1, 0)):
+                make.returned(sale, left=left, on=BACK + timedelta(days))
+        close(date(2026, 9, 21))
+        with tenancy.use(market.pk):
+            fees = [line.fee for line in SettlementLine.objects.order_by("sequence")]
+            assert fees == [2_566, -855, -856, -855]
+            assert sum(line.net for line in SettlementLine.objects.all()) == 0
+
+    def test_before_settlement_makes_no_line(self, market, close):
+        with tenancy.use(market.pk):
+            make.placed(make.seller(), status="cancelled")
+        close()
+        with tenancy.use(market.pk):
+            assert not SettlementLine.objects.exists()
+
+    def test_after_settlement_is_a_line_on_its_own_date(self, market, close):
+        with tenancy.use(market.pk):
+            sale = make.sold(make.seller(), unit_price=10_000)
+        close()
+        with tenancy.use(market.pk):
+            make.returned(sale, left=0, on=BACK)
+        close(LATER)
+        with tenancy.use(market.pk):
+            found = SettlementLine.objects.order_by("sequence")
+            assert [(line.basis_on, line.net) for line in found] == [
+                (date(2026, 9, 8), 8_680),
+                (BACK, -8_680),
+            ]
+
+
+class TestReturnAfterPayout:
+    def test_is_netted_in_the_next_settlement_and_carried_until_then(self, market, close):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            sale = make.sold(seller, number="O1", unit_price=10_000)
+        close()
+        with tenancy.use(market.pk):
+            make.returned(sale, left=0, on=BACK)
+        close(LATER)
+        with tenancy.use(market.pk):
+            last = Statement.objects.get(due_on=LATER)
+            assert (last.state, last.payout, last.carry_out) == ("closed", 0, -8_680)
+            assert SellerBalance.objects.get().carry == -8_680
+            make.sold(seller, number="O2", unit_price=20_000, confirmed_on=date(2026, 9, 18))
+        close(date(2026, 9, 29))
+        with tenancy.use(market.pk):
+            last = Statement.objects.latest("due_on")
+            assert (last.net, last.carry_in, last.payout) == (17_360, -8_680, 8_680)
+
+
+class TestVat:
+    def test_on_top_and_contained_come_to_the_same(self, market, close):
+        """12 % with VAT apart is 13.2 % with VAT in it."""
+        for code, rate_ppm, kind in (("A", 120_000, "exclusive"), ("B", 132_000, "inclusive")):
+            with tenancy.use(market.pk):
+                seller = make.seller(code)
+                make.contract(seller, rules=[{"rate_ppm": rate_ppm, "vat_kind": kind}])
+                make.sold(seller, number=code, unit_price=10_000)
+        close()
+        with tenancy.use(market.pk):
+            assert sorted(lines()) == [(1_200, 120, 8_680), (1_320, 120, 8_680)]
+
+    def test_is_charged_on_the_fee_of_tax_free_goods_as_well(self, market, close):
+        with tenancy.use(market.pk):
+            make.sold(make.seller(), unit_price=10_000, tax_kind="exempt")
+        close()
+        with tenancy.use(market.pk):
+            assert lines() == [(1_200, 120, 8_680)]
+
+
+class TestReserve:
+    def test_is_cut_down_and_the_rest_is_paid(self, market, close):
+        """30 % of 91,234 are 27,370; what is paid is the rest, not 70 % cut down."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.contract(seller, rules=[{"rate_ppm": 0}], reserve_ppm=300_000)
+            make.sold(seller, unit_price=91_234)
+        close()
+        with tenancy.use(market.pk):
+            statement = Statement.objects.get()
+            assert (statement.reserve, statement.payout) == (27_370, 63_864)
+
+
+class TestWithholding:
+    @pytest.mark.parametrize(
+        ("net", "income", "local"),
+        [(1_000_000, 30_000, 3_000), (333_333, 9_990, 990), (33_300, 990, 90)],
+    )
+    def test_is_of_personal_services_and_cut_below_ten(self, market, close, net, income, local):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.contract(seller, rules=[{"rate_ppm": 0}], income_kind="service")
+            make.sold(seller, unit_price=net)
+        close()
+        with tenancy.use(market.pk):
+            found = Statement.objects.get()
+            assert (found.withholding_income, found.withholding_local) == (income, local)
+            assert found.payout == net - income - local
+
+
+class TestFeeCutOver:
+    def test_leaves_the_refund_of_an_old_order_at_the_old_rate(self, market, close):
+        """A waiver ends on 5 September: 0 % before, 5 % from then on, each refunded as charged."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            days = date(2026, 9, 5)
+            rules = [{"rate_ppm": 0, "date_to": days}, {"rate_ppm": 50_000, "date_from": days}]
+            make.contract(seller, rules=rules)
+            old = make.sold(seller, number="old", paid_on=date(2026, 9, 4))
+            new = make.sold(seller, number="new", paid_on=days)
+            for sale in (old, new):
+                make.returned(sale, left=0, on=BACK)
+        close(LATER)
+        with tenancy.use(market.pk):
+            fees = {
+                (line.order_line_id, line.sequence): line.fee
+                for line in SettlementLine.objects.all()
+            }
+            assert fees == {(old.pk, 0): 0, (old.pk, 1): 0, (new.pk, 0): 500, (new.pk, 1): -500}
+
+
+class TestLinesWithoutOrders:
+    def test_are_monthly_fees_and_shares_of_advertising(self, market, close):
+        """55,000 of a server fee, and 85 % of 100,000 that advertising brought."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            words = {"threshold": 1_000_000, "amount": 50_000}
+            draft = versions.draft(MonthlyFee, valid_from=date(2026, 9, 1), by=None, at=AT, **words)
+            versions.publish(draft, by=None, at=AT)
+            PerformanceDay.objects.create(
+                seller=seller, on=date(2026, 9, 8), sales_confirmed=1_000_000
+            )
+            rule = {"component": "sales", "stream": "ads", "base": "amount", "rate_ppm": 150_000}
+            make.contract(seller, rules=[rule])
+            said = {"seller_code": "A", "stream": "ads", "on": date(2026, 9, 8)}
+            report = NewReport(**said, amount=100_000, version=1, is_final=True)
+            at = datetime(2026, 9, 8, 3, tzinfo=UTC)
+            revenue_reporting.accept_many([report], source="api", at=at)
+        close(date(2026, 9, 30))
+        with tenancy.use(market.pk):
+            found = {row.reason_code: row.amount for row in Adjustment.objects.all()}
+            assert found == {"monthly_fee": -50_000, "revenue_share": 85_000}
+            assert sorted(line.net for line in SettlementLine.objects.all()) == [-55_000, 93_500]
+
+
+class TestMinimumPayout:
+    def test_is_carried_over_and_a_statement_of_nothing_pays_nothing(self, market, close):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.contract(seller, rules=[{"rate_ppm": 0}], minimum_payout=50_000)
+            make.sold(seller, number="O1", unit_price=49_999)
+        close()
+        with tenancy.use(market.pk):
+            found = Statement.objects.get()
+            assert (found.state, found.payout, found.carry_out) == ("closed", 0, 49_999)
+            make.sold(seller, number="O2", unit_price=1, confirmed_on=BACK)
+        close(LATER)
+        with tenancy.use(market.pk):
+            found = Statement.objects.get(due_on=LATER)
+            assert (found.state, found.payout, found.carry_out) == ("payable", 50_000, 0)
+
+
+class TestInAppPurchase:
+    def test_passes_the_stores_fee_through_and_its_refund_into_the_period_of_the_refund(
+        self, market, close
+    ):
+        """9,900 of which the store keeps 30 %, VAT contained; refunded in October."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            rule = {"stream": "iap", "base": "amount", "rate_ppm": 300_000}
+            make.contract(seller, rules=[{**rule, "vat_kind": "inclusive"}])
+            sale = make.sold(seller, stream="iap", category=None, unit_price=9_900)
+        close()
+        with tenancy.use(market.pk):
+            make.returned(sale, left=0, on=date(2026, 10, 2))
+        close(date(2026, 10, 2))
+        with tenancy.use(market.pk):
+            assert lines() == [(2_970, 270, 6_930), (-2_970, -270, -6_930)]
+            assert SettlementLine.objects.latest("basis_on").basis_on == date(2026, 10, 2)
+
+    def test_leaves_a_store_fee_that_is_kept_on_refunds_with_the_seller(self, market, close):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            rule = {"stream": "iap", "base": "amount", "rate_ppm": 300_000, "vat_kind": "inclusive"}
+            make.contract(seller, rules=[{**rule, "keep_on_refund": True}])
+            sale = make.sold(seller, stream="iap", category=None, unit_price=9_900)
+            make.returned(sale, left=0, on=BACK)
+        close(BACK)
+        with tenancy.use(market.pk):
+            assert lines() == [(2_970, 270, 6_930), (0, 0, -9_900)]
+
+
+class TestLiveSurcharge:
+    def test_comes_on_top_of_the_sales_fee_of_the_live_channel_alone(self, market, close):
+        """12 % of 10,000, and 3 % more in a live show, each with VAT."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.sold(seller, number="O1", unit_price=10_000)
+            make.sold(seller, number="O2", unit_price=10_000, channel="live")
+        close()
+        with tenancy.use(market.pk):
+            assert sorted(lines()) == [(1_200, 120, 8_680), (1_500, 150, 8_350)]
+            assert Statement.objects.get().components["live"] == [300, 30, 30]
+
+
+class TestOneOrder:
+    def test_may_hold_the_same_thing_at_two_prices(self, market, close):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.sold(seller, number="O1", line=1, unit_price=10_000)
+            make.sold(seller, number="O1", line=2, unit_price=9_000)
+        close()
+        with tenancy.use(market.pk):
+            assert sorted(lines()) == [(1_080, 108, 7_812), (1_200, 120, 8_680)]
+            assert Statement.objects.get().net == 16_492
