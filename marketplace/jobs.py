@@ -55,6 +55,19 @@ def begin(
     return job
 
 
+def begin_next(
+    kind: str, key: str, *, at: datetime, on: date | None = None, attempts: int = 0
+) -> None:
+    """Begin a job that nobody else can begin before this transaction ends.
+
+    `attempts` of it are counted at once, by whoever goes on with it.
+    """
+    new = JobRun(
+        kind=kind, key=key, on=on, attempts=attempts, state=JobRun.State.RUNNING, started_at=at
+    )
+    JobRun.objects.bulk_create([new], ignore_conflicts=True)
+
+
 def claim(kind: str, key: str) -> JobRun | None:
     """Lock a job for the rest of the transaction; None while somebody else holds it."""
     rows = JobRun.objects.select_for_update(skip_locked=True, no_key=True)
@@ -121,13 +134,18 @@ def report(job: JobRun, rows: Iterable[JobRow]) -> None:
 
 
 def cut(job: JobRun, parts: Iterable[tuple[int, int, int]]) -> int:
-    """Give a job its shards, from (first key, end key, weight); returns how many."""
+    """Give a job its shards, from (first key, end key, weight); returns how many.
+
+    Its counts say how many, too, so that it is cut once.
+    """
     shards = [
         JobShard(job=job, number=number, first_key=first, end_key=end, weight=weight)
         for number, (first, end, weight) in enumerate(parts)
     ]
     JobShard.objects.bulk_create(shards, batch_size=2000)
-    JobRun.objects.filter(pk=job.pk).update(total=sum(shard.weight for shard in shards))
+    job.total = sum(shard.weight for shard in shards)
+    job.counts = job.counts | {"shards": len(shards)}
+    JobRun.objects.filter(pk=job.pk).update(total=job.total, counts=job.counts)
     return len(shards)
 
 

@@ -9,7 +9,8 @@ others are served.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -82,6 +83,7 @@ class Step:
     shard: Callable[[date, datetime, int, int], Counts] | None = None
     cut: Callable[[date], list[tuple[int, int]]] | None = None  # (seller id, weight), ascending
     shard_weight: int = 1
+    before: Callable[[date], None] = lambda on: None  # what it needs before it is cut
 
     @property
     def kind(self) -> str:
@@ -149,17 +151,19 @@ def advance(marketplace_id: int, on: date, *, at: datetime) -> Progress:
         if remaining:
             jobs.begin(STEPS[remaining[0]].kind, key, at=at, on=on)
     for number in remaining:
-        if shards := _advance_step(marketplace_id, number, on, at):
+        if number == remaining[0]:
+            _count_attempt(marketplace, STEPS[number], on, at)
+        if shards := _advance_step(marketplace, number, on, at):
             return Progress(is_closed=False, step=STEPS[number].name, shards=shards)
     return Progress(is_closed=True)
 
 
 def serve_shard(marketplace_id: int, shard_id: int, *, at: datetime) -> bool:
     """Do one shard whole, or nothing of it. False when it is done, parked or in other hands."""
-    with tenancy.use(marketplace_id, durable=True):
+    with tenancy.use(marketplace_id, durable=True) as marketplace:
         if not jobs.attempt(shard_id):
             return False
-    with tenancy.use(marketplace_id, durable=True):
+    with tenancy.use(row=marketplace, durable=True):
         shard = jobs.claim_shard(shard_id)
         if shard is None:
             return False
@@ -230,7 +234,7 @@ def rehearse(marketplace_id: int, on: date, *, at: datetime, only: str = "") -> 
 def _done_at_once(step: Step, on: date, at: datetime) -> Counts:
     if step.whole:
         return step.whole(on, at)
-    _open_months(on)
+    step.before(on)
     sums: Counts = {}
     for first, end, _ in ranges(step.cut(on), step.shard_weight):
         for name, count in step.shard(on, at, first, end).items():
@@ -238,34 +242,49 @@ def _done_at_once(step: Step, on: date, at: datetime) -> Counts:
     return sums
 
 
-def _advance_step(marketplace_id: int, number: int, on: date, at: datetime) -> tuple[int, ...]:
+def _count_attempt(marketplace: Marketplace, step: Step, on: date, at: datetime) -> None:
+    """Count an attempt at the step that a night is taken up at, if it is done whole.
+
+    Those after it are counted where they are begun, by the same process.
+    """
+    if not step.whole:
+        return
+    with _recording_failure(marketplace, step, on, at), tenancy.use(row=marketplace, durable=True):
+        job = _claimed(step, on)
+        if job.state != JobRun.State.DONE and not jobs.count_attempt(job, at=at):
+            raise NeverEnds()
+
+
+def _advance_step(marketplace: Marketplace, number: int, on: date, at: datetime) -> tuple[int, ...]:
     """Do a step, or cut it and return the shards that are left of it; empty when it is done.
 
     The end of a step and the beginning of the next are one transaction, so the step at hand can
     always be seen running.
     """
     step = STEPS[number]
-    try:
-        if step.whole:
-            with tenancy.use(marketplace_id, durable=True):
-                job = _claimed(step, on)
-                if job.state != JobRun.State.DONE and not jobs.count_attempt(job, at=at):
-                    raise NeverEnds()
-        with tenancy.use(marketplace_id, durable=True):
-            job = _claimed(step, on)
-            if job.state == JobRun.State.DONE:
-                return ()
-            if step.whole:
-                jobs.finish(job, at=at, counts=step.whole(on, at))
-            elif shards := _shards_left(job, step, on, at):
-                return shards
-            _begin_next(marketplace_id, number + 1, on, at)
+    with _recording_failure(marketplace, step, on, at), tenancy.use(row=marketplace, durable=True):
+        job = _claimed(step, on)
+        if job.state == JobRun.State.DONE:
             return ()
+        if step.whole:
+            jobs.finish(job, at=at, counts=step.whole(on, at))
+        elif shards := _shards_left(job, step, on, at):
+            return shards
+        _begin_next(number + 1, on, at)
+    return ()
+
+
+@contextmanager
+def _recording_failure(
+    marketplace: Marketplace, step: Step, on: date, at: datetime
+) -> Iterator[None]:
+    """Write down why a step failed, which must outlive its being undone; raises NightFailed."""
+    try:
+        yield
     except (NightBusy, *UNREACHABLE):
         raise  # a lost database records nothing
     except Exception as error:
-        # The step is undone; why must outlive that.
-        _record_failure(marketplace_id, step, str(error), on, at)
+        _record_failure(marketplace.pk, step, str(error), on, at)
         raise NightFailed(on=on, step=step.name, error=error) from error
 
 
@@ -276,25 +295,29 @@ def _claimed(step: Step, on: date) -> JobRun:
     return job
 
 
-def _begin_next(marketplace_id: int, number: int, on: date, at: datetime) -> None:
-    """Begin the next step; after the last one the day is closed."""
-    night = JobRun.objects.get(kind=NIGHT, key=on.isoformat())
-    jobs.progress(night, number)
+def _begin_next(number: int, on: date, at: datetime) -> None:
+    """Begin the next step, its first attempt counted; after the last one the day is closed."""
+    nights = JobRun.objects.filter(kind=NIGHT, key=on.isoformat())
     if number < len(STEPS):
-        jobs.begin(STEPS[number].kind, on.isoformat(), at=at, on=on)
+        nights.update(done=number)
+        step = STEPS[number]
+        attempts = 1 if step.whole else 0
+        jobs.begin_next(step.kind, on.isoformat(), at=at, on=on, attempts=attempts)
         return
-    Marketplace.objects.filter(pk=marketplace_id).update(last_closed_on=on)
-    jobs.finish(night, at=at)
+    Marketplace.objects.filter(pk=tenancy.current_id()).update(last_closed_on=on)
+    jobs.finish(nights.get(), at=at)
     audit.record("marketplace.day_closed", by=None, at=at, data={"on": on.isoformat()})
 
 
 def _shards_left(job: JobRun, step: Step, on: date, at: datetime) -> tuple[int, ...]:
     """Cut a step into shards the first time; finish it when none of them is left."""
     if "shards" not in job.counts:
-        _open_months(on)
-        count = jobs.cut(job, ranges(step.cut(on), step.shard_weight))
-        jobs.progress(job, 0, counts={"shards": count})
-        job.refresh_from_db()
+        step.before(on)
+        parts = ranges(step.cut(on), step.shard_weight)
+        jobs.cut(job, parts)
+        if not parts:
+            jobs.finish(job, at=at)
+            return ()
     if shards := jobs.undone(job):
         jobs.refresh(job)
         return tuple(shards)
@@ -488,7 +511,13 @@ STEPS = (
     Step("performance", whole=_perform),
     Step("grades", whole=_grade),
     Step("monthly_fees", whole=_charge_monthly),
-    Step("settle", shard=_settle, cut=_waiting, shard_weight=settings.LINES_A_SHARD),
+    Step(
+        "settle",
+        shard=_settle,
+        cut=_waiting,
+        shard_weight=settings.LINES_A_SHARD,
+        before=_open_months,
+    ),
     Step("statements", shard=_close_due, cut=_due, shard_weight=settings.STATEMENTS_A_SHARD),
     Step("payouts", whole=_prepare_payouts),
     Step("reconcile", whole=_reconcile),

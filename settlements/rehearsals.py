@@ -148,9 +148,7 @@ def advance(marketplace_id: int, job_id: int, *, at: datetime) -> list[int]:
             job = jobs.begin(JOB, job.key, at=at)
         rehearsal = FeeRehearsal.objects.select_related("version").get(job=job)
         if "shards" not in job.counts:
-            count = jobs.cut(job, nights.ranges(_weights(rehearsal), settings.LINES_A_SHARD))
-            jobs.progress(job, 0, counts={"shards": count})
-            job.refresh_from_db()
+            jobs.cut(job, nights.ranges(_weights(rehearsal), settings.LINES_A_SHARD))
         if shards := jobs.undone(job):
             jobs.refresh(job)
             return shards

@@ -58,7 +58,7 @@ def close_day(*, marketplace_id: int, on: str, again: bool = False) -> None:
     if not again and nights.has_failed(marketplace_id, date.fromisoformat(on)):
         return
     try:
-        progress = nights.advance(marketplace_id, date.fromisoformat(on), at=timezone.now())
+        progress = _advance(marketplace_id, date.fromisoformat(on))
     except (nights.NightBusy, nights.NotTheNextNight):
         return  # another orchestrator is at it, or has long been done with it
     for shard_id in progress.shards:
@@ -67,6 +67,15 @@ def close_day(*, marketplace_id: int, on: str, again: bool = False) -> None:
         marketplace = Marketplace.objects.get(pk=marketplace_id)
         if (missed := nights.due_on(marketplace, at=timezone.now())) is not None:
             close_day.delay(marketplace_id=marketplace_id, on=missed.isoformat())
+
+
+def _advance(marketplace_id: int, on: date) -> nights.Progress:
+    """Take a night on to where there is work for several; a shard that is alone is served here."""
+    while True:
+        progress = nights.advance(marketplace_id, on, at=timezone.now())
+        alone = progress.shards[0] if len(progress.shards) == 1 else None
+        if alone is None or not nights.serve_shard(marketplace_id, alone, at=timezone.now()):
+            return progress
 
 
 @shared_task
