@@ -2,12 +2,18 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 import time
-from datetime import date
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from queue import SimpleQueue
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -20,6 +26,7 @@ from settlements import demonstration, nights, tasks
 from settlements.demonstration import EXHIBITS, Exhibit
 
 ADDRESS = "127.0.0.1"
+MADE_AT_ONCE = 2  # pasts; each keeps a processor and a half busy
 STALLED = 10  # seconds without a night closed, after which the worker is reminded
 TOLD_EACH = 7  # nights, where there is no terminal
 
@@ -81,28 +88,26 @@ class Command(BaseCommand):
             raise CommandError(f"{error}. See {log_path}.") from error
 
     def _make_history(self, days: int, password: str, processes: Processes) -> None:
-        """Make up each marketplace's past; meanwhile the worker closes the nights of those before.
-
-        A night is asked for by name: a tick would begin those of the half-finished ones, too.
-        """
+        """Make up each marketplace's past and have the worker close its nights, side by side."""
         at = timezone.now()
-        with _Shown(self.stdout) as shown:
-            watched = []
-            for exhibit in EXHIBITS:
-                for done, total in demonstration.fill(exhibit, days=days, at=at):
+        told: SimpleQueue[tuple[str, int, int]] = SimpleQueue()
+        is_over = threading.Event()
+        making = threading.Semaphore(MADE_AT_ONCE)
+        with _Shown(self.stdout) as shown, ThreadPoolExecutor(len(EXHIBITS)) as pool:
+            histories = [
+                _History(exhibit, days, password, at, told.put, making, is_over)
+                for exhibit in EXHIBITS
+            ]
+            left = [pool.submit(history.make) for history in histories]
+            try:
+                while left:
                     processes.check()
-                    shown.tell(f"{exhibit.name}: orders", done, total)
-                    for watch in watched:
-                        watch.look(shown)
-                demonstration.people(exhibit, password)
-                demonstration.desks(exhibit, password, at=at)
-                watched.append(_Nights(exhibit, at))
-            while sum(watch.look(shown) for watch in watched) < len(watched):
-                processes.check()
-                time.sleep(0.3)
-            for exhibit in EXHIBITS:
-                demonstration.payday(exhibit, at=at)
-                demonstration.books(exhibit, at=at)
+                    left = [history for history in left if not _is_made(history)]
+                    while not told.empty():
+                        shown.tell(*told.get())
+                    time.sleep(0.1)
+            finally:
+                is_over.set()
 
     def _introduce(self, port: int, password: str) -> None:
         base = f"http://{ADDRESS}:{port}"
@@ -120,45 +125,81 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-class _Nights:
-    """The nights of one marketplace, closed one after the other by the worker."""
+class _Over(Exception):
+    """The demo ends before the histories are made."""
 
-    def __init__(self, exhibit: Exhibit, at) -> None:
-        self._exhibit = exhibit
-        self._market = Marketplace.objects.get(slug=exhibit.slug)
-        self._last = nights.last_over(self._market, at=at)
-        self._reached: date | None = self._market.last_closed_on
-        self._ask()
 
-    def look(self, shown: "_Shown") -> bool:
-        """Tell how far they are, remind a worker that stalls; True when all are closed."""
-        self._market.refresh_from_db()
-        closed = self._market.last_closed_on
-        first = self._market.first_open_on
-        if closed is not None:
-            done, total = (closed - first).days + 1, (self._last - first).days + 1
-            shown.tell(f"{self._exhibit.name}: nights", min(done, total), total)
-        if closed is not None and closed >= self._last:
-            return True
-        if closed != self._reached:
-            self._reached, self._asked = closed, time.monotonic()
-        elif time.monotonic() - self._asked > STALLED:
-            self._refuse_failed()
-            self._ask()
-        return False
+@dataclass
+class _History:
+    """The past of one marketplace: its orders made up, then its nights closed by the worker.
 
-    def _ask(self) -> None:
-        self._asked = time.monotonic()
-        if self._reached is None or self._reached < self._last:
-            on = nights.next_on(self._market).isoformat()
-            tasks.close_day.delay(marketplace_id=self._market.pk, on=on)
+    A night is asked for by name: a tick would begin those of the half-finished ones, too.
+    """
 
-    def _refuse_failed(self) -> None:
-        with tenancy.use(self._market.pk):
+    exhibit: Exhibit
+    days: int
+    password: str
+    at: datetime
+    tell: Callable[[tuple[str, int, int]], None]
+    making: threading.Semaphore
+    is_over: threading.Event
+
+    def make(self) -> None:
+        """Serve a thread of its own; raises _Over when the demo ends first."""
+        try:
+            with self.making:
+                for done, total in demonstration.fill(self.exhibit, days=self.days, at=self.at):
+                    self._tell("orders", done, total)
+                demonstration.people(self.exhibit, self.password)
+                demonstration.desks(self.exhibit, self.password, at=self.at)
+            self._close_nights()
+            demonstration.payday(self.exhibit, at=self.at)
+            demonstration.books(self.exhibit, at=self.at)
+        finally:
+            connections.close_all()
+
+    def _close_nights(self) -> None:
+        """Wait until all nights are closed; remind a worker that stalls."""
+        market = Marketplace.objects.get(slug=self.exhibit.slug)
+        last, reached = nights.last_over(market, at=self.at), market.last_closed_on
+        asked = self._ask(market)
+        while market.last_closed_on is None or market.last_closed_on < last:
+            time.sleep(0.3)
+            market.refresh_from_db()
+            closed, first = market.last_closed_on, market.first_open_on
+            total = (last - first).days + 1
+            done = 0 if closed is None else min((closed - first).days + 1, total)
+            self._tell("nights", done, total)
+            if closed != reached:
+                reached, asked = closed, time.monotonic()
+            elif time.monotonic() - asked > STALLED:
+                self._refuse_failed(market)
+                asked = self._ask(market)
+
+    def _ask(self, market: Marketplace) -> float:
+        on = nights.next_on(market).isoformat()
+        tasks.close_day.delay(marketplace_id=market.pk, on=on)
+        return time.monotonic()
+
+    def _refuse_failed(self, market: Marketplace) -> None:
+        with tenancy.use(market.pk):
             failed = JobRun.objects.filter(kind=nights.NIGHT, state=JobRun.State.FAILED).first()
         if failed is not None:
-            name = self._exhibit.slug
+            name = self.exhibit.slug
             raise CommandError(f"The night of {failed.on} of {name} failed: {failed.error}")
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        if self.is_over.is_set():
+            raise _Over()
+        self.tell((f"{self.exhibit.name}: {what}", done, total))
+
+
+def _is_made(history: Future) -> bool:
+    """Whether a history is there; raises what stopped it."""
+    if not history.done():
+        return False
+    history.result()
+    return True
 
 
 class _Shown:
