@@ -16,7 +16,7 @@ from marketplace import approvals, changes, reasons, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import PerformanceDay, Seller
-from settlements import adjustments, ledger, supply_invoices
+from settlements import adjustments, chart, ledger, supply_invoices
 from settlements.contracts import Contracts
 from settlements.models import Account, Adjustment, MonthlyFee, SettlementLine
 from settlements.rating import RateBook
@@ -149,7 +149,13 @@ def settle(*, on: date, first_seller: int, end_seller: int, at: datetime) -> int
 
 
 def figures(adjustment: Adjustment, contracts: Contracts) -> adjustments.Figures:
-    """What an adjustment comes to, with the VAT rate of its basis date."""
+    """What an adjustment comes to, with the VAT rate of its basis date.
+
+    The lines of a month's end name their VAT themselves: no rate stands between the two.
+    """
+    if adjustment.vat is not None:
+        net = adjustment.amount + adjustment.vat
+        return adjustments.Figures(fee=-adjustment.amount, vat=-adjustment.vat, net=net)
     schedule = contracts.schedule(adjustment.seller_id, adjustment.basis_on)
     return adjustments.figures(adjustment.amount, adjustment.tax_kind, schedule.vat_rate_ppm)
 
@@ -198,8 +204,14 @@ def open_months(on: date) -> None:
 
 
 def name_account(reason_code: str) -> None:
-    """The account of a reason, named in the marketplace's language and in English."""
-    account = ledger.account(ledger.account_of(adjustments.component(reason_code)))
+    """The account of a reason, named in the marketplace's language and in English.
+
+    Nothing where it is one of the chart's own, which has its name.
+    """
+    code = ledger.account_of(adjustments.component(reason_code))
+    if code in chart.BY_CODE:
+        return
+    account = ledger.account(code)
     with translation.override(tenancy.current().locale):
         account.name = str(Adjustment.Reason(reason_code).label)
     with translation.override("en"):
@@ -210,8 +222,11 @@ def name_account(reason_code: str) -> None:
 def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) -> SettlementLine:
     fee, vat, net = figures(row, book.contracts)
     component = adjustments.component(row.reason_code)
-    is_supply = adjustments.is_purchase(component)
-    tally = statements.tally(row.seller_id, row.basis_on, row.basis_on, is_of_sale=is_supply)
+    if row.reason_code == adjustments.FAST_ADVANCE:
+        tally = statements.tally_of_day(row.seller_id, book.calendar.add_business_days(on, 1))
+    else:
+        is_supply = adjustments.is_purchase(component)
+        tally = statements.tally(row.seller_id, row.basis_on, row.basis_on, is_of_sale=is_supply)
     parts = _Parts(((component, True),))
     tally.add(parts, row.basis_on, 0, 0, 0, 0, fee, vat, net, fee, fee, vat)
     row.statement_id = tally.statement_id

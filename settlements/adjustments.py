@@ -19,6 +19,15 @@ REVENUE_SHARE: Final = "revenue_share"
 HOST_COMMISSION: Final = "host_commission"
 AFFILIATE_COMMISSION: Final = "affiliate_commission"
 PURCHASE_REASONS: Final = (REVENUE_SHARE, HOST_COMMISSION, AFFILIATE_COMMISSION)
+VAT_ROUNDING: Final = "vat_rounding"  # 단수차: the VAT of a month's invoice less that of its lines
+FEE_CUT: Final = "fee_cut"  # discounts that the marketplace funds, taken off its fees
+FUNDING_OFFSET: Final = "funding_offset"  # the same discounts, which lines paid before
+FAST_ADVANCE: Final = "fast_advance"  # paid ahead of a purchase's confirmation
+FAST_OFFSET: Final = "fast_offset"  # the same, once the sale is settled
+FAST_CLAWBACK: Final = "fast_clawback"  # the same, where the sale came to nothing
+FAST: Final = (FAST_ADVANCE, FAST_OFFSET, FAST_CLAWBACK)
+WITH_VAT: Final = (VAT_ROUNDING, FEE_CUT)  # they name their VAT themselves
+NO_FEES: Final = (*PURCHASE_REASONS, FUNDING_OFFSET, *FAST)  # neither charged nor given back
 INVOICED: Final = (TAXABLE, EXEMPT)  # supplies for which a business has to issue an invoice
 
 _PURCHASES: Final = frozenset(COMPONENT + reason for reason in PURCHASE_REASONS)
@@ -40,6 +49,15 @@ def figures(amount: int, tax_kind: str, vat_rate_ppm: int) -> Figures:
     size = vat.on_invoice(abs(amount), kind, vat_rate_ppm)
     tax = size if amount > 0 else -size
     return Figures(fee=-amount, vat=-tax, net=amount + tax)
+
+
+def rounding(difference: vat.Rounding) -> Figures:
+    """Return the figures of the line (단수차) that makes a month's VAT that of its invoice.
+
+    VAT on top is charged beside the fees. Of VAT that fees contain, the fees are less by as much.
+    """
+    fee, tax = -difference.contained, difference.on_top + difference.contained
+    return Figures(fee=fee, vat=tax, net=-fee - tax)
 
 
 def component(reason_code: str) -> str:

@@ -162,11 +162,32 @@ class FeeScheduleVersionForm(forms.ModelForm):
 class SettlementTermsForm(forms.ModelForm):
     minimum_payout = AmountField(label=_("minimum payout"), widget=TextInput)
     reserve_ppm = PercentField(label=_("reserve"), widget=TextInput)
+    fast_ppm = PercentField(
+        label=_("paid ahead on shipment"),
+        widget=TextInput,
+        help_text=_("Of the expected net, to sellers of the grades named; due on the next day."),
+    )
+
+    def clean_fast_grades(self):
+        codes = self.cleaned_data["fast_grades"]
+        known = _grade_names()
+        if unknown := [code for code in codes if code not in known]:
+            raise ValidationError(
+                gettext("There is no grade “%(found)s”. There are: %(codes)s.")
+                % {"found": unknown[0], "codes": ", ".join(known)}
+            )
+        return codes
 
 
 class SellerContractForm(forms.ModelForm):
     minimum_payout = AmountField(label=_("minimum payout"), required=False, widget=TextInput)
     reserve_ppm = PercentField(label=_("reserve"), required=False, widget=TextInput)
+    fast_ppm = PercentField(
+        label=_("paid ahead on shipment"),
+        required=False,
+        widget=TextInput,
+        help_text=_("Of the expected net. Empty: as the grade allows. 0: never."),
+    )
 
     def clean(self):
         given = super().clean()

@@ -44,6 +44,7 @@ PLATFORM_FUNDING: Final = "platform_funding"
 PROVIDER_FEE: Final = "provider_fee"
 BAD_DEBT: Final = "bad_debt"
 ROUNDING: Final = "rounding"
+SELLER_ADVANCE: Final = "seller_advance"
 RECONCILIATION_DIFFERENCE: Final = "reconciliation_difference"
 
 
@@ -86,6 +87,7 @@ ACCOUNTS: Final = (  # in the order of lists
     Entry(BAD_DEBT, EXPENSE, DEBIT, "대손상각비", "Bad debts"),
     Entry(ROUNDING, EXPENSE, DEBIT, "단수차이", "Rounding differences"),
     Entry(RECONCILIATION_DIFFERENCE, EXPENSE, DEBIT, "대사 차이", "Reconciliation differences"),
+    Entry(SELLER_ADVANCE, ASSET, DEBIT, "판매자 선지급금", "Paid ahead to sellers", True),
 )
 BY_CODE: Final[Mapping[str, Entry]] = {entry.code: entry for entry in ACCOUNTS}
 PER_SELLER: Final = frozenset(entry.code for entry in ACCOUNTS if entry.is_per_seller)

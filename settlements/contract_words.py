@@ -10,7 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from marketplace import money, tenancy
-from settlements import contracts, due_dates, ledger, percents, rate_cards, rule_words
+from settlements import contracts, due_dates, ledger, percents, rate_cards, rule_words, vat
 from settlements.due_dates import DueTerms
 from settlements.models import FeeRule, FeeSchedule, SellerContract
 from settlements.rate_cards import NoVersionInForce, PayoutTerms
@@ -89,10 +89,15 @@ def _facts(contract: SellerContract, on: date) -> Iterable[Fact]:
         if own is not None or standard is not None:
             value = getattr(standard, general) if own is None else own
             yield Fact(label, show(value), own is not None)
+    if said.fast_ppm is not None:
+        yield Fact(_("Paid ahead on shipment"), percents.show(said.fast_ppm), is_own=True)
     yield Fact(_("Kind of income"), str(contract.get_income_kind_display()), said.is_service)
     if said.supply_tax:
         label = _("VAT on what the seller supplies")
         yield Fact(label, str(contract.get_supply_tax_display()), is_own=True)
+    if said.vat_level == vat.BY_INVOICE:
+        label = _("VAT on fees is computed")
+        yield Fact(label, str(contract.get_vat_level_display()), is_own=True)
 
 
 def _rules(rules: Iterable[FeeRule], vat_rate_ppm: int | None) -> Iterable[RuleTold]:

@@ -32,8 +32,10 @@ class Contract:
     due: DueTerms | None
     minimum_payout: int | None
     reserve_ppm: int | None
+    fast_ppm: int | None  # paid ahead on shipment
     is_service: bool  # lines are income from personal services, from which tax is withheld
     supply_tax: str  # the VAT of what the seller supplies; empty: by its type
+    vat_level: str  # whether VAT is that of the lines or of the month's invoice
 
 
 class Contracts:
@@ -154,8 +156,10 @@ def read(row: SellerContract, rules: Collection[FeeRule]) -> Contract:
         due=rate_cards.read_due_terms(row) if row.cycle else None,
         minimum_payout=row.minimum_payout,
         reserve_ppm=row.reserve_ppm,
+        fast_ppm=row.fast_ppm,
         is_service=row.income_kind == withholding.SERVICE,
         supply_tax=row.supply_tax,
+        vat_level=row.vat_level,
     )
 
 

@@ -4,10 +4,11 @@ All legs of a batch of journals are inserted by one statement, which the databas
 balance. Debit and credit are two columns; an amount below zero goes to the other side.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Final
 
 from django.db import IntegrityError, connection
 from django.db.models import Q
@@ -16,6 +17,7 @@ from marketplace import tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from settlements import adjustments, chart, ledger_balances
+from settlements.adjustments import PURCHASE_REASONS
 from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     BAD_DEBT,
     BANK,
@@ -32,6 +34,7 @@ from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     PURCHASE,
     REFUNDS_DUE,
     ROUNDING,
+    SELLER_ADVANCE,
     SELLER_HELD,
     SELLER_PAYABLE,
     SELLER_RECEIVABLE,
@@ -41,9 +44,19 @@ from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     WITHHOLDING_INCOME,
     WITHHOLDING_LOCAL,
 )
-from settlements.models import Account, DayClose, Journal, LedgerEntry, Period
+from settlements.models import Account, Adjustment, DayClose, Journal, LedgerEntry, Period
 
 REVERSAL = "reversal"  # template of a counter-entry
+
+PURCHASES: Final[Mapping[str, str]] = {  # accounts of what sellers supply, by its component
+    component: PURCHASE + component for component in map(adjustments.component, PURCHASE_REASONS)
+}
+NO_REVENUE: Final[Mapping[str, str]] = {  # accounts of all components that are no fee revenue
+    **PURCHASES,
+    adjustments.component(adjustments.VAT_ROUNDING): ROUNDING,
+    adjustments.component(adjustments.FUNDING_OFFSET): PLATFORM_FUNDING,
+    **dict.fromkeys(map(adjustments.component, adjustments.FAST), SELLER_ADVANCE),
+}
 
 
 class DayLocked(Refused):
@@ -92,14 +105,17 @@ class Draft:
 def component_names() -> dict[str, str]:
     """What the marketplace in use calls each fee component, by its code."""
     is_component = Q(code__startswith=chart.FEE_REVENUE) | Q(code__startswith=chart.PURCHASE)
-    rows = Account.objects.filter(is_component)
-    return {row.code.partition(":")[2]: row.label for row in rows}
+    accounts = Account.objects.filter(is_component)
+    shared = NO_REVENUE.keys() - PURCHASES.keys()  # these have no account of their own
+    reasons = {adjustments.component(code): label for code, label in Adjustment.Reason.choices}
+    return {row.code.partition(":")[2]: row.label for row in accounts} | {
+        component: str(reasons[component]) for component in sorted(shared)
+    }
 
 
 def account_of(component: str) -> str:
     """The code of the account that a component of statements is booked to."""
-    is_purchase = adjustments.is_purchase(component)
-    return (chart.PURCHASE if is_purchase else chart.FEE_REVENUE) + component
+    return NO_REVENUE.get(component, chart.FEE_REVENUE + component)
 
 
 def post(drafts: Iterable[Draft]) -> list[Journal]:

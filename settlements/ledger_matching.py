@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
 from django.db import connection, transaction
+from psycopg.types.json import Jsonb
 
 from marketplace import states, tenancy
+from settlements import ledger
 from settlements.models import LedgerDifference, Statement
 
 State = LedgerDifference.State
@@ -24,7 +26,11 @@ WITH s AS (
            s.list_amount - s.seller_discount - s.platform_discount - s.partner_discount AS paid
     FROM settlements_statement s
     WHERE s.marketplace_id = %(marketplace)s AND s.id = ANY(%(statements)s) AND s.state <> 'open'
-), expected AS (
+), component AS (
+    SELECT s.id, c.key, (c.value ->> 0)::bigint AS fee, (c.value ->> 1)::bigint AS vat,
+           (c.value ->> 2)::bigint AS on_top
+    FROM s CROSS JOIN LATERAL jsonb_each(s.components) c
+), moved AS (
     SELECT s.id, v.code, v.amount FROM s CROSS JOIN LATERAL (VALUES
         ('clearing', -s.paid),
         ('platform_funding', -s.platform_discount),
@@ -40,9 +46,16 @@ WITH s AS (
         ('payout_payable', s.payout)
     ) AS v(code, amount)
     UNION ALL
-    SELECT s.id, 'fee_revenue:' || c.key,
-           (c.value ->> 0)::bigint - (c.value ->> 1)::bigint + (c.value ->> 2)::bigint
-    FROM s CROSS JOIN LATERAL jsonb_each(s.components) c
+    SELECT id, coalesce(%(no_revenue)s::jsonb ->> key, 'fee_revenue:' || key), fee - vat + on_top
+    FROM component
+    UNION ALL
+    SELECT id, v.code, v.amount FROM component CROSS JOIN LATERAL (VALUES
+        ('vat_payable', -vat),
+        ('input_vat', vat)
+    ) AS v(code, amount)
+    WHERE key = ANY(%(purchases)s)
+), expected AS (
+    SELECT id, code, sum(amount) AS amount FROM moved GROUP BY id, code
 ), found AS (
     SELECT s.id, a.code, sum(e.credit - e.debit) AS amount
     FROM s
@@ -114,7 +127,12 @@ def _close(row: LedgerDifference, *, by, at: datetime, reason: str) -> LedgerDif
 
 def _differing(statements: Iterable[int]) -> Iterator[tuple[int, str, int, int]]:
     """(statement, account, expected, found) where the two are not the same."""
-    parameters = {"marketplace": tenancy.current_id(), "statements": sorted(statements)}
+    parameters = {
+        "marketplace": tenancy.current_id(),
+        "statements": sorted(statements),
+        "no_revenue": Jsonb(dict(ledger.NO_REVENUE)),
+        "purchases": sorted(ledger.PURCHASES),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_DIFFERING, parameters)
         return iter(cursor.fetchall())

@@ -30,10 +30,12 @@ from sellers import grades
 from sellers.models import Seller
 from settlements import (
     adjusting,
+    advancing,
     day_closing,
     holding,
     ledger,
     ledger_matching,
+    month_ends,
     payouts,
     reconciliation_report,
     reconciling,
@@ -440,6 +442,10 @@ def _charge_monthly(on: date, at: datetime) -> Counts:
     return {"adjustments": adjusting.charge_monthly(on, at=at)}
 
 
+def _pay_ahead(on: date, at: datetime) -> Counts:
+    return advancing.night(on, at=at)
+
+
 def _waiting(on: date) -> list[tuple[int, int]]:
     rows = OutcomeToSettle.objects.filter(basis_on__lte=on).values_list("seller_id")
     weights = Counter(dict(rows.annotate(Count("pk")))) + Counter(adjusting.waiting(on))
@@ -457,6 +463,10 @@ def _settle(on: date, at: datetime, first: int, end: int) -> Counts:
         "reports": shared,
         "adjustments": adjusted,
     }
+
+
+def _end_month(on: date, at: datetime) -> Counts:
+    return {"adjustments": month_ends.settle_night(on, at=at)}
 
 
 def _due(on: date) -> list[tuple[int, int]]:
@@ -511,6 +521,7 @@ STEPS = (
     Step("performance", whole=_perform),
     Step("grades", whole=_grade),
     Step("monthly_fees", whole=_charge_monthly),
+    Step("fast_settlement", whole=_pay_ahead),
     Step(
         "settle",
         shard=_settle,
@@ -518,6 +529,7 @@ STEPS = (
         shard_weight=settings.LINES_A_SHARD,
         before=_open_months,
     ),
+    Step("month_end", whole=_end_month),
     Step("statements", shard=_close_due, cut=_due, shard_weight=settings.STATEMENTS_A_SHARD),
     Step("payouts", whole=_prepare_payouts),
     Step("reconcile", whole=_reconcile),

@@ -18,7 +18,7 @@ from marketplace.documents import Part
 from marketplace.refusals import Refused, gettext_noop
 from sellers import grade_documents
 from sellers.grading import Policy
-from settlements import chart, debts, rule_checks, vat
+from settlements import chart, debts, funding, rule_checks, vat
 from settlements.due_dates import BadDueTerms, DueTerms
 from settlements.fee_rules import Band, Rule
 
@@ -119,6 +119,9 @@ class Terms:
     reserve_ppm: int
     reserve_days: int
     debt_policy: str
+    funding_as: str
+    fast_ppm: int
+    fast_grades: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +362,9 @@ def _terms(part: Part) -> Terms:
         reserve_ppm=part.integer("reserve_ppm", 0, high=money.MILLION - 1),
         reserve_days=part.integer("reserve_days", debts.RESERVE_DAYS, high=3660),
         debt_policy=part.choice("debt_policy", debts.POLICIES, debts.CARRY_FORWARD),
+        funding_as=part.choice("funding_as", funding.KINDS, funding.PAYMENT),
+        fast_ppm=part.integer("fast_ppm", 0, high=money.MILLION),
+        fast_grades=list(part.texts("fast_grades")) if part.has("fast_grades") else [],
     )
     part.done()
     try:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from marketplace.refusals import Refused, gettext_noop
+from settlements import funding
 from settlements.due_dates import DueTerms
 from settlements.fee_rules import Band, Rule
 from settlements.fees import Terms
@@ -37,6 +38,9 @@ class PayoutTerms:
     reserve_ppm: int
     reserve_days: int
     debt_policy: str
+    funding_as: str = funding.PAYMENT
+    fast_ppm: int = 0
+    fast_grades: tuple[str, ...] = ()
 
 
 class Versions(Generic[T]):
@@ -169,4 +173,7 @@ def _payout_terms(row: SettlementTerms) -> PayoutTerms:
         reserve_ppm=row.reserve_ppm,
         reserve_days=row.reserve_days,
         debt_policy=row.debt_policy,
+        funding_as=row.funding_as,
+        fast_ppm=row.fast_ppm,
+        fast_grades=tuple(row.fast_grades),
     )

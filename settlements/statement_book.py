@@ -118,6 +118,16 @@ class StatementBook:
             return self._of_services(tally)
         return tally
 
+    def tally_of_day(self, seller_id: int, day: date) -> Tally:
+        """The seller's statement that is due on a business day, or the next one that is open."""
+        calendar = self._book.calendar
+        while (seller_id, day) in self._closed:
+            day = calendar.add_business_days(day, 1)
+        tally = self._by_due.get((seller_id, day))
+        if tally is None:
+            tally = self._by_due[seller_id, day] = self._opened(seller_id, day)
+        return tally
+
     def sum_up(self) -> None:
         """Put every line collected so far on its statement; memory holds no more of them."""
         for tally in (*self._by_due.values(), *self._services.values()):

@@ -30,7 +30,7 @@ LEFT JOIN settlements_statement s ON s.marketplace_id = %(marketplace)s AND s.id
 LEFT JOIN settlements_adjustment a ON a.marketplace_id = %(marketplace)s
      AND l.kind = 3 AND a.id = -l.order_line_id
 WHERE l.marketplace_id = %(marketplace)s AND l.basis_on >= %(month)s AND l.basis_on < %(after)s
-  AND (a.reason_code = ANY(%(purchases)s)) IS NOT TRUE
+  AND (a.reason_code = ANY(%(no_fees)s)) IS NOT TRUE
 """
 
 # Lines of other months on statements that closed in this one; the statements name their days.
@@ -45,7 +45,7 @@ LEFT JOIN settlements_adjustment a ON a.marketplace_id = %(marketplace)s
 WHERE s.marketplace_id = %(marketplace)s AND s.closed_on >= %(month)s AND s.closed_on < %(after)s
   AND (s.first_basis_on < %(month)s OR s.last_basis_on >= %(after)s)
   AND (l.basis_on < %(month)s OR l.basis_on >= %(after)s)
-  AND (a.reason_code = ANY(%(purchases)s)) IS NOT TRUE
+  AND (a.reason_code = ANY(%(no_fees)s)) IS NOT TRUE
 """
 
 _BOOKED = """
@@ -59,7 +59,7 @@ FROM ledger_entry e
 JOIN settlements_journal j ON j.marketplace_id = %(marketplace)s AND j.id = e.journal_id
 JOIN settlements_account a ON a.marketplace_id = %(marketplace)s AND a.id = e.account_id
 WHERE e.marketplace_id = %(marketplace)s AND e.basis_on >= %(month)s AND e.basis_on < %(after)s
-  AND (a.code = %(vat)s OR a.code LIKE %(revenue)s)
+  AND (a.code IN (%(vat)s, %(rounding)s) OR a.code LIKE %(revenue)s)
 """
 
 
@@ -103,7 +103,8 @@ def of_month(month: date) -> Tie:
         "after": tax_invoices.after(month),
         "vat": ledger.VAT_PAYABLE,
         "revenue": f"{ledger.FEE_REVENUE}%",
-        "purchases": list(adjustments.PURCHASE_REASONS),
+        "rounding": ledger.ROUNDING,
+        "no_fees": list(adjustments.NO_FEES),
     }
     supply, tax, outside, later_supply, later_tax = _row(_LINES, words)
     booked, booked_tax, other, other_tax = _row(_BOOKED, words)

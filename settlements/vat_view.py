@@ -15,10 +15,11 @@ from typing import Final
 from django.db import connection
 
 from marketplace import tenancy
+from marketplace.models import Marketplace
 from orders import pricing
 from orders.models import OrderLine, Payment
 from sellers.models import Seller
-from settlements import sale_means, tax_invoices
+from settlements import fee_cuts, sale_means, tax_invoices
 from settlements.contracts import Contracts
 from settlements.sale_means import Part, Shares, Sold
 
@@ -26,16 +27,27 @@ APPROVAL: Final = "approval"
 CONFIRMATION: Final = "confirmation"
 _BATCH: Final = 5_000
 
-_OUTCOMES = """
-SELECT l.id, l.order_id, l.tax_kind, o.rate_on, o.list_amount - o.seller_discount,
-       o.platform_discount + o.partner_discount, coalesce(b.list_amount - b.seller_discount, 0),
-       coalesce(b.platform_discount + b.partner_discount, 0), o.sequence, l.paid_on, o.basis_on
+# What of a discount was taken off fees is neither paid to the seller nor part of its sales.
+_OUTCOMES = f"""
+SELECT l.id, l.order_id, l.tax_kind, o.rate_on, o.list_amount - o.seller_discount - c.now,
+       o.platform_discount + o.partner_discount - c.now,
+       coalesce(b.list_amount - b.seller_discount, 0) - c.before,
+       coalesce(b.platform_discount + b.partner_discount, 0) - c.before,
+       o.sequence, l.paid_on, o.basis_on
 FROM orders_outcome o
 JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_id
 LEFT JOIN orders_outcome b ON b.marketplace_id = %(marketplace)s AND b.line_id = o.line_id
      AND b.sequence = o.sequence - 1
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum({fee_cuts.OF_LINE}), 0)::bigint AS now,
+           coalesce(sum({fee_cuts.OF_LINE}) FILTER (WHERE l.sequence < o.sequence), 0)::bigint
+           AS before
+    FROM settlement_line l
+    WHERE %(has_cuts)s AND l.marketplace_id = %(marketplace)s AND l.order_line_id = o.line_id
+      AND l.sequence <= o.sequence AND date_trunc('month', l.basis_on)::date = ANY(%(cut_in)s)
+) c
 WHERE o.marketplace_id = %(marketplace)s AND o.seller_id = %(seller)s
-"""
+"""  # noqa: S608 (all parts are constants)
 _CONFIRMED = _OUTCOMES + "AND o.basis_on >= %(first)s AND o.basis_on < %(end)s"
 _APPROVED = (
     _OUTCOMES
@@ -88,8 +100,12 @@ class View:
 
 def of_month(seller: Seller, month: date) -> View:
     """The view of a month of one seller of the marketplace in use."""
+    closed_on = Marketplace.objects.get(pk=tenancy.current_id()).last_closed_on
+    cut_in = fee_cuts.until(closed_on) if closed_on else []
     words = {
         "marketplace": tenancy.current_id(),
+        "has_cuts": bool(cut_in),
+        "cut_in": cut_in,
         "seller": seller.pk,
         "first": month,
         "end": tax_invoices.after(month),

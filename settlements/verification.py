@@ -21,6 +21,7 @@ from settlements import (
     day_closing,
     fees,
     ledger_balances,
+    month_ends,
     periods,
     proofs,
     reversals,
@@ -119,6 +120,31 @@ _CHECKS = {
              ON s.order_line_id = -a.id AND s.seller_id = a.seller_id
              AND s.statement_id = a.statement_id AND s.basis_on = a.basis_on
         WHERE a.id IS NULL OR s.id IS NULL""",
+    "fast settlement that is not the sum of its adjustments": """
+        SELECT 'fast settlement', n.number || '/' || l.number, 'paid ahead, taken back',
+               concat_ws(', ', coalesce(a.ahead, 0), coalesce(a.back, 0)),
+               concat_ws(', ', f.advanced, f.taken_back)
+        FROM settlements_fastsettlement f
+        JOIN orders_orderline l ON l.marketplace_id = f.marketplace_id AND l.id = f.order_line_id
+        JOIN orders_order n ON n.marketplace_id = f.marketplace_id AND n.id = l.order_id
+        LEFT JOIN (
+            SELECT fast_settlement_id, sum(amount) FILTER (WHERE amount > 0) AS ahead,
+                   -sum(amount) FILTER (WHERE amount < 0) AS back
+            FROM settlements_adjustment
+            WHERE marketplace_id = %(marketplace)s AND fast_settlement_id IS NOT NULL
+            GROUP BY fast_settlement_id
+        ) a ON a.fast_settlement_id = f.id
+        WHERE f.marketplace_id = %(marketplace)s
+          AND (f.advanced, f.taken_back) <> (coalesce(a.ahead, 0), coalesce(a.back, 0))""",
+    "fast settlement that is still open although its sale is settled": """
+        SELECT 'fast settlement', n.number || '/' || l.number, 'ended', 'yes', 'no'
+        FROM settlements_fastsettlement f
+        JOIN orders_orderline l ON l.marketplace_id = f.marketplace_id AND l.id = f.order_line_id
+        JOIN orders_order n ON n.marketplace_id = f.marketplace_id AND n.id = l.order_id
+        WHERE f.marketplace_id = %(marketplace)s AND f.ended_on IS NULL
+          AND EXISTS (SELECT FROM settlement_line s
+                      WHERE s.marketplace_id = f.marketplace_id
+                        AND s.order_line_id = f.order_line_id AND s.sequence = 0)""",
     "outcome neither waiting nor settled, or both": """
         SELECT 'outcome', o.line_id || '#' || o.sequence, 'settled or waiting', '1',
                ((q.id IS NOT NULL)::int + (s.id IS NOT NULL)::int)::text
@@ -390,6 +416,7 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
         return
     yield from _terms_documents()
     yield from (Difference(*found) for found in share_verification.differences())
+    yield from (Difference(*found) for found in month_ends.differences(on))
     parameters = {
         "marketplace": tenancy.current_id(),
         "purchases": list(adjustments.PURCHASE_REASONS),

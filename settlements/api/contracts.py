@@ -47,8 +47,10 @@ class ContractVersionDocument(Document):
     holiday = serializers.CharField()
     minimum_payout = Money(allow_null=True)
     reserve_ppm = serializers.IntegerField(allow_null=True)
+    fast_ppm = serializers.IntegerField(allow_null=True)
     income_kind = serializers.CharField()
     supply_tax = serializers.CharField()
+    vat_level = serializers.CharField()
     rules = serializers.SerializerMethodField()
 
     def get_rules(self, contract) -> ContractRuleDocument(many=True):

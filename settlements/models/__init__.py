@@ -7,6 +7,7 @@ from settlements.models.contracts import SellerContract
 from settlements.models.day_closes import DayClose, SignedSheet
 from settlements.models.deadlines import DeadlineGuard
 from settlements.models.debts import DebtMovement
+from settlements.models.fast_settlements import FastSettlement
 from settlements.models.forecasts import PayoutForecast
 from settlements.models.holds import AttachmentPayment, Hold, HoldMovement
 from settlements.models.ledger import Account, Journal, ManualJournal
@@ -44,6 +45,7 @@ __all__ = [
     "DeadlineGuard",
     "DebtMovement",
     "Discrepancy",
+    "FastSettlement",
     "FeeRehearsal",
     "FeeRehearsalRow",
     "FeeRule",

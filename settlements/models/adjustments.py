@@ -8,6 +8,7 @@ from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, User, VersionedRule, scoped
 from sellers.models import Seller
 from settlements import adjustments
+from settlements.models.fast_settlements import FastSettlement
 from settlements.models.statements import Statement
 
 TAX_KINDS = [
@@ -88,8 +89,23 @@ class Adjustment(TenantModel):
         REVENUE_SHARE = "revenue_share", _("Revenue share")
         HOST_COMMISSION = "host_commission", _("Host commission")
         AFFILIATE_COMMISSION = "affiliate_commission", _("Affiliate commission")
+        VAT_ROUNDING = adjustments.VAT_ROUNDING, _("Rounding difference of VAT")
+        FEE_CUT = adjustments.FEE_CUT, _("Discounts taken off fees")
+        FUNDING_OFFSET = adjustments.FUNDING_OFFSET, _("Discounts paid before")
+        FAST_ADVANCE = adjustments.FAST_ADVANCE, _("Fast settlement")
+        FAST_OFFSET = adjustments.FAST_OFFSET, _("Fast settlement, settled with the sale")
+        FAST_CLAWBACK = adjustments.FAST_CLAWBACK, _("Fast settlement, clawed back")
 
-    MADE_BY_RULE = (Reason.MONTHLY_FEE, Reason.REVENUE_SHARE)  # nobody asks for these
+    MADE_BY_RULE = (  # nobody asks for these
+        Reason.MONTHLY_FEE,
+        Reason.REVENUE_SHARE,
+        Reason.VAT_ROUNDING,
+        Reason.FEE_CUT,
+        Reason.FUNDING_OFFSET,
+        Reason.FAST_ADVANCE,
+        Reason.FAST_OFFSET,
+        Reason.FAST_CLAWBACK,
+    )
 
     public_id = models.CharField(
         _("public id"), max_length=40, default=_adjustment_id, editable=False
@@ -97,6 +113,12 @@ class Adjustment(TenantModel):
     seller = TenantKey(Seller, related_name="adjustments", verbose_name=_("seller"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.REQUESTED)
     amount = models.BigIntegerField(_("amount before VAT"))
+    vat = models.BigIntegerField(
+        _("VAT"),
+        null=True,
+        blank=True,
+        help_text=_("Of lines of a month's end. Of all others it follows from the rate."),
+    )
     tax_kind = models.CharField(_("VAT"), max_length=15, choices=TAX_KINDS)
     reason_code = models.CharField(_("kind of reason"), max_length=20, choices=Reason)
     reason = models.CharField(_("reason"), max_length=500)
@@ -125,6 +147,13 @@ class Adjustment(TenantModel):
         MonthlyFee, null=True, blank=True, related_name="+", verbose_name=_("monthly fee")
     )
     month = models.DateField(_("month"), null=True, blank=True)
+    fast_settlement = TenantKey(
+        FastSettlement,
+        null=True,
+        blank=True,
+        related_name="adjustments",
+        verbose_name=_("fast settlement"),
+    )
     statement = TenantKey(
         Statement, null=True, blank=True, related_name="adjustments", verbose_name=_("statement")
     )
@@ -135,7 +164,9 @@ class Adjustment(TenantModel):
         verbose_name = _("adjustment")
         verbose_name_plural = _("adjustments")
         constraints = [
-            *constraints.tenant("adjustment", "seller", "monthly_fee", "statement"),
+            *constraints.tenant(
+                "adjustment", "seller", "monthly_fee", "fast_settlement", "statement"
+            ),
             constraints.Frozen(name="adjustment_frozen_once_settled", value="settled"),
             models.UniqueConstraint(
                 fields=["marketplace", "public_id"], name="adjustment_public_id_is_unique"
@@ -145,7 +176,13 @@ class Adjustment(TenantModel):
                 name="adjustment_is_one_per_seller_and_month",
                 condition=Q(month__isnull=False),
             ),
-            models.CheckConstraint(name="adjustment_is_of_an_amount", condition=~Q(amount=0)),
+            models.CheckConstraint(
+                name="adjustment_is_of_an_amount",
+                condition=(Q(vat__isnull=True) & ~Q(amount=0))
+                | (
+                    Q(reason_code__in=adjustments.WITH_VAT, vat__isnull=False) & ~Q(amount=0, vat=0)
+                ),
+            ),
             models.CheckConstraint(
                 name="adjustment_of_a_month_names_its_rule",
                 condition=Q(month__isnull=True, monthly_fee__isnull=True)
@@ -169,6 +206,11 @@ class Adjustment(TenantModel):
                 condition=Q(state="approved"),
             ),
             models.Index(fields=["marketplace", "statement"], name="adjustment_by_statement"),
+            models.Index(
+                fields=["marketplace", "fast_settlement"],
+                name="adjustment_by_fast_settlement",
+                condition=Q(fast_settlement__isnull=False),
+            ),
             models.Index(fields=["marketplace", "seller", "-id"], name="adjustment_of_seller"),
         ]
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import constraints
 from marketplace.models import TenantKey, TenantModel, VersionedRule
 from sellers.models import Seller
-from settlements import withholding
+from settlements import vat, withholding
 from settlements.models.adjustments import TAX_KINDS
 from settlements.models.rates import CYCLES, HOLIDAYS, LAG_KINDS, FeeSchedule
 
@@ -38,6 +38,12 @@ class SellerContract(VersionedRule):
     holiday = models.CharField(_("on a closed day"), max_length=10, choices=HOLIDAYS, blank=True)
     minimum_payout = models.BigIntegerField(_("minimum payout"), null=True, blank=True)
     reserve_ppm = models.PositiveIntegerField(_("reserve (ppm)"), null=True, blank=True)
+    fast_ppm = models.PositiveIntegerField(
+        _("paid ahead on shipment"),
+        null=True,
+        blank=True,
+        help_text=_("Of the expected net. Empty: as the grade allows. 0: never."),
+    )
     income_kind = models.CharField(
         _("kind of income"),
         max_length=10,
@@ -61,6 +67,21 @@ class SellerContract(VersionedRule):
         ),
     )
 
+    vat_level = models.CharField(
+        _("VAT on fees is computed"),
+        max_length=10,
+        choices=[
+            (vat.BY_LINE, _("line by line")),
+            (vat.BY_INVOICE, _("once for the month's invoice")),
+        ],
+        default=vat.BY_LINE,
+        db_default=vat.BY_LINE,
+        help_text=_(
+            "Once for the invoice: what that differs from the sum of the lines is charged or given "
+            "at the month's end, as a line of its own."
+        ),
+    )
+
     class Meta(TenantModel.Meta):
         verbose_name = _("seller's contract")
         verbose_name_plural = _("sellers' contracts")
@@ -74,6 +95,10 @@ class SellerContract(VersionedRule):
             models.CheckConstraint(
                 name="seller_contract_reserve_is_below_all",
                 condition=Q(reserve_ppm__isnull=True) | Q(reserve_ppm__lt=1_000_000),
+            ),
+            models.CheckConstraint(
+                name="seller_contract_pays_no_more_ahead_than_the_net",
+                condition=Q(fast_ppm__isnull=True) | Q(fast_ppm__lte=1_000_000),
             ),
             models.CheckConstraint(
                 name="seller_contract_minimum_is_not_below_zero",

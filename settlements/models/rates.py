@@ -9,7 +9,7 @@ from listings.models import Category
 from marketplace import constraints
 from marketplace.models import TenantKey, TenantModel, VersionedRule
 from sellers.models import Seller
-from settlements import debts
+from settlements import debts, funding
 
 ROUNDING = [
     ("floor", _("cut")),
@@ -219,6 +219,37 @@ class SettlementTerms(VersionedRule):
         _("debts of sellers"), max_length=20, choices=DEBT_POLICIES, default=debts.CARRY_FORWARD
     )
 
+    funding_as = models.CharField(
+        _("discounts that the marketplace funds"),
+        max_length=10,
+        choices=[
+            (funding.PAYMENT, _("paid to the seller")),
+            (funding.FEE_CUT, _("taken off the fees")),
+        ],
+        default=funding.PAYMENT,
+        db_default=funding.PAYMENT,
+        help_text=_(
+            "The seller gets the same. Paid, they are part of its sales, and fees stay whole; "
+            "taken off, fees, their VAT and the tax invoice are less. The last day of a month "
+            "decides for it."
+        ),
+    )
+
+    fast_ppm = models.PositiveIntegerField(
+        _("paid ahead on shipment"),
+        default=0,
+        db_default=0,
+        help_text=_("Of the expected net, to sellers of the grades named; due on the next day."),
+    )
+    fast_grades = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        db_default=[],
+        blank=True,
+        verbose_name=_("grades that are paid ahead"),
+        help_text=_("Their codes, by commas. Contracts may say otherwise."),
+    )
+
     class Meta(TenantModel.Meta):
         verbose_name = _("settlement terms")
         verbose_name_plural = _("settlement terms")
@@ -230,5 +261,9 @@ class SettlementTerms(VersionedRule):
             ),
             models.CheckConstraint(
                 name="settlement_terms_reserve_is_below_all", condition=Q(reserve_ppm__lt=1_000_000)
+            ),
+            models.CheckConstraint(
+                name="settlement_terms_pay_no_more_ahead_than_the_net",
+                condition=Q(fast_ppm__lte=1_000_000),
             ),
         ]

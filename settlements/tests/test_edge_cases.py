@@ -8,11 +8,29 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from marketplace import tenancy, versions
+from marketplace import states, tenancy, versions
 from marketplace.tests import make as people
+from orders.models import OrderLine
 from sellers.models import PerformanceDay
-from settlements import adjusting, nights, revenue_reporting, verification
-from settlements.models import Adjustment, MonthlyFee, SellerBalance, SettlementLine, Statement
+from settlements import (
+    adjusting,
+    nights,
+    payout_connections,
+    payout_sending,
+    payouts,
+    revenue_reporting,
+    verification,
+)
+from settlements.gateways import sandbox
+from settlements.models import (
+    Adjustment,
+    LedgerDifference,
+    MonthlyFee,
+    PayoutBatch,
+    SellerBalance,
+    SettlementLine,
+    Statement,
+)
 from settlements.revenue_reporting import NewReport
 from settlements.tests import make
 
@@ -35,6 +53,7 @@ def close(market):
         nights.close_day(market.pk, on, at=AT)
         with tenancy.use(market.pk):
             assert [str(found) for found in verification.verify(on=on)] == []
+            assert not LedgerDifference.objects.exists()
 
     return close
 
@@ -334,3 +353,75 @@ class TestOneOrder:
         with tenancy.use(market.pk):
             assert sorted(lines()) == [(1_080, 108, 7_812), (1_200, 120, 8_680)]
             assert Statement.objects.get().net == 16_492
+
+
+class TestForeignCurrency:
+    def test_is_settled_in_its_own_units_and_paid_by_hand(self):
+        """100.00 dollars less 12 % and VAT are 86.80. The payout API pays won alone."""
+        market = make.market(currency="USD", exponent=2)
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.account(seller, ending=sandbox.LOSES_THE_TRANSFER)
+            make.sold(seller, unit_price=10_000)
+        nights.close_day(market.pk, DUE, at=AT)
+        with tenancy.use(market.pk):
+            assert lines() == [(1_200, 120, 8_680)]
+            keys = {"secret_key": "test_sk_" + "a" * 20, "security_key": "a" * 64}
+            with pytest.raises(payout_connections.OnlyWon):
+                payout_connections.enter(
+                    url="https://pay.example.org", **keys, by=None, at=AT, reason="연결"
+                )
+            batch = PayoutBatch.objects.get()
+            states.move(batch, PayoutBatch.State.APPROVED, by=None, at=AT)
+            payouts.execute(batch, by=None, at=AT)
+            payout = batch.rows.get()
+        payout_sending.serve(market.pk, payout.pk, now=lambda: AT)
+        with tenancy.use(market.pk):
+            payout.refresh_from_db()
+            said = {"outcome": "paid", "said": "외화 송금 완료"}
+            payout_sending.record_by_hand(payout, by=None, at=AT, **said)
+            payout.refresh_from_db()
+            assert (payout.state, payout.amount) == ("paid", 8_680)
+            assert make.balances()["bank"] == 8_680
+            assert Statement.objects.get().state == "paid"
+
+
+class TestGrossAndNet:
+    @pytest.mark.parametrize(
+        ("supply_tax", "figures"),
+        [
+            ("taxable", (-85_000, -8_500, 93_500)),  # VAT is added when it is paid
+            ("outside_scope", (-85_000, 0, 85_000)),  # what is agreed is all there is
+        ],
+    )
+    def test_settlement_adds_the_sellers_vat_or_has_it_within(
+        self, market, close, supply_tax, figures
+    ):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            rule = {"component": "sales", "stream": "ads", "base": "amount", "rate_ppm": 150_000}
+            make.contract(seller, rules=[rule], supply_tax=supply_tax)
+            said = {"seller_code": "A", "stream": "ads", "on": date(2026, 9, 8)}
+            report = NewReport(**said, amount=100_000, version=1, is_final=True)
+            at = datetime(2026, 9, 8, 3, tzinfo=UTC)
+            revenue_reporting.accept_many([report], source="api", at=at)
+        close(date(2026, 9, 30))
+        with tenancy.use(market.pk):
+            assert lines() == [figures]
+
+
+class TestFastSettlement:
+    def test_pays_at_pick_up_and_claws_back_on_cancellation(self, market, close):
+        """8,680 the day after the pick-up; all of it back after the cancellation."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.contract(seller, fast_ppm=1_000_000)
+            line = make.placed(seller, status="shipped", shipped_on=date(2026, 9, 2))
+        close(date(2026, 9, 3))
+        with tenancy.use(market.pk):
+            assert Statement.objects.get().payout == 8_680
+            OrderLine.objects.filter(pk=line.pk).update(status="cancelled", units_left=0)
+        close(date(2026, 9, 9))
+        with tenancy.use(market.pk):
+            assert lines() == [(-8_680, 0, 8_680), (8_680, 0, -8_680)]
+            assert SellerBalance.objects.get().carry == -8_680

@@ -61,6 +61,7 @@ from settlements.models import (
     AttachmentPayment,
     DayClose,
     DebtMovement,
+    FastSettlement,
     FeeRule,
     FeeScheduleVersion,
     HoldMovement,
@@ -256,6 +257,9 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     )
     adjusting.approve(adjustment, by=None, at=AT)
     _report_revenue(victim, adjustment)
+    FastSettlement.objects.create(
+        seller=victim, order_line=line, on=AT.date(), units=1, units_left=1, advanced=1
+    )
     PayeeInvoice.objects.create(
         seller=victim,
         month=AT.date().replace(day=1),
