@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext
 
+from settlements import ledger
 from settlements.models import Statement
 
 
@@ -52,7 +53,9 @@ def _fees(statement: Statement, names: Mapping[str, str]) -> list[Step]:
     rows = []
     for code, (fee, vat, on_top) in sorted(statement.components.items()):
         name = {"component": names.get(code, code)}
-        rows.append(Step(gettext("Fee: %(component)s") % name, -fee))
+        is_fee = code not in ledger.NO_REVENUE
+        label = gettext("Fee: %(component)s") % name if is_fee else name["component"]
+        rows.append(Step(label, -fee))
         if vat > on_top:
             label = gettext("of it VAT: %(component)s") % name
             rows.append(Step(label, on_top - vat, is_aside=True))
