@@ -2,7 +2,8 @@
 
 Both are real servers from wheels, started when first needed and shared by every process of this
 checkout. They live on when a command ends; `bin/stop` ends them. Everything they write is under
-var/, and only the account that runs them (and root) can reach their sockets.
+var/, or the folder that JANGTEO_VAR names; only the account that runs them (and root) can reach
+their sockets.
 
 Neither runs as root: started by root, they run as the system user "jangteo". Where that user
 cannot reach this checkout (a private home, say), data and binaries go to /var/lib/jangteo, and
@@ -32,7 +33,9 @@ from urllib.parse import quote
 
 from marketplace import roles
 
-VAR = Path(__file__).resolve().parent.parent / "var"
+USUAL_VAR = Path(__file__).resolve().parent.parent / "var"
+VAR_NAMED = "JANGTEO_VAR"  # in the environment: another folder for everything that is written
+VAR = Path(os.environ.get(VAR_NAMED) or USUAL_VAR)
 ACCOUNT = "jangteo"
 ADMINISTRATOR = "postgres"
 PORT = 5432  # no port is opened: it is part of the socket's name
@@ -103,7 +106,7 @@ def stop() -> list[str]:
     """Stop what runs; return the names of what it stopped. Data stays."""
     stopped = []
     with _lock():
-        if _postgres_pid():
+        if database_pid():
             _run_postgres("pg_ctl", "stop", "-w", "-m", "fast", "-t", "120")
             stopped.append("PostgreSQL")
         if _broker_says(b"PING"):
@@ -289,7 +292,7 @@ def _connects(path: Path) -> bool:
         return client.connect_ex(str(path)) == 0
 
 
-def _postgres_pid() -> int | None:
+def database_pid() -> int | None:
     """The server's process, if the pid file names one that lives and is a PostgreSQL."""
     try:
         pid = int((_data() / "postmaster.pid").read_text().split("\n")[0])
@@ -317,9 +320,9 @@ def _start_postgres() -> None:
         waited = time.monotonic() - started
         # A server that was killed leaves processes behind which hold its memory for a moment, so
         # a start may have to be tried again. One that lives may take long to recover: let it.
-        if waited > (600 if _postgres_pid() else 15):
+        if waited > (600 if database_pid() else 15):
             raise EmbeddedServerFailed(f"PostgreSQL did not start; see {log / 'postgres.log'}")
-        if not _postgres_pid():
+        if not database_pid():
             (_data() / "postmaster.pid").unlink(missing_ok=True)
             with contextlib.suppress(EmbeddedServerFailed):
                 _run_postgres("pg_ctl", "start", "-l", str(log / "postgres.log"), "-o", flags)

@@ -56,7 +56,7 @@ class TestStartDatabase:
 
     def test_recovers_from_a_crash(self, start):
         output(start("ask('CREATE TABLE kept AS SELECT 1')"))
-        output(start("import os, signal; os.kill(embedded._postgres_pid(), signal.SIGKILL)"))
+        output(start("import os, signal; os.kill(embedded.database_pid(), signal.SIGKILL)"))
         assert output(start("print(ask('SELECT count(*) FROM kept'))")) == "(1,)\n"
 
 

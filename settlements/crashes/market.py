@@ -8,11 +8,14 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
-from marketplace import tenancy
+from django.utils import timezone
+
+from marketplace import api_keys, tenancy
 from marketplace.models import Marketplace
 from orders import events, intake
 from orders.events import NewEvent
 from orders.models import OrderEvent
+from orders.submissions import NewOrder
 from settlements import opening, simulating
 from settlements.simulation import Story
 
@@ -22,6 +25,8 @@ SHOPS = 40
 ORDERS_A_DAY = 80
 FIRST_ON = date(2026, 3, 31)  # a month begins with the second night, and grades with the third
 DAYS_BEFORE = 14
+LATER_DAYS = 2  # of orders that a checkout posts while the nights are closed
+A_REQUEST = 5
 TAKEN_BACK = 0.15  # of the lines that a buyer confirmed
 _AT = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -64,6 +69,80 @@ def open_market(count: int) -> Marketplace:
             if verdict.is_refused:
                 raise StoryRefused(f"{verdict.order}: {verdict.code}")
     return market
+
+
+def key(market: Marketplace) -> str:
+    """The secret of an API key with which a checkout may post orders, for a day."""
+    now = timezone.now()
+    with tenancy.use(market.pk):
+        made = api_keys.create(
+            market,
+            name="checkout",
+            scopes=["orders:write"],
+            expires_at=now + timedelta(days=1),
+            by=None,
+            at=now,
+        )
+    return made.secret
+
+
+def later_orders(market: Marketplace, count: int) -> list[list[dict]]:
+    """Orders of the days after the nights, as a checkout posts them: a list for each request."""
+    days = [nights(count)[-1] + timedelta(days=n + 1) for n in range(LATER_DAYS)]
+    with tenancy.use(market.pk):
+        shops = simulating.prepare(
+            market,
+            seed=SEED,
+            shops=SHOPS,
+            orders_a_day=ORDERS_A_DAY,
+            opened_on=FIRST_ON,
+            by=None,
+            at=_AT,
+        )
+    orders = [_posted(order) for on in days for order in shops.day(on).orders]
+    return [orders[start : start + A_REQUEST] for start in range(0, len(orders), A_REQUEST)]
+
+
+def _posted(order: NewOrder) -> dict:
+    """An order as the API takes it."""
+
+    def won(amount: int) -> dict:
+        return {"amount": amount, "currency": "KRW"}
+
+    return {
+        "number": order.number,
+        "placed_at": order.placed_at.isoformat(),
+        "lines": [
+            {
+                "number": line.number,
+                "seller_code": line.seller_code,
+                "category_code": line.category_code,
+                "stream": line.stream,
+                "delivery_group": line.delivery_group,
+                "title": line.title,
+                "tax_kind": line.tax_kind,
+                "unit_price": won(line.unit_price),
+                "quantity": line.quantity,
+                "seller_discount": won(line.seller_discount),
+                "platform_discount": won(line.platform_discount),
+                "partner_discount": won(line.partner_discount),
+            }
+            for line in order.lines
+        ],
+        "payments": [
+            {
+                "sequence": payment.sequence,
+                "kind": payment.kind,
+                "amount": won(payment.amount),
+                "approved_at": payment.approved_at and payment.approved_at.isoformat(),
+            }
+            for payment in order.payments
+        ],
+        "cart_discounts": [
+            {"funder": each.funder, "amount": won(each.amount), "seller": each.seller}
+            for each in order.cart_discounts
+        ],
+    }
 
 
 def _taken_back(stories: list[Story]) -> Iterator[NewEvent]:

@@ -1,17 +1,20 @@
-"""Rehearse crashes: kill workers in the middle of nights, and compare with undisturbed ones.
+"""Rehearse crashes: kill processes in the middle of nights, and compare with undisturbed ones.
 
-Everything is real but the market: database, broker, workers, tasks. It happens in scratch
-databases, each run in a copy of the same one. What a killed night leaves must be what an
-undisturbed one does: exports and what is not exported byte by byte, as many rows in every table,
-nothing for `verify` to find, and nothing that changes when the night is repeated.
+Everything is real but the market: database, broker, web server, workers, tasks. While nights are
+closed, a checkout posts the orders of later days. It happens in scratch databases, each run in a
+copy of the same one. What a killed night leaves must be what an undisturbed one does: exports and
+what is not exported byte by byte, as many rows in every table, nothing for `verify` to find, books
+that balance, and nothing that changes when the night is repeated.
 """
 
 import io
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from itertools import islice, zip_longest
 from typing import IO, Final
 
@@ -20,10 +23,11 @@ from django.db.models import DateTimeField, F, Model, Sum
 
 from marketplace import scratch, tenancy
 from marketplace.models import JobRun, JobShard
-from orders.models import OrderLine, Outcome
+from orders.models import Order, OrderLine, Outcome
 from sellers.models import OfficialGrade, PerformanceDay, ProjectedGrade
-from settlements import exports, nights, verification
-from settlements.crashes import broker, market, workers
+from settlements import exports, ledger_reading, nights, verification
+from settlements.crashes import broker, market, servers, workers
+from settlements.crashes.checkout import Checkout
 from settlements.crashes.workers import Crew
 
 MOST_KILLS: Final = 4  # of a run; a shard that fails five times is put aside for a person
@@ -56,22 +60,40 @@ class Run:
     """What came of a run. Without a seed it is the undisturbed one."""
 
     seed: int | None
+    jumps: bool = False  # the workers' clocks
     kills: list[str] = field(default_factory=list)  # as they came
     seconds: float = 0
     commits: int = 0
     midway: int = 0  # kills that came when something was written and not committed
     repeated: int = 0  # shards that had to be served again
+    posted_again: int = 0  # requests of the checkout that were lost, or their answers
     exports: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
 
 
-def plan(seed: int, commits: int) -> list[Kill]:
+_OFTEN: Final = {  # how often each is killed, one against another
+    workers.WORKER: 5,
+    workers.POOL_PROCESS: 3,
+    workers.HEAD: 2,
+    workers.MESSAGES: 1,
+    workers.WEB: 3,
+}
+_SERVERS: Final = {workers.DATABASE: 3, workers.BROKER: 3}
+
+
+def targets(*, servers: bool) -> dict[str, int]:
+    """What may be killed, and how often; database and broker only where they are its own."""
+    return _OFTEN | (_SERVERS if servers else {})
+
+
+def plan(seed: int, commits: int, *, servers: bool = False) -> list[Kill]:
     """The kills of a run, by chance from its seed."""
     chance = random.Random(seed)  # noqa: S311 (nobody is to be kept from guessing it)
+    often = targets(servers=servers)
     kills = [
         Kill(
-            chance.choices(workers.TARGETS, (5, 3, 2, 1))[0],
+            chance.choices(list(often), list(often.values()))[0],
             chance.randrange(commits),
             chance.uniform(0, LONGEST_DELAY),
             chance.random() < MIDWAY,
@@ -93,7 +115,7 @@ class Rehearsal:
 
     def runs(self, seeds: range) -> Iterator[Run]:
         """The undisturbed run, then one for each seed, as they end."""
-        with scratch.reserved() as name:
+        with _name(servers.are_own()) as name:
             crew = Crew(
                 self.orchestrators,
                 name=name,
@@ -106,26 +128,40 @@ class Rehearsal:
                 with crew:
                     scratch.create(name, template=self.template)
                     with scratch.entered(name):
-                        market.open_market(self.nights)
+                        opened = market.open_market(self.nights)
+                        later = market.later_orders(opened, self.nights)
+                        secret = market.key(opened)
                         with connections["owner"].cursor() as cursor:
                             cursor.execute("ANALYZE")  # for all copies at once
-                    reference = self._run(name, crew, None, [])
+                    checkout = partial(Checkout, crew.web.port, secret, later)
+                    reference = self._run(name, crew, checkout, None, [])
                     yield reference
                     for seed in seeds:
-                        run = self._run(name, crew, seed, plan(seed, reference.commits))
+                        kills = plan(seed, reference.commits, servers=servers.are_own())
+                        run = self._run(name, crew, checkout, seed, kills)
                         run.differences += _differences(reference, run)
                         yield run
             finally:
                 broker.forget(name, self.broker_url)
 
-    def _run(self, name: str, crew: Crew, seed: int | None, kills: list[Kill]) -> Run:
+    def _run(
+        self,
+        name: str,
+        crew: Crew,
+        checkout: Callable[[], Checkout],
+        seed: int | None,
+        kills: list[Kill],
+    ) -> Run:
         """Close all nights in a fresh copy of the market, and look at what came of it."""
-        run = Run(seed)
+        run = Run(seed, jumps=seed is not None and seed % 2 == 0)
         scratch.create(_database(name), template=name)
         try:
             with scratch.entered(_database(name)):
                 began = time.monotonic()
-                self._close_nights(run, crew, kills)
+                crew.web.start()
+                with checkout() as till:
+                    self._close_nights(run, crew, till, kills)
+                run.posted_again = till.posted - till.taken
                 run.seconds = time.monotonic() - began
                 crew.dismiss()
                 self._look_at(run)
@@ -135,15 +171,16 @@ class Rehearsal:
             scratch.drop(_database(name))
         return run
 
-    def _close_nights(self, run: Run, crew: Crew, kills: list[Kill]) -> None:
+    def _close_nights(self, run: Run, crew: Crew, till: Checkout, kills: list[Kill]) -> None:
         chance = random.Random(run.seed)  # noqa: S311
         # The one to compare with is nothing but a worker and a beat.
         count = self.orchestrators if kills else 1
-        crew.start(count)
+        jumps = str(run.seed) if run.jumps else ""
+        crew.start(count, jumps=jumps)
         crew.remind()
         changed = reminded = time.monotonic()
         closed_on = None
-        while kills or closed_on != market.nights(self.nights)[-1]:
+        while not till.check() or kills or closed_on != market.nights(self.nights)[-1]:
             crew.check()
             now = time.monotonic()
             commits, closed_on = _progress()
@@ -153,10 +190,12 @@ class Rehearsal:
                 kill = kills.pop(0)
                 time.sleep(kill.delay)
                 is_midway = _has_writer(patience=0.5 if kill.midway else 0)
+                if kill.target == workers.DATABASE:
+                    connections.close_all()  # ours would not survive it, either
                 crew.kill(kill.target, chance.choice)
                 run.midway += is_midway
                 run.kills.append(f"{kill}, {_place()}{', midway' if is_midway else ''}")
-                crew.start(count)
+                crew.start(count, jumps=jumps)
                 crew.remind()
                 changed = reminded = time.monotonic()
             if now - changed > _STUCK:
@@ -177,6 +216,9 @@ class Rehearsal:
             run.differences += (f"verify: {difference}" for difference in islice(found, 10))
             again = JobShard.objects.aggregate(again=Sum(F("attempts") - 1))["again"]
             run.repeated = again or 0
+            _, sums = ledger_reading.trial_balance(market.nights(self.nights)[-1])
+            if sums.debit != sums.credit:
+                run.differences.append(f"ledger: {sums.debit} is not {sums.credit}")
         run.rows = {table: count for table, (count, _) in _tables().items()}
 
     def _repeat(self, run: Run) -> None:
@@ -198,13 +240,26 @@ _NOT_EXPORTED = (OrderLine, Outcome, PerformanceDay, ProjectedGrade, OfficialGra
 
 
 def _facts(model: type[Model]) -> bytes:
-    """The rows of a table, without what is each run's own: its row ids and times of day."""
+    """The rows of a table, without what is each run's own: its row ids and times of day.
+
+    Orders that came while others were killed have ids of each run's own as well.
+    """
     names = [
-        field.attname
+        "order__number" if field.related_model is Order else field.attname
         for field in model._meta.concrete_fields
         if not field.primary_key and not isinstance(field, DateTimeField)
     ]
     return "\n".join(sorted(map(repr, model.objects.values_list(*names)))).encode()
+
+
+@contextmanager
+def _name(is_alone: bool) -> Iterator[str]:
+    """A name for databases. Where nobody else is, none has to be kept from others."""
+    if is_alone:
+        yield f"{scratch.PREFIX}rehearsal"
+        return
+    with scratch.reserved() as name:
+        yield name
 
 
 def _database(name: str) -> str:

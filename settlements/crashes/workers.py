@@ -1,4 +1,4 @@
-"""The workers of a rehearsal: real Celery processes that are started, killed and replaced.
+"""The processes of a rehearsal: real workers and a web server, started, killed and replaced.
 
 The crew plays the scheduler, too: `remind()` sends the tasks that beat would.
 """
@@ -17,7 +17,8 @@ from celery import Celery
 from django.conf import settings
 
 from marketplace import scratch
-from settlements.crashes import broker
+from settlements.crashes import broker, servers
+from settlements.crashes.checkout import Web
 
 # What the environment tells settlements.crashes.app
 NAME: Final = "JANGTEO_REHEARSAL"
@@ -29,7 +30,10 @@ WORKER: Final = "worker"  # its whole process group at once, as when a machine d
 POOL_PROCESS: Final = "pool process"  # one of those that do the work; its worker replaces it
 HEAD: Final = "head"  # the worker's own process; its pool ends what it has in hand
 MESSAGES: Final = "messages"  # no process, but all that waits on the broker
-TARGETS: Final = (WORKER, POOL_PROCESS, HEAD, MESSAGES)
+WEB: Final = "web"  # the web server, with all its processes
+BROKER: Final = "broker"
+DATABASE: Final = "database"
+JUMP: Final = 6 * 60 * 60  # seconds by which a clock that jumps is wrong at most, to either side
 
 _CELERY: Final = (sys.executable, "-m", "celery", "--quiet")
 _OPTIONS: Final = (
@@ -73,6 +77,7 @@ class Crew:
             NAME: name,
             CLOCK: clock.isoformat(),
         }
+        self.web = Web(self._environment, log)
         self._sender = Celery(set_as_current=False)
         self._sender.conf.broker_write_url = broker_url  # wins over CELERY_BROKER_URL
         broker.isolate(self._sender, name, broker_url)
@@ -92,13 +97,16 @@ class Crew:
             _close(process.stdin)
         self._sender.close()
 
-    def start(self, count: int) -> None:
-        """Bring the crew up to a number, and have others made ready for those to be killed."""
+    def start(self, count: int, *, jumps: str = "") -> None:
+        """Bring the crew up to a number, and have others made ready for those to be killed.
+
+        The clocks of workers for whom `jumps` is not empty jump, as chance has it from that text.
+        """
         while len(self._at_work) < count:
             process = self._ready.pop(0)
             self._at_work.append(process)
             try:
-                process.stdin.write(b"\n")
+                process.stdin.write(f"{jumps}\n".encode())
                 process.stdin.flush()
             except BrokenPipeError as error:
                 raise WorkerEnded("a worker ended before it began") from error
@@ -117,9 +125,22 @@ class Crew:
                 raise WorkerEnded(f"a worker ended by itself, with status {process.returncode}")
 
     def kill(self, target: str, choose: Callable) -> None:
-        """Send SIGKILL to a worker, its head alone or a process of its pool; or lose messages."""
+        """Send SIGKILL to a worker, its head alone or a process of its pool; or lose messages.
+
+        Web server, broker and database are started again before this returns.
+        """
         if target == MESSAGES:
             broker.lose_messages(self._sender)
+            return
+        if target == WEB:
+            self.web.kill()
+            self.web.start()
+            return
+        if target == BROKER:
+            servers.kill_broker()
+            return
+        if target == DATABASE:
+            servers.kill_database()
             return
         process = choose(self._at_work)
         if target == POOL_PROCESS:
@@ -143,6 +164,7 @@ class Crew:
             process.wait()
             _close(process.stdin)
         self._at_work, self._killed = [], []
+        self.web.kill()
 
     def _prepare(self) -> None:
         while len(self._ready) < self._most:

@@ -12,11 +12,19 @@ from settlements.crashes import rehearsing, workers
 from settlements.crashes.rehearsing import Run
 
 
-def rehearse(template, *arguments):
-    command = [sys.executable, "manage.py", "rehearse_crashes", "--template", template]
+def rehearse(*arguments):
+    command = [sys.executable, "manage.py", "rehearse_crashes", *arguments]
     return subprocess.run(
-        [*command, *arguments], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=600
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=600
     )
+
+
+def equal(run, runs):
+    """How many kills there were, and how many midway, when all came to the same."""
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert len(re.findall(r"^--seed \d+ --runs 1: equal", run.stdout, re.MULTILINE)) == runs
+    told = re.search(rf"{runs} runs with (\d+) kills, (\d+) of them", run.stdout)
+    return int(told[1]), int(told[2])
 
 
 @pytest.fixture
@@ -27,28 +35,46 @@ def template(django_db_setup):
 
 class TestCommand:
     def test_finds_killed_nights_equal_to_undisturbed_ones(self, template):
-        run = rehearse(template, "--runs", "5", "--seed", "1", "--nights", "3")
-        assert run.returncode == 0, run.stdout + run.stderr
-        assert len(re.findall(r"^--seed \d+ --runs 1: equal", run.stdout, re.MULTILINE)) == 5
-        kills, midway = re.search(r"5 runs with (\d+) kills, (\d+) of them", run.stdout).groups()
-        assert int(kills) >= 10
-        assert int(midway) >= 3
+        run = rehearse("--template", template, "--runs", "3", "--seed", "1", "--nights", "3")
+        kills, midway = equal(run, 3)
+        assert kills >= 5
+        assert midway >= 2
 
-    def test_refuses_to_rehearse_nothing(self, template):
-        run = rehearse(template, "--nights", "0")
+    def test_finds_them_equal_when_database_and_broker_are_killed(self):
+        run = rehearse("--own-servers", "--runs", "2", "--seed", "5", "--nights", "2")
+        kills, _ = equal(run, 2)
+        assert kills >= 3
+        for target in ("database", "broker"):
+            assert re.search(rf"^    {target} \d+ ms after", run.stdout, re.MULTILINE)
+        assert "clocks jumped" in run.stdout
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (["--nights", "0"], "1 or more"),
+            (["--own-servers", "--broker", "redis://elsewhere"], "goes without"),
+        ],
+    )
+    def test_refuses_what_cannot_be_rehearsed(self, arguments, told):
+        run = rehearse(*arguments)
         assert run.returncode == 1
-        assert "1 or more" in run.stderr
+        assert told in run.stderr
 
 
 class TestPlan:
+    def test_spares_servers_that_others_use(self):
+        plans = [rehearsing.plan(seed, 50) for seed in range(200)]
+        targets = {kill.target for plan in plans for kill in plan}
+        assert not targets & {workers.DATABASE, workers.BROKER}
+
     def test_follows_from_its_seed(self):
         assert rehearsing.plan(7, 100) == rehearsing.plan(7, 100)
         assert rehearsing.plan(7, 100) != rehearsing.plan(8, 100)
 
     def test_names_kills_in_order_that_can_come(self):
-        plans = [rehearsing.plan(seed, 50) for seed in range(200)]
+        plans = [rehearsing.plan(seed, 50, servers=True) for seed in range(200)]
         kills = [kill for plan in plans for kill in plan]
-        assert {kill.target for kill in kills} == set(workers.TARGETS)
+        assert {kill.target for kill in kills} == set(rehearsing.targets(servers=True))
         assert {kill.after for kill in kills} <= set(range(50))
         assert {len(plan) for plan in plans} == set(range(1, rehearsing.MOST_KILLS + 1))
         assert all(plan == sorted(plan, key=lambda kill: kill.after) for plan in plans)

@@ -8,15 +8,17 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from marketplace import embedded
+from settlements.crashes import servers
+from settlements.crashes.checkout import NotTaken
 from settlements.crashes.rehearsing import Rehearsal, Run, Stuck
 from settlements.crashes.workers import WorkerEnded
 
 
 class Command(BaseCommand):
     help = (
-        "Kill workers in the middle of made-up nights, let them resume, and compare what comes of "
-        "it with undisturbed nights, byte by byte. Works in a database of its own, which is "
-        "dropped at the end; the real one is not touched. Fails when anything differs."
+        "Kill workers and web server in the middle of made-up nights, let them resume, and compare "
+        "what comes of it with undisturbed nights, byte by byte. Works in a database of its own, "
+        "which is dropped at the end; the real one is not touched. Fails when anything differs."
     )
 
     def add_arguments(self, parser):
@@ -30,13 +32,31 @@ class Command(BaseCommand):
         )
         parser.add_argument("--broker", metavar="URL", help="instead of the configured one")
         parser.add_argument(
+            "--own-servers",
+            action="store_true",
+            help="start a database server and a broker for this alone, and kill those, too",
+        )
+        parser.add_argument(
             "--template", default="", metavar="DATABASE", help="migrated and empty, to be copied"
         )
 
-    def handle(self, *, runs, seed, nights, orchestrators, template, **options):
+    def handle(self, *, runs, seed, nights, orchestrators, template, own_servers, **options):
         if min(nights, orchestrators) < 1:
             raise CommandError("--nights and --orchestrators are 1 or more.")
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaving nothing behind
+        if own_servers:
+            if template or options["broker"]:
+                raise CommandError("--own-servers goes without --template and --broker.")
+            counts = {
+                "--runs": runs,
+                "--seed": seed,
+                "--nights": nights,
+                "--orchestrators": orchestrators,
+            }
+            words = [str(word) for pair in counts.items() for word in pair]
+            if status := servers.apart(["rehearse_crashes", *words]):
+                sys.exit(status)
+            return
         broker_url = options["broker"] or settings.CELERY_BROKER_URL
         if settings.EMBEDDED_BROKER and not options["broker"]:
             embedded.start_broker()
@@ -50,7 +70,7 @@ class Command(BaseCommand):
                     different += [str(run.seed)] if run.differences else []
                     kills += len(run.kills)
                     midway += run.midway
-            except (Stuck, WorkerEnded) as error:
+            except (Stuck, WorkerEnded, NotTaken) as error:
                 raise CommandError(f"{error}. What the workers wrote: {path}") from error
         if different:
             raise CommandError(
@@ -68,7 +88,8 @@ class Command(BaseCommand):
         verdict = "differs" if run.differences else "done" if run.seed is None else "equal"
         self.stdout.write(
             f"{name}: {verdict}; seconds {run.seconds:.1f}, commits {run.commits}, "
-            f"kills {len(run.kills)}, shards served again {run.repeated}"
+            f"kills {len(run.kills)}, shards served again {run.repeated}, "
+            f"requests posted again {run.posted_again}" + (", clocks jumped" if run.jumps else "")
         )
         for text in [*run.kills, *run.differences]:
             self.stdout.write(f"    {text}")
