@@ -19,7 +19,7 @@ from sellers import grades
 from sellers.models import Seller
 from settlements import adjusting, adjustments, fast, fees, rate_cards
 from settlements.contracts import Contracts
-from settlements.models import Adjustment, FastSettlement, SellerContract
+from settlements.models import Adjustment, FastSettlement, SellerContract, SettlementTerms
 from settlements.rating import RateBook
 
 LOOKED_BACK = timedelta(days=7)  # a parcel that is reported later is not paid ahead any more
@@ -113,15 +113,17 @@ def _shares(on: date) -> dict[int, int]:
     Only of sellers who have shipped. Nobody from whose income tax is withheld: it is due once the
     income is.
     """
-    usual = rate_cards.payout_terms().on(on)
-    is_agreed = SellerContract.objects.published().filter(fast_ppm__gt=0).exists()
-    if not is_agreed and not (usual.fast_ppm and usual.fast_grades):
+    if not any(
+        rule.objects.published().filter(fast_ppm__gt=0).exists()
+        for rule in (SellerContract, SettlementTerms)
+    ):
         return {}
     active = Seller.objects.filter(state=Seller.State.ACTIVE)
     shipped = _lines(on).filter(seller__in=active).values_list("seller_id", flat=True)
     sellers = sorted(set(shipped))
     if not sellers:
         return {}
+    usual = rate_cards.payout_terms().on(on)
     agreed = Contracts(first_seller=sellers[0], end_seller=sellers[-1] + 1, only=sellers)
     held = grades.grade_on(sellers, on)
     found = {}

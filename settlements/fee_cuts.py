@@ -51,8 +51,11 @@ def first_month() -> date | None:
 
 def of(months: Collection[date]) -> list[date]:
     """Those of some months whose discounts are a cut: by the terms of their last day."""
-    first, terms = first_month(), rate_cards.payout_terms()
-    ends = {month: tax_invoices.end_of(month) for month in months if first and month >= first}
+    first = first_month()
+    if first is None:
+        return []
+    terms = rate_cards.payout_terms()
+    ends = {month: tax_invoices.end_of(month) for month in months if month >= first}
     return [month for month, on in ends.items() if terms.on(on).funding_as == funding.FEE_CUT]
 
 

@@ -39,7 +39,7 @@ REASONS: Final = (
 
 Key: TypeAlias = tuple[int, int]
 """An order line, and the number of its outcome: 0 is the sale, others give back. An amount beside
-sales has a number below zero in place of an order line."""
+sales has a number below zero in place of an order line; with −1 it is what was paid ahead on it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def _day(text: str) -> date:
 
 
 def _named(lines, seller, *, with_claims: bool = False) -> list[dict]:
-    sold = _sold({each.key[0] for each in lines}, seller)
+    sold = _sold({abs(each.key[0]) for each in lines}, seller)
     claims = {}
     if with_claims:
         open_ = Claim.objects.filter(line__in=sold, state__in=Claim.OPEN_STATES)
@@ -85,11 +85,11 @@ def _named(lines, seller, *, with_claims: bool = False) -> list[dict]:
         {
             "expected": each,
             "stage": forecast_words.STAGES[each.stage],
-            "sold": sold[each.key[0]],
+            "sold": sold[abs(each.key[0])],
             "claim": claims.get(each.key[0]),
         }
         for each in lines
-        if each.key[0] in sold
+        if abs(each.key[0]) in sold
     ]
 
 

@@ -8,7 +8,7 @@ compared with what was forecast, line by line.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -35,7 +35,13 @@ from settlements import statements as closing
 from settlements.estimates import CONFIRMED, DELIVERED, HELD, PAID, SHIPPED
 from settlements.forecast_changes import Change, Item, Key
 from settlements.holds import Plan
-from settlements.models import PayoutForecast, SellerBalance, SettlementLine, Statement
+from settlements.models import (
+    Adjustment,
+    PayoutForecast,
+    SellerBalance,
+    SettlementLine,
+    Statement,
+)
 from settlements.payables import Payable
 from settlements.rating import RateBook
 
@@ -65,7 +71,10 @@ SELECT seller_id, id, CASE WHEN claimed.line_id IS NOT NULL THEN 'held'
             WHEN status = 'preparing' THEN 'paid' ELSE status END,
        paid_on, shipped_on, delivered_on, confirm_due_on, stream, category_id, listing_kind,
        channel, seller_type, unit_price, quantity, seller_discount, platform_discount,
-       partner_discount, units_left
+       partner_discount, units_left,
+       (SELECT f.advanced - f.taken_back FROM settlements_fastsettlement f
+        WHERE f.marketplace_id = %(marketplace)s AND f.order_line_id = line.id
+          AND f.ended_on IS NULL)
 FROM line LEFT JOIN claimed ON claimed.line_id = line.id
 ORDER BY seller_id, id
 """
@@ -76,7 +85,10 @@ SELECT o.seller_id, o.line_id, o.sequence, o.rate_on, o.basis_on, l.stream, l.ca
        o.quantity, o.list_amount, o.seller_discount, o.platform_discount, o.partner_discount,
        b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
        f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
-       s.terms_id
+       s.terms_id,
+       (SELECT p.advanced - p.taken_back FROM settlements_fastsettlement p
+        WHERE p.marketplace_id = %(marketplace)s AND p.order_line_id = o.line_id
+          AND p.ended_on IS NULL AND o.sequence = 0)
 FROM orders_outcometosettle q
 JOIN orders_outcome o ON o.marketplace_id = %(marketplace)s AND o.id = q.outcome_id
 JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_id
@@ -105,6 +117,16 @@ class Expected:
     basis_on: date | None
     item: Item
     is_service: bool  # income from personal services, from which tax is withheld
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is a line and not what was paid ahead on one and is then taken back."""
+        return self.key[0] > 0
+
+    def taken_back(self, ahead: int) -> "Expected":
+        """What was paid ahead on the line, as it is expected to come off beside it."""
+        item = replace(self.item, sales=0, net=-ahead)
+        return replace(self, key=_ahead(self.key[0]), item=item, is_service=False)
 
 
 @dataclass(slots=True)
@@ -177,7 +199,7 @@ def of_seller(seller: Seller, *, on: date) -> Forecast:
             continue
         day = days.setdefault(due_on, Day(due_on))
         part = day.stages[expected.stage]
-        part[0] += 1
+        part[0] += expected.is_line
         part[1] += expected.item.net
         day.service_net += expected.item.net if expected.is_service else 0
     balance = SellerBalance.objects.filter(seller=seller).first() or SellerBalance(seller=seller)
@@ -294,14 +316,30 @@ def _settled_since(
     lines = SettlementLine.objects.filter(
         seller_id=seller.pk, run_on__gt=made_on, statement_id__in=list(statements)
     )
+    taken_back = _taken_back(seller, list(statements))
     found: dict[Key, Item] = {}
     for line in lines.iterator(2000):
         is_beside = line.kind == SettlementLine.Kind.ADJUSTMENT
         key = (-line.pk, 0) if is_beside else (line.order_line_id, line.sequence)
+        key = taken_back.get(line.order_line_id, key)
         day = statements[line.statement_id]
         if key in before or day == due_on:
             found[key] = Item(day, line.list_amount - line.seller_discount, line.net)
     return found
+
+
+def _taken_back(seller: Seller, statements: list[int]) -> dict[int, Key]:
+    """The lines that took back what was paid ahead, by what they name in place of an order line."""
+    rows = Adjustment.objects.filter(
+        seller=seller, statement__in=statements, fast_settlement__isnull=False, amount__lt=0
+    )
+    found = rows.values_list("pk", "fast_settlement__order_line_id")
+    return {-pk: _ahead(line_id) for pk, line_id in found}
+
+
+def _ahead(line_id: int) -> Key:
+    """What stands for a payment ahead on an order line: an amount beside sales, once a line."""
+    return -line_id, -1
 
 
 def _pay(days: tuple[Day, ...], balance: SellerBalance, seller: Seller) -> None:
@@ -362,12 +400,22 @@ def _unconfirmed(book: RateBook, due: _DueDays, parameters: dict) -> Iterator[Ex
         is_service = book.contracts.is_service(seller_id, paid_on)
         if stage == HELD:
             item = Item(None, left.after_seller_discount, net)
-            yield Expected(seller_id, (line_id, 0), stage, None, item, is_service)
+            yield from _with_ahead(
+                Expected(seller_id, (line_id, 0), stage, None, item, is_service), row[18]
+            )
             continue
         basis_on = confirm_due_on or _confirmed_on(days, book.on, paid_on, shipped_on, delivered_on)
         basis_on = max(basis_on, book.on)
         item = Item(due.of(seller_id, basis_on, paid_on), left.after_seller_discount, net)
-        yield Expected(seller_id, (line_id, 0), stage, basis_on, item, is_service)
+        yield from _with_ahead(
+            Expected(seller_id, (line_id, 0), stage, basis_on, item, is_service), row[18]
+        )
+
+
+def _with_ahead(expected: Expected, ahead: int | None) -> Iterator[Expected]:
+    yield expected
+    if ahead:
+        yield expected.taken_back(ahead)
 
 
 def _confirmed_on(
@@ -404,7 +452,10 @@ def _unsettled(book: RateBook, due: _DueDays, parameters: dict) -> Iterator[Expe
             net = fees.figures(terms, *estimates.amounts_of(after))[3]
         item = Item(due.of(seller_id, basis_on, rate_on), sales, net)
         is_service = book.contracts.is_service(seller_id, rate_on)
-        yield Expected(seller_id, (line_id, sequence), CONFIRMED, basis_on, item, is_service)
+        yield from _with_ahead(
+            Expected(seller_id, (line_id, sequence), CONFIRMED, basis_on, item, is_service),
+            row[27],
+        )
 
 
 _SELLERS = """

@@ -68,6 +68,22 @@ class TestOfSeller:
             written = dict(Statement.objects.values_list("due_on", "net"))
         assert {day.due_on: day.net for day in forecast.days} == written
 
+    def test_takes_off_what_was_paid_ahead(self, market):
+        """Nine tenths of 8,680 the day after, and the rest once the line is confirmed."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.contract(seller, valid_from=SEP_8, fast_ppm=900_000)
+            line = delivered(seller, "1", due=SEP_8 + DAY)
+            OrderLine.objects.filter(pk=line.pk).update(shipped_on=SEP_8 - DAY)
+        close(market, SEP_8)
+        keep(market, SEP_8)
+        forecast = of_seller(market, seller, SEP_8 + DAY)
+        assert [(day.net, day.lines) for day in forecast.days] == [(7_812, 1), (868, 1)]
+        due_on = forecast.days[1].due_on
+        close(market, SEP_8 + DAY)
+        found = compare(market, seller, due_on, SEP_8, SEP_8 + 2 * DAY)
+        assert (found.was, found.now, found.changes) == (868, 868, [])
+
     @pytest.mark.parametrize("seed", range(3))
     def test_equals_the_statements_that_the_nights_write(self, market, seed):
         chance = random.Random(seed)
