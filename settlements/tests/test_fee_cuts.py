@@ -1,12 +1,14 @@
 """Discounts that the marketplace funds, as a payment and as a cut of its fees."""
 
-from datetime import date
+import random
+from datetime import date, timedelta
 
 import pytest
 
 from marketplace import tenancy, versions
 from settlements import fee_cuts, month_ends, nights, tax_ties, vat_view, verification
 from settlements.models import (
+    Adjustment,
     LedgerDifference,
     SettlementLine,
     SettlementTerms,
@@ -203,3 +205,42 @@ class TestVatView:
             view = vat_view.of_month(line.seller, SEPTEMBER)
             assert view.confirmation.total.sales == 27_000 + 8_680
             assert view.approval.total.sales == 27_000 + 8_680
+
+
+class TestHistory:
+    @pytest.mark.parametrize("seed", range(2))
+    def test_of_sales_and_returns_comes_to_what_is_invoiced(self, market, close, seed):
+        """What sellers are paid less than their price is on invoices, but for what is funded."""
+        chance = random.Random(seed)
+        with tenancy.use(market.pk):
+            switch()
+            sellers = [make.seller(code) for code in "ABC"]
+            make.contract(sellers[0], valid_from=OPEN, vat_level="invoice")
+            kept = [{"rate_ppm": 30_000, "keep_on_refund": True}]
+            make.contract(sellers[1], valid_from=OPEN, vat_level="invoice", rules=kept)
+            lines = []
+            for number in range(30):
+                price, quantity = chance.randint(1, 30_000), chance.randint(1, 3)
+                discount = chance.choice([0, chance.randint(0, price * quantity)])
+                by = {"quantity": quantity, "on": OPEN + timedelta(chance.randint(0, 2))}
+                lines.append(more(chance.choice(sellers), f"N{number}", price, discount, **by))
+            for line in chance.sample(lines, 12):
+                left = chance.randint(0, line.quantity - 1)
+                make.returned(
+                    line, left=left, on=date(2026, 9, 30) + timedelta(chance.randint(0, 4))
+                )
+        close(date(2026, 10, 31))
+        with tenancy.use(market.pk):
+            assert tax_ties.of_month(date(2026, 10, 1)).is_tied
+            for seller in sellers:
+                of_seller = SettlementLine.objects.filter(seller_id=seller.pk)
+                less = sum(row.list_amount - row.seller_discount - row.net for row in of_seller)
+                cut = Adjustment.objects.filter(seller=seller, reason_code="funding_offset")
+                invoices = TaxInvoice.objects.filter(seller=seller)
+                invoiced = sum(row.supply + row.vat for row in invoices)
+                assert less == invoiced - sum(row.amount for row in cut)
+            for month in (SEPTEMBER, date(2026, 10, 1)):
+                for seller in sellers[:2]:
+                    rows = TaxInvoice.objects.filter(seller=seller, month=month)
+                    supply, tax = sum(row.supply for row in rows), sum(row.vat for row in rows)
+                    assert abs(supply * 10 - tax * 100) <= 50
