@@ -4,7 +4,6 @@ A settlement line names an order line by its id; the line of an adjustment names
 (docs/decisions/0017). It falls due by the seller's terms, counted from its basis date.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db import connection, transaction
@@ -16,7 +15,7 @@ from marketplace import approvals, changes, reasons, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import PerformanceDay, Seller
-from settlements import adjustments, chart, ledger, supply_invoices
+from settlements import adjustments, chart, ledger, sealed_lines, supply_invoices
 from settlements.contracts import Contracts
 from settlements.models import Account, Adjustment, MonthlyFee, SettlementLine
 from settlements.rating import RateBook
@@ -37,13 +36,6 @@ class BasisTooFar(Refused):
     message = gettext_noop(
         "The basis date must lie within a year of today, and not before the marketplace opened."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What a tally wants to know of the terms of a line: its one component."""
-
-    parts: tuple[tuple[str, bool], ...]
 
 
 @transaction.atomic
@@ -140,6 +132,8 @@ def settle(*, on: date, first_seller: int, end_seller: int, at: datetime) -> int
     statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
     lines = [_line(row, book, statements, on) for row in rows]
     statements.save()
+    with connection.cursor() as cursor:
+        sealed_lines.as_iso(cursor)
     SettlementLine.objects.bulk_create(lines, batch_size=2000)
     Adjustment.objects.bulk_update(rows, ["statement"], batch_size=2000)
     settled = Adjustment.objects.filter(pk__in=[row.pk for row in rows])
@@ -227,10 +221,9 @@ def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) 
     else:
         is_supply = adjustments.is_purchase(component)
         tally = statements.tally(row.seller_id, row.basis_on, row.basis_on, is_of_sale=is_supply)
-    parts = _Parts(((component, True),))
-    tally.add(parts, row.basis_on, 0, 0, 0, 0, fee, vat, net, fee, fee, vat)
+    tally.add(((component, True),), row.basis_on, (0, 0, 0, 0, fee, vat, net, fee, fee, vat))
     row.statement_id = tally.statement_id
-    return SettlementLine(
+    line = SettlementLine(
         basis_on=row.basis_on,
         seller_id=row.seller_id,
         order_line_id=row.order_line_id,
@@ -250,6 +243,8 @@ def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) 
         vat=vat,
         net=net,
     )
+    line.digest = sealed_lines.of_adjustment(line, row)
+    return line
 
 
 def _sales(month: date, last: date) -> list[tuple[int, int]]:

@@ -39,6 +39,11 @@ class SellerDay:
         self.previous_sales = previous_sales
         self.plans: dict[tuple, Plan] = {}
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether the rules ask neither who the seller is nor what he sold before."""
+        return not self.schedule.asks_for_sales and not self.schedule.named("seller_id")
+
     def plan(self, kind: tuple, rate_on: date) -> Plan:
         """The plan for (stream, category, listing kind, channel, seller type)."""
         stream, category_id, listing_kind, channel, seller_type = kind
@@ -78,6 +83,7 @@ class RateBook:
         self.categories: dict[int, tuple[int, ...]] = {
             pk: tuple(path) for pk, path in Category.objects.values_list("pk", "path")
         }
+        self.only = only
         self._sellers = (first_seller, end_seller)
         self.contracts = Contracts(
             first_seller=first_seller, end_seller=end_seller, only=only, instead=instead
@@ -86,12 +92,16 @@ class RateBook:
         self._benefits: dict[tuple[int, str], tuple[Benefit, ...]] = {}
         self._previous_sales: dict[date, dict[int, int]] = {}
         self._days: dict[tuple, SellerDay] = {}
+        self._alike: dict[int, int] = {}  # number of the history of grades, by seller
+        self._histories: dict[tuple, int] = {}
+        self._shared: dict[tuple[int, date], SellerDay] = {}  # by such a number and rate date
         self._terms: dict[tuple, Terms] = {}
         self._supposed: tuple[str, tuple[Benefit, ...]] | None = None
 
     def suppose(self, policy_id: int, grade: str) -> None:
         """From now on answer as if every seller had this grade of a policy."""
         self._supposed = grade, self._benefits_of(policy_id, grade)
+        self._shared.clear()
 
     def seller_day(
         self, seller_id: int, rate_on: date, *, rules_on: date | None = None
@@ -100,10 +110,33 @@ class RateBook:
 
         Rules that hold on some days only are read as of `rules_on` where it is given.
         """
+        if rules_on is not None:
+            return self._seller_day(seller_id, rate_on, rules_on)
+        alike = self._alike.get(seller_id)
+        if alike is None:
+            alike = self._alike[seller_id] = self._alike_as(seller_id)
+        day = self._shared.get((alike, rate_on))
+        if day is None:
+            day = self._seller_day(seller_id, rate_on, rate_on)
+            if alike and day.is_shared:
+                self._shared[alike, rate_on] = day
+        return day
+
+    def _alike_as(self, seller_id: int) -> int:
+        """One number for all sellers without a contract that have had the same grades; else 0."""
+        if seller_id in self.contracts.sellers:
+            return 0
+        history = tuple(
+            (held.effective_from, held.policy_id, held.grade)
+            for held in self._grades.get(seller_id, ())
+        )
+        return self._histories.setdefault(history, len(self._histories) + 1)
+
+    def _seller_day(self, seller_id: int, rate_on: date, rules_on: date) -> SellerDay:
         schedule = self.contracts.schedule(seller_id, rate_on)
         grade, benefits = self._grade(seller_id, rate_on)
         previous = self._sales_before(seller_id, rate_on) if schedule.asks_for_sales else 0
-        apart = schedule.told_apart(seller_id, grade, rules_on or rate_on, previous)
+        apart = schedule.told_apart(seller_id, grade, rules_on, previous)
         key = (schedule, grade, benefits, apart)
         day = self._days.get(key)
         if day is None:

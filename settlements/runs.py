@@ -9,16 +9,17 @@ temporary table and one INSERT, since COPY into a table under row-level security
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
+from typing import NamedTuple
 
 from django.db import connection
 
 from marketplace import tenancy
 from orders.remainders import Remainder
-from settlements import fees, reversals, terms_documents
+from settlements import fees, reversals, sealed_lines, terms_documents
 from settlements.fees import Terms
 from settlements.models import LineTerms, SettlementLine
 from settlements.rating import RateBook, SellerDay
@@ -36,7 +37,7 @@ WITH gone AS (
       AND seller_id >= %(first)s AND seller_id < %(end)s
     RETURNING outcome_id
 )
-SELECT o.*
+SELECT row_number() OVER () AS at, o.*, l.*, n.number AS order_number
 FROM gone
 LEFT JOIN LATERAL (
     SELECT seller_id, line_id, sequence, rate_on, basis_on, quantity, list_amount,
@@ -45,25 +46,32 @@ LEFT JOIN LATERAL (
     WHERE marketplace_id = %(marketplace)s AND id = gone.outcome_id
     LIMIT 1
 ) o ON true
+LEFT JOIN LATERAL (
+    SELECT order_id, number, stream, category_id, listing_kind, channel, seller_type, unit_price,
+           quantity AS ordered, seller_discount AS by_seller, platform_discount AS by_platform,
+           partner_discount AS by_partner
+    FROM orders_orderline
+    WHERE marketplace_id = %(marketplace)s AND id = o.line_id
+    LIMIT 1
+) l ON true
+LEFT JOIN LATERAL (
+    SELECT number FROM orders_order
+    WHERE marketplace_id = %(marketplace)s AND id = l.order_id
+    LIMIT 1
+) n ON true
 """
+_FIND_TAKEN = "CREATE UNIQUE INDEX ON taken (at)"
 
 _SALES = """
-SELECT t.seller_id, t.line_id, t.rate_on, t.basis_on, t.quantity, t.list_amount,
-       t.seller_discount, t.platform_discount, t.partner_discount, l.unit_price,
-       l.stream, l.category_id, l.listing_kind, l.channel, l.seller_type
-FROM taken t
-CROSS JOIN LATERAL (
-    SELECT unit_price, stream, category_id, listing_kind, channel, seller_type
-    FROM orders_orderline
-    WHERE marketplace_id = %(marketplace)s AND id = t.line_id
-    LIMIT 1
-) l
-WHERE t.sequence = 0
+SELECT seller_id, rate_on, basis_on, stream, category_id, listing_kind, channel, seller_type,
+       unit_price, at, quantity, list_amount, seller_discount, platform_discount, partner_discount
+FROM taken
+WHERE sequence = 0
 """
 
 # What was sold, what remained before, and what remains now.
 _REVERSALS = """
-SELECT t.seller_id, t.line_id, t.sequence, t.rate_on, t.basis_on,
+SELECT t.at, t.seller_id, t.rate_on, t.basis_on,
        t.quantity, t.list_amount, t.seller_discount, t.platform_discount, t.partner_discount,
        b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
        f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
@@ -88,20 +96,42 @@ CROSS JOIN LATERAL (
 WHERE t.sequence > 0
 """
 
-SALE, REVERSAL = SettlementLine.Kind.SALE.value, SettlementLine.Kind.REVERSAL.value
-_COLUMNS = (
-    "seller_id, order_line_id, sequence, kind, rate_on, basis_on, statement_id, terms_id, "
-    "quantity, list_amount, seller_discount, platform_discount, partner_discount, fee, vat, net, "
-    "charges"
-)
-_NEW_LINES = f"""
-CREATE TEMPORARY TABLE new_line ON COMMIT DROP AS
-SELECT {_COLUMNS} FROM settlement_line WITH NO DATA
-"""  # noqa: S608 (the column list is a constant)
+_NEW_LINES = """
+CREATE TEMPORARY TABLE new_line (
+    at bigint, statement_id bigint, terms_id bigint, label text, quantity integer,
+    list_amount bigint, seller_discount bigint, platform_discount bigint, partner_discount bigint,
+    fee bigint, vat bigint, net bigint, charges bigint[]
+) ON COMMIT DROP
+"""
+_COPY = "COPY new_line FROM STDIN"
+_LINE = "%d\t%d\t%d\t%s" + "\t%d" * 8  # of COPY, before the charges
+# In the order in which they were taken, which is that of the indexes' ends.
 _INSERT = f"""
-INSERT INTO settlement_line (marketplace_id, run_on, {_COLUMNS})
-SELECT %(marketplace)s, %(on)s, {_COLUMNS} FROM new_line
-"""  # noqa: S608 (the column list is a constant)
+INSERT INTO settlement_line (
+    marketplace_id, run_on, kind, seller_id, order_line_id, sequence, rate_on, basis_on,
+    statement_id, terms_id, quantity, list_amount, seller_discount, platform_discount,
+    partner_discount, fee, vat, net, charges, digest
+)
+SELECT s.*, {sealed_lines.DIGEST}
+FROM (SELECT * FROM new_line ORDER BY at) f
+CROSS JOIN LATERAL (SELECT * FROM taken WHERE at = f.at LIMIT 1) t
+CROSS JOIN LATERAL (
+    SELECT %(marketplace)s::bigint AS marketplace_id, %(on)s::date,
+           CASE WHEN t.sequence = 0 THEN {SettlementLine.Kind.SALE.value}
+                ELSE {SettlementLine.Kind.REVERSAL.value} END AS kind,
+           t.seller_id, t.line_id AS order_line_id, t.sequence, t.rate_on, t.basis_on,
+           f.statement_id, f.terms_id, f.quantity, f.list_amount, f.seller_discount,
+           f.platform_discount, f.partner_discount, f.fee, f.vat, f.net, f.charges
+) s
+CROSS JOIN LATERAL (
+    SELECT t.number, t.stream, t.unit_price, t.ordered AS quantity,
+           t.by_seller AS seller_discount, t.by_platform AS platform_discount,
+           t.by_partner AS partner_discount
+) l
+CROSS JOIN LATERAL (SELECT t.order_number AS number) n
+CROSS JOIN LATERAL (SELECT f.label) k
+CROSS JOIN (SELECT NULL::text AS public_id, NULL::text AS reason_code) a
+"""  # noqa: S608 (all parts are constants)
 
 
 class LinesMissing(RuntimeError):
@@ -134,141 +164,112 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
         taken = cursor.rowcount
         if not taken:
             return Settled(0, 0, 0)
+        cursor.execute(_FIND_TAKEN)
         cursor.execute(_NEW_LINES)
+        sealed_lines.as_iso(cursor)
         cursor.execute("SELECT DISTINCT seller_id FROM taken")
         sellers = [seller_id for (seller_id,) in cursor]
     book = RateBook(on=on, first_seller=first_seller, end_seller=end_seller, only=sellers)
     statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
-    used: dict[int, Terms] = {}
-    sale_lines = _SaleLines(book, statements, used, parameters["marketplace"])
-    sales = _write("sales", _SALES, sale_lines, statements, parameters)
+    used = _Used(parameters["marketplace"])
+    sales = _write("sales", _SALES, _SaleLines(book, statements, used), statements, parameters)
     reversal_lines = _ReversalLines(book, statements, used)
     reversed_ = _write("reversals", _REVERSALS, reversal_lines, statements, parameters)
     if sales + reversed_ != taken:
         raise LinesMissing(f"{taken} outcomes were taken, {sales + reversed_} lines written")
     touched = statements.save()
-    store_terms(used)
+    store_terms(used.terms)
+    used.labels.check()
     return Settled(taken, reversed_, len(touched))
+
+
+class _Pinned(NamedTuple):
+    """Terms with what each of their lines wants to know of them."""
+
+    terms: Terms
+    terms_id: int
+    label: str
+    parts: tuple[tuple[str, bool], ...]
+    text: str  # pattern of a line of COPY text
+
+
+class _Used:
+    """The terms that the lines of a run go by."""
+
+    def __init__(self, marketplace: int):
+        self.terms: dict[int, Terms] = {}
+        self.labels = terms_documents.Labels()
+        self._marketplace = marketplace
+        self._pinned: dict[int, _Pinned] = {}  # by identity, as Terms are long to compare
+
+    def pinned(self, terms: Terms, terms_id: int | None = None) -> _Pinned:
+        found = self._pinned.get(id(terms))
+        if found is None:
+            if terms_id is None:
+                terms_id = terms_id_of(self._marketplace, terms)
+            self.terms[terms_id] = terms
+            charges = ",".join(["%d"] * 3 * len(terms.charges))
+            text = f"{_LINE}\t{{{charges}}}\n"
+            label = self.labels.of(terms_id, terms)
+            found = _Pinned(terms, terms_id, label, terms.parts, text)
+            self._pinned[id(terms)] = found
+        return found
 
 
 class _SaleLines:
     """Makes a line of COPY text of each sale."""
 
-    def __init__(self, book: RateBook, statements: StatementBook, used: dict, marketplace: int):
+    def __init__(self, book: RateBook, statements: StatementBook, used: _Used):
         self._book = book
         self._statements = statements
-        self._used: dict[int, Terms] = used
-        self._marketplace = marketplace
-        self._days: dict[tuple, SellerDay] = {}
-        self._terms_ids: dict[int, int] = {}
-        self._iso = _IsoDates()
-        self._texts = _LineTexts()
+        self._used = used
+        self._days: dict[tuple[int, date], SellerDay] = {}
 
     def __call__(self, rows: Iterable[tuple]) -> Iterator[str]:
         """The loop that a million lines go through."""
-        figures, tally_of, book = fees.figures, self._statements.tally, self._book
-        days, terms_ids, iso, texts = self._days, self._terms_ids, self._iso, self._texts
-        for (
-            seller_id,
-            line_id,
-            rate_on,
-            basis_on,
-            quantity,
-            list_amount,
-            by_seller,
-            by_platform,
-            by_partner,
-            unit_price,
-            *kind,
-        ) in rows:
+        figures, tally_of, day_of = fees.figures, self._statements.tally, self._book.seller_day
+        days, pinned_of = self._days, self._used.pinned
+        for row in rows:
+            seller_id, rate_on, basis_on = row[:3]
             day = days.get((seller_id, rate_on))
             if day is None:
-                day = days[seller_id, rate_on] = book.seller_day(seller_id, rate_on)
-            kind = tuple(kind)
+                day = days[seller_id, rate_on] = day_of(seller_id, rate_on)
+            kind = row[3:8]
             plan = day.plans.get(kind) or day.plan(kind, rate_on)
-            terms = plan.terms(unit_price)
-            terms_id = terms_ids.get(id(terms))
-            if terms_id is None:
-                terms_id = terms_ids[id(terms)] = terms_id_of(self._marketplace, terms)
-                self._used[terms_id] = terms
-            amounts = (list_amount, by_seller, by_platform, by_partner)
-            charged, fee, vat, net = figures(terms, quantity, *amounts)
-            charges = [*chain.from_iterable(charged)]
+            terms, terms_id, label, parts, text = pinned_of(plan.terms(row[8]))
+            sold = row[10:]
+            charged, fee, vat, net = figures(terms, *sold)
             tally = tally_of(seller_id, basis_on, rate_on)
-            tally.add(terms, basis_on, *amounts, fee, vat, net, *charges)
-            yield texts[len(charges)] % (
-                seller_id,
-                line_id,
-                0,
-                SALE,
-                iso[rate_on],
-                iso[basis_on],
-                tally.statement_id,
-                terms_id,
-                quantity,
-                *amounts,
-                fee,
-                vat,
-                net,
-                *charges,
-            )
+            head = (row[9], tally.statement_id, terms_id, label)
+            line = (*head, *sold, fee, vat, net, *chain.from_iterable(charged))
+            tally.add(parts, basis_on, line)
+            yield text % line
 
 
 class _ReversalLines:
     """Makes a line of COPY text of each reversal, by the terms of its sale, below zero."""
 
-    def __init__(self, book: RateBook, statements: StatementBook, used: dict[int, Terms]):
+    def __init__(self, book: RateBook, statements: StatementBook, used: _Used):
         self._statements = statements
-        self._texts = _LineTexts()
+        self._used = used
         self._stored = StoredTerms(book)
-        self._stored.update(used)  # of sales of this very night; they are not written yet
+        self._stored.update(used.terms)  # of sales of this very night; they are not written yet
 
     def __call__(self, rows: Iterable[tuple]) -> Iterator[str]:
         for row in rows:
-            seller_id, line_id, sequence, rate_on, basis_on = row[:5]
-            after, before = Remainder(*row[5:10]), Remainder(*row[10:15])
-            sold, terms_id = Remainder(*row[15:20]), row[20]
-            terms = self._stored[terms_id]
+            at, seller_id, rate_on, basis_on = row[:4]
+            after, before = Remainder(*row[4:9]), Remainder(*row[9:14])
+            sold, terms_id = Remainder(*row[14:19]), row[19]
+            terms, _, label, parts, text = self._used.pinned(self._stored[terms_id], terms_id)
             back = reversals.reversed_between(terms, sold, before, after)
             charges = [-amount for amount in chain.from_iterable(back.charged)]
             fee, vat = sum(charges[1::3]), sum(charges[2::3])
-            quantity, *amounts = (-amount for amount in back[:5])
+            amounts = (-amount for amount in back[:5])
             tally = self._statements.tally(seller_id, basis_on, rate_on)
-            tally.add(terms, basis_on, *amounts, fee, vat, -back.net, *charges)
-            yield self._texts[len(charges)] % (
-                seller_id,
-                line_id,
-                sequence,
-                REVERSAL,
-                rate_on,
-                basis_on,
-                tally.statement_id,
-                terms_id,
-                quantity,
-                *amounts,
-                fee,
-                vat,
-                -back.net,
-                *charges,
-            )
-
-
-class _LineTexts(dict):
-    """The pattern of a line of COPY text, by how many charges it has; columns as in _COLUMNS."""
-
-    def __missing__(self, charges: int) -> str:
-        values = ["%s"] * _COLUMNS.count(",")  # all but the last, which is the array
-        array = ",".join(["%s"] * charges)
-        pattern = self[charges] = "\t".join(values) + f"\t{{{array}}}\n"
-        return pattern
-
-
-class _IsoDates(dict):
-    """Dates as text: a night has few of them, and each stands on thousands of lines."""
-
-    def __missing__(self, day: date) -> str:
-        text = self[day] = day.isoformat()
-        return text
+            head = (at, tally.statement_id, terms_id, label)
+            line = (*head, *amounts, fee, vat, -back.net, *charges)
+            tally.add(parts, basis_on, line)
+            yield text % line
 
 
 def stream(name: str, query: str, parameters: dict) -> Iterator[tuple]:
@@ -288,30 +289,39 @@ def _write(
 ) -> int:
     """Write the lines of a query's rows, a block at a time; returns how many there are.
 
-    The server stores a block while the lines of the next one are computed here. What the
-    computation asks of the server meanwhile waits for it: they share the connection.
+    While the lines of a block are computed here, the server stores those of the block before and
+    fetches the next one. What the computation asks of the server meanwhile waits for that: they
+    share the connection.
     """
     raw = connection.connection
     written = 0
-    with ThreadPoolExecutor(1) as beside, raw.cursor(name=name) as rows, raw.cursor() as cursor:
-        storing: Future | None = None
+    with (
+        ThreadPoolExecutor(1) as beside,
+        raw.cursor(name=name, binary=True) as rows,
+        raw.cursor() as cursor,
+    ):
         rows.execute(query, parameters)
-        while block := rows.fetchmany(FETCH):
-            if written:
-                storing = beside.submit(_store, cursor, parameters)
+        block, text = rows.fetchmany(FETCH), ""
+        while block:
+            coming = beside.submit(_store_and_fetch, cursor, text, rows, parameters)
             text = "".join(lines_of(block))
             statements.sum_up()
-            if storing is not None:
-                storing.result()
-            with cursor.copy(f"COPY new_line ({_COLUMNS}) FROM STDIN") as copy:
-                copy.write(text)
             written += len(block)
-        if written:
-            _store(cursor, parameters)
+            block = coming.result()
+        _store(cursor, text, parameters)
     return written
 
 
-def _store(cursor, parameters: dict) -> None:
+def _store_and_fetch(cursor, text: str, rows, parameters: dict) -> list[tuple]:
+    _store(cursor, text, parameters)
+    return rows.fetchmany(FETCH)
+
+
+def _store(cursor, text: str, parameters: dict) -> None:
+    if not text:
+        return
+    with cursor.copy(_COPY) as copy:
+        copy.write(text)
     cursor.execute(_INSERT, parameters)
     cursor.execute("TRUNCATE new_line")
 

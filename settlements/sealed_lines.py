@@ -1,100 +1,134 @@
 """The lines of statements as the rows that their seals are computed over: those of lines.csv.
 
 The database writes each row and its digest; a row ends with the beginning of its own digest, by
-which a reader finds the line that was damaged. Digests leave the database one for a statement.
+which a reader finds the line that was damaged. A line is stored with its digest, as everything
+that the row tells is settled with it; closing a statement asks for the digests alone. What was
+stored is computed again where lines are verified.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models.expressions import RawSQL
 from psycopg.types.json import Jsonb
 
 from marketplace import tenancy
 from settlements import proofs
-from settlements.models import Statement
+from settlements.models import Adjustment, SettlementLine, Statement
 
 NO_TERMS = "-"  # of an adjustment, which goes by none
 UNKNOWN = "?"  # stands for terms that do not exist; verification names the line
 
-# The look-ups are lateral and by unique keys, as in settlements.runs: nothing to plan wrongly.
-# A text that a spreadsheet would run as a formula gets an apostrophe, and so does one that has it.
-_TEXT = """
-SELECT at, order_number, line, sequence, label, concat(
-    label, ',"', replace(order_number, '"', '""'), '",', line, ',', sequence, ',', kind,
-    ',"', replace(stream, '"', '""'), '",', rate_on, ',', basis_on, ',', unit_price, ',', ordered,
-    ',', ordered_by_seller, ',', ordered_by_platform, ',', ordered_by_partner, ',', quantity,
-    ',', list_amount, ',', seller_discount, ',', platform_discount, ',', partner_discount,
-    ',', fee, ',', vat, ',', net, ',', array_to_string(charges, ' '), ',', history
-) AS text
-"""
-_FIELDS = """
-SELECT t.at, s.sequence, s.rate_on, s.basis_on, s.quantity, s.list_amount, s.seller_discount,
-       s.platform_discount, s.partner_discount, s.fee, s.vat, s.net, s.charges,
-       coalesce(%(labels)s::jsonb ->> s.terms_id::text, %(unknown)s) AS label,
-       CASE WHEN left(n.number, 1) = ANY (%(marked)s) THEN '''' || n.number
-            ELSE coalesce(n.number, a.public_id) END AS order_number,
-       coalesce(l.number, 1) AS line,
-       CASE s.kind WHEN 1 THEN 'sale' WHEN 2 THEN 'reversal' ELSE 'adjustment' END AS kind,
-       coalesce(l.stream, a.reason_code) AS stream,
-       coalesce(l.unit_price, 0) AS unit_price, coalesce(l.quantity, 0) AS ordered,
-       coalesce(l.seller_discount, 0) AS ordered_by_seller,
-       coalesce(l.platform_discount, 0) AS ordered_by_platform,
-       coalesce(l.partner_discount, 0) AS ordered_by_partner,
-       CASE WHEN s.sequence > 0 THEN (
-           SELECT string_agg(concat_ws(' ', o.quantity, o.list_amount, o.seller_discount,
-                                       o.platform_discount, o.partner_discount),
-                             ';' ORDER BY o.sequence)
-           FROM orders_outcome o
-           WHERE o.marketplace_id = %(marketplace)s AND o.line_id = s.order_line_id
-             AND o.sequence <= s.sequence
-       ) END AS history
-"""
-_ROWS = f"""
-{_TEXT}
+# Of s, a settlement line; l, its order line; n, the order; a, the adjustment; k, how the terms are
+# called. A text that a spreadsheet would run as a formula gets an apostrophe, and so does one that
+# has it.
+_ORDER_NUMBER = """
+CASE WHEN left(n.number, 1) IN
+          ('=', '+', '-', '@', E'\\t', E'\\r', E'\\n', '＝', '＋', '－', '＠', '''')
+     THEN '''' || n.number ELSE coalesce(n.number, a.public_id) END"""
+_LINE_NUMBER = "coalesce(l.number, 1)"
+_TEXT = f"""concat(
+    k.label, ',"', replace({_ORDER_NUMBER}, '"', '""'), '",', {_LINE_NUMBER}, ',', s.sequence, ',',
+    CASE s.kind WHEN 1 THEN 'sale' WHEN 2 THEN 'reversal' ELSE 'adjustment' END,
+    ',"', replace(coalesce(l.stream, a.reason_code), '"', '""'), '",', s.rate_on, ',', s.basis_on,
+    ',', coalesce(l.unit_price, 0), ',', coalesce(l.quantity, 0),
+    ',', coalesce(l.seller_discount, 0), ',', coalesce(l.platform_discount, 0),
+    ',', coalesce(l.partner_discount, 0), ',', s.quantity, ',', s.list_amount,
+    ',', s.seller_discount, ',', s.platform_discount, ',', s.partner_discount,
+    ',', s.fee, ',', s.vat, ',', s.net, ',', array_to_string(s.charges, ' '), ',',
+    CASE WHEN s.sequence > 0 THEN (
+        SELECT string_agg(concat_ws(' ', o.quantity, o.list_amount, o.seller_discount,
+                                    o.platform_discount, o.partner_discount),
+                          ';' ORDER BY o.sequence)
+        FROM orders_outcome o
+        WHERE o.marketplace_id = s.marketplace_id AND o.line_id = s.order_line_id
+          AND o.sequence <= s.sequence
+    ) END
+)"""  # noqa: S608 (all parts are constants)
+DIGEST = f"sha256(convert_to({_TEXT}, 'UTF8'))"
+
+# The look-ups are lateral and by keys, as in settlements.runs: nothing to plan wrongly. Neighbours
+# are looked up one after the other, which spares the cache of the processor.
+_LOOKED_UP = f"""
+LEFT JOIN LATERAL (
+    SELECT order_id, number, stream, unit_price, quantity, seller_discount,
+           platform_discount, partner_discount
+    FROM orders_orderline WHERE marketplace_id = %(marketplace)s AND id = s.order_line_id
+    LIMIT 1
+) l ON true
+LEFT JOIN LATERAL (
+    SELECT number FROM orders_order WHERE marketplace_id = %(marketplace)s AND id = l.order_id
+    LIMIT 1
+) n ON true
+LEFT JOIN LATERAL (
+    SELECT public_id, reason_code FROM settlements_adjustment
+    WHERE s.order_line_id < 0 AND marketplace_id = %(marketplace)s AND id = -s.order_line_id
+    LIMIT 1
+) a ON true
+CROSS JOIN LATERAL (
+    SELECT coalesce(%(labels)s::jsonb ->> s.terms_id::text, '{UNKNOWN}') AS label
+) k
+"""  # noqa: S608 (all parts are constants)
+_LINES = f"""
 FROM (
-    {_FIELDS}
+    SELECT *
     FROM unnest(%(statements)s::bigint[], %(first)s::date[], %(last)s::date[])
-         WITH ORDINALITY AS t(id, first_on, last_on, at)
-    JOIN LATERAL (
+         WITH ORDINALITY AS t(statement, first_on, last_on, at)
+    CROSS JOIN LATERAL (
         SELECT * FROM settlement_line
-        WHERE marketplace_id = %(marketplace)s AND statement_id = t.id
+        WHERE marketplace_id = %(marketplace)s AND statement_id = t.statement
           AND basis_on BETWEEN t.first_on AND t.last_on
-    ) s ON true
-    LEFT JOIN LATERAL (
-        SELECT order_id, number, stream, unit_price, quantity, seller_discount,
-               platform_discount, partner_discount
-        FROM orders_orderline WHERE marketplace_id = %(marketplace)s AND id = s.order_line_id
-        LIMIT 1
-    ) l ON true
-    LEFT JOIN LATERAL (
-        SELECT number FROM orders_order WHERE marketplace_id = %(marketplace)s AND id = l.order_id
-        LIMIT 1
-    ) n ON true
-    LEFT JOIN LATERAL (
-        SELECT public_id, reason_code FROM settlements_adjustment
-        WHERE marketplace_id = %(marketplace)s AND id = -s.order_line_id
-        LIMIT 1
-    ) a ON s.order_line_id < 0
-) fields
+        OFFSET 0
+    ) lines
+    ORDER BY order_line_id
+) s
+{_LOOKED_UP}
 """  # noqa: S608 (all parts are constants)
 # OFFSET 0: what is sorted is a digest, and not the row that it is of.
 _SUMMED_UP = """
-SELECT at, count(*), array_agg(DISTINCT label), encode(sha256(
+SELECT at, count(*), array_agg(DISTINCT terms_id), encode(sha256(
     string_agg(digest, ''::bytea ORDER BY order_number COLLATE "C", line, sequence)
 ), 'hex')
 FROM (
-    SELECT at, order_number, line, sequence, label, sha256(convert_to(text, 'UTF8')) AS digest
-    FROM ({rows}) texts
+    SELECT s.at, {order_number} AS order_number, {line} AS line, s.sequence, s.terms_id,
+           {digest} AS digest
+    {lines}
     OFFSET 0
 ) digested
 GROUP BY at
 """
-_DIGESTS = _SUMMED_UP.format(rows=_ROWS)
+_ORDERED = {"order_number": _ORDER_NUMBER, "line": _LINE_NUMBER, "lines": _LINES}
+# Lines from before digests were stored have none.
+_STORED = _SUMMED_UP.format(digest=f"coalesce(s.digest, {DIGEST})", **_ORDERED)
+_COMPUTED = _SUMMED_UP.format(digest=DIGEST, **_ORDERED)
 _TEXTS = f"""
-SELECT text FROM ({_ROWS}) texts ORDER BY order_number COLLATE "C", line, sequence
-"""  # noqa: S608 (both parts are constants)
-_MARKED = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'"]
+SELECT {_TEXT} {_LINES} ORDER BY {_ORDER_NUMBER} COLLATE "C", {_LINE_NUMBER}, s.sequence
+"""
+_ALTERED = f"""
+SELECT {_ORDER_NUMBER} || '/' || {_LINE_NUMBER} || '#' || s.sequence,
+       encode({DIGEST}, 'hex'), encode(s.digest, 'hex')
+FROM settlement_line s
+{_LOOKED_UP}
+WHERE s.marketplace_id = %(marketplace)s AND s.digest <> {DIGEST}
+  AND (%(statement)s::bigint IS NULL OR s.statement_id = %(statement)s)
+"""  # noqa: S608 (all parts are constants)
+_OF_ADJUSTMENT = f"""(
+SELECT {DIGEST}
+FROM (
+    SELECT %s::bigint AS marketplace_id, %s::bigint AS order_line_id, 0 AS sequence, 3 AS kind,
+           %s::date AS rate_on, %s::date AS basis_on, 0 AS quantity, 0 AS list_amount,
+           0 AS seller_discount, 0 AS platform_discount, 0 AS partner_discount,
+           %s::bigint AS fee, %s::bigint AS vat, %s::bigint AS net, %s::bigint[] AS charges
+) s
+CROSS JOIN (SELECT %s AS public_id, %s AS reason_code) a
+CROSS JOIN (SELECT '{NO_TERMS}' AS label) k
+LEFT JOIN (
+    SELECT 0 AS number, '' AS stream, 0 AS unit_price, 0 AS quantity, 0 AS seller_discount,
+           0 AS platform_discount, 0 AS partner_discount
+) l ON false
+LEFT JOIN (SELECT '' AS number) n ON false
+)"""  # noqa: S608 (all parts are constants)
 _MEMORY = "64MB"  # in which the digests of a batch of statements are sorted
 
 
@@ -107,23 +141,27 @@ class Digest:
     sha256: str = proofs.digest("")
 
 
-def digests(statements: Sequence[Statement], terms: Mapping[int, str]) -> list[Digest]:
+def digests(
+    statements: Sequence[Statement], terms: Mapping[int, str], *, again: bool = False
+) -> list[Digest]:
     """The SHA-256 over the digests of a statement's rows, by order, line and sequence.
 
-    Of each of the statements, in their order. `terms` are the digests of terms documents by the
-    id of the terms.
+    Of each of the statements, in their order; from what is stored with lines, or from their
+    figures `again`. `terms` are the digests of terms documents by the id of the terms.
     """
     found = [Digest() for _ in statements]
     with_lines = [at for at, statement in enumerate(statements) if statement.first_basis_on]
-    parameters = _parameters([statements[at] for at in with_lines], terms)
+    labels = _labels(terms)
+    parameters = _parameters([statements[at] for at in with_lines], labels)
     with connection.cursor() as cursor:
-        _as_iso(cursor)
+        as_iso(cursor)
         cursor.execute("SELECT current_setting('work_mem')")
         [before] = cursor.fetchone()
         _set_memory(cursor, _MEMORY)
-        cursor.execute(_DIGESTS, parameters)
-        for at, lines, labels, sha256 in cursor:
-            found[with_lines[at - 1]] = Digest(lines, frozenset(labels), sha256)
+        cursor.execute(_COMPUTED if again else _STORED, parameters)
+        for at, lines, used, sha256 in cursor:
+            named = frozenset(labels.get(str(terms_id), UNKNOWN) for terms_id in used)
+            found[with_lines[at - 1]] = Digest(lines, named, sha256)
         _set_memory(cursor, before)
     return found
 
@@ -133,13 +171,43 @@ def rows(statement: Statement, terms: Mapping[int, str]) -> list[bytes]:
     if statement.first_basis_on is None:
         return []
     with connection.cursor() as cursor:
-        _as_iso(cursor)
-        cursor.execute(_TEXTS, _parameters([statement], terms))
+        as_iso(cursor)
+        cursor.execute(_TEXTS, _parameters([statement], _labels(terms)))
         return [f"{text},{proofs.digest(text)[:8]}\n".encode() for (text,) in cursor]
 
 
-def _as_iso(cursor) -> None:
-    """Days as ISO writes them, whatever the server's habit is."""
+def altered(
+    terms: Mapping[int, str], statement: Statement | None = None
+) -> list[tuple[str, str, str]]:
+    """Lines whose row does not have the digest stored with them: name, right digest, stored one.
+
+    Of one statement, or of all. Reads every line.
+    """
+    parameters = {
+        "marketplace": tenancy.current_id(),
+        "labels": Jsonb(_labels(terms)),
+        "statement": statement.pk if statement else None,
+    }
+    with connection.cursor() as cursor:
+        as_iso(cursor)
+        cursor.execute(_ALTERED, parameters)
+        return cursor.fetchall()
+
+
+def of_adjustment(line: SettlementLine, adjustment: Adjustment) -> RawSQL:
+    """The digest of the line of an adjustment, for the database to compute as it inserts it.
+
+    The caller has let days be written `as_iso`.
+    """
+    figures = (line.fee, line.vat, line.net, line.charges)
+    days = (line.rate_on, line.basis_on)
+    named = (adjustment.public_id, adjustment.reason_code)
+    marketplace = tenancy.current_id()
+    return RawSQL(_OF_ADJUSTMENT, (marketplace, line.order_line_id, *days, *figures, *named))  # noqa: S611 (a constant)
+
+
+def as_iso(cursor) -> None:
+    """Days as ISO writes them, whatever the server's habit is, until the transaction ends."""
     cursor.execute("SELECT set_config('datestyle', 'ISO, YMD', true)")
 
 
@@ -147,13 +215,15 @@ def _set_memory(cursor, value: str) -> None:
     cursor.execute("SELECT set_config('work_mem', %s, true)", [value])
 
 
-def _parameters(statements: Sequence[Statement], terms: Mapping[int, str]) -> dict:
+def _labels(terms: Mapping[int, str]) -> dict[str, str]:
     labels = {str(key): proofs.label(digest) for key, digest in terms.items()}
+    return labels | {"0": NO_TERMS}
+
+
+def _parameters(statements: Sequence[Statement], labels: Mapping[str, str]) -> dict:
     return {
         "marketplace": tenancy.current_id(),
-        "marked": _MARKED,
-        "unknown": UNKNOWN,
-        "labels": Jsonb(labels | {"0": NO_TERMS}),
+        "labels": Jsonb(labels),
         "statements": [statement.pk for statement in statements],
         "first": [statement.first_basis_on for statement in statements],
         "last": [statement.last_basis_on for statement in statements],

@@ -2,14 +2,15 @@
 
 from collections import defaultdict
 from datetime import date
+from itertools import islice
 
 from django.db import connection
 
-from settlements.fees import Terms
 from settlements.models import Statement
 from settlements.rating import RateBook
 
-_IDS_AT_ONCE = 200
+_IDS_A_SELLER = 3  # reserved at once, for asking means to wait until the connection is free
+_IDS_AT_MOST = 3_000
 
 
 class Tally:
@@ -18,31 +19,36 @@ class Tally:
     Lines are collected and summed up by columns, many at once, when the book is told to.
     """
 
-    __slots__ = ("_is_service", "_lines", "statement", "statement_id")
+    __slots__ = ("_days", "_is_service", "_lines", "statement", "statement_id")
 
     def __init__(self, statement: Statement, *, is_service: bool = False):
         self._is_service = is_service  # its lines are income from which tax is withheld
         self.statement = statement
         self.statement_id = statement.pk
+        self._days: set[date] = set()
         self._lines: defaultdict[tuple, list[tuple]] = defaultdict(list)
 
-    def add(self, terms: Terms, *line) -> None:
-        """Add a line (figures below zero for a reversal).
+    def add(self, parts: tuple[tuple[str, bool], ...], basis_on: date, line: tuple) -> None:
+        """Add a line of a day (figures below zero for a reversal).
 
-        Of it: basis date, list amount, discounts of seller, platform and partner, fees, VAT, net,
-        then base, fee and VAT of each component.
+        `parts` are its components, and whether their VAT comes on top. At the end of `line` stand
+        list amount, discounts of seller, platform and partner, fees, VAT, net, then base, fee and
+        VAT of each component.
         """
-        self._lines[terms.parts].append(line)
+        self._days.add(basis_on)
+        self._lines[parts].append(line)
 
     def sum_up(self) -> None:
         """Put the lines collected so far on the statement."""
-        statement = self.statement
+        if not self._lines:
+            return
+        statement, days = self.statement, self._days
+        statement.first_basis_on = min(statement.first_basis_on or date.max, *days)
+        statement.last_basis_on = max(statement.last_basis_on or date.min, *days)
         for parts, lines in self._lines.items():
-            days, *columns = zip(*lines, strict=True)
+            columns = islice(zip(*lines, strict=True), len(lines[0]) - 7 - 3 * len(parts), None)
             sums = [sum(column) for column in columns]
             statement.lines += len(lines)
-            statement.first_basis_on = min(statement.first_basis_on or days[0], *days)
-            statement.last_basis_on = max(statement.last_basis_on or days[0], *days)
             statement.list_amount += sums[0]
             statement.seller_discount += sums[1]
             statement.platform_discount += sums[2]
@@ -59,6 +65,7 @@ class Tally:
                 on_statement[1] += vat
                 on_statement[2] += vat if is_on_top else 0
         self._lines.clear()
+        days.clear()
 
 
 class StatementBook:
@@ -72,6 +79,7 @@ class StatementBook:
         self._by_due: dict[tuple[int, date], Tally] = {}
         self._closed: set[tuple[int, date]] = set()
         self._ids: list[int] = []
+        self._ids_at_once = min(_IDS_A_SELLER * (1 + len(book.only or ())), _IDS_AT_MOST)
         self._services: dict[int, Tally] = {}
         self._with_contract = book.contracts.sellers
         self._due_on: dict[tuple[int, date, date], date] = {}
@@ -176,7 +184,7 @@ class StatementBook:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
-                    [Statement._meta.db_table, _IDS_AT_ONCE],
+                    [Statement._meta.db_table, self._ids_at_once],
                 )
                 self._ids = [number for (number,) in cursor.fetchall()]
         return Tally(Statement(pk=self._ids.pop(), seller_id=seller_id, due_on=due_on))

@@ -1,6 +1,7 @@
 """The terms of lines as documents for sellers' files: written once, when terms are first used."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from functools import cached_property
 
 from listings.models import Category
 from settlements import proofs, rate_cards
@@ -11,15 +12,45 @@ from settlements.models import FeeScheduleVersion, LineTerms, SellerContract, Te
 def store(terms: Mapping[int, Terms]) -> None:
     """Write the documents of terms, by the id of their LineTerms, that have none yet."""
     known = TermsDocument.objects.filter(terms__in=list(terms)).values_list("terms_id", flat=True)
-    missing = {key: terms[key] for key in sorted(terms.keys() - set(known))}
-    if not missing:
-        return
-    names = _names(missing.values())
+    names = _Names()
     documents = []
-    for key, pinned in missing.items():
-        text = proofs.canonical(proofs.of_terms(pinned, names[pinned.version_id]))
+    for key in sorted(terms.keys() - set(known)):
+        text = names.text(terms[key])
         documents.append(TermsDocument(terms_id=key, digest=proofs.digest(text), text=text))
     TermsDocument.objects.bulk_create(documents, ignore_conflicts=True)
+
+
+class Labels:
+    """How lines name their terms in proofs, also before the documents of these are written."""
+
+    def __init__(self):
+        self._names = _Names()
+        self._known = {
+            key: proofs.label(digest)
+            for key, digest in TermsDocument.objects.values_list("terms_id", "digest")
+        }
+        self._foreseen: dict[int, str] = {}
+
+    def of(self, key: int, terms: Terms) -> str:
+        """The label of terms by the id of their LineTerms."""
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = proofs.label(proofs.digest(self._names.text(terms)))
+            self._foreseen[key] = found
+        return found
+
+    def check(self) -> None:
+        """See that what was written since has the labels that were told. Raises LabelChanged."""
+        if not self._foreseen:
+            return
+        rows = TermsDocument.objects.filter(terms__in=list(self._foreseen))
+        stored = {key: proofs.label(digest) for key, digest in rows.values_list("terms", "digest")}
+        if stored != self._foreseen:
+            raise LabelChanged("a category or schedule was renamed meanwhile")
+
+
+class LabelChanged(RuntimeError):
+    """A document of terms came out differently than lines name it: settle them once more."""
 
 
 def complete() -> dict[int, str]:
@@ -33,19 +64,32 @@ def complete() -> dict[int, str]:
     return dict(TermsDocument.objects.values_list("terms_id", "digest"))
 
 
-def _names(terms: Collection[Terms]) -> dict[int, proofs.Named]:
-    """What people call the versions that terms are of, by id."""
-    categories = dict(Category.objects.values_list("pk", "code"))
-    rules = [charge.rule for one in terms for charge in one.charges]
-    of_contracts = {rule.contract_id for rule in rules if rule.contract_id is not None}
-    contracts = {}
-    if of_contracts:
-        rows = SellerContract.objects.filter(pk__in=of_contracts)
-        contracts = dict(rows.values_list("pk", "number"))
-    versions = FeeScheduleVersion.objects.filter(pk__in={one.version_id for one in terms})
-    return {
-        version.pk: proofs.Named(
-            version.schedule.code, version.number, version.valid_from, categories, contracts
+class _Names:
+    """What people call that which terms name by row ids; read when it is first asked for."""
+
+    def __init__(self):
+        self._versions: dict[int, FeeScheduleVersion] = {}
+
+    @cached_property
+    def _categories(self) -> dict[int, str]:
+        return dict(Category.objects.values_list("pk", "code"))
+
+    @cached_property
+    def _contracts(self) -> dict[int, int]:
+        return dict(SellerContract.objects.values_list("pk", "number"))
+
+    def text(self, terms: Terms) -> str:
+        """The document of terms."""
+        version = self._versions.get(terms.version_id)
+        if version is None:
+            versions = FeeScheduleVersion.objects.select_related("schedule")
+            version = self._versions[terms.version_id] = versions.get(pk=terms.version_id)
+        has_contract = any(charge.rule.contract_id is not None for charge in terms.charges)
+        named = proofs.Named(
+            version.schedule.code,
+            version.number,
+            version.valid_from,
+            self._categories,
+            self._contracts if has_contract else {},
         )
-        for version in versions.select_related("schedule")
-    }
+        return proofs.canonical(proofs.of_terms(terms, named))

@@ -26,9 +26,11 @@ from settlements import (
     proofs,
     reversals,
     runs,
+    sealed_lines,
     seals,
     share_verification,
     signing,
+    terms_documents,
 )
 from settlements.contracts import Contracts
 from settlements.fees import Terms
@@ -411,6 +413,7 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
     """
     yield from _lines(on, statement)
     yield from _adjustments(statement)
+    yield from _digests(statement)
     yield from _seals(statement)
     if statement is not None:
         return
@@ -432,6 +435,12 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
         yield Difference("closing", key, field, expected, found)
     for finding in audit.verify():
         yield Difference("audit trail", "", "chain", "unbroken", finding)
+
+
+def _digests(statement: Statement | None) -> Iterator[Difference]:
+    """Lines whose row, of figures and of what was ordered, does not have the digest they name."""
+    for key, right, found in sealed_lines.altered(terms_documents.complete(), statement):
+        yield Difference("settlement line", key, "digest", right, found)
 
 
 def _seals(statement: Statement | None) -> Iterator[Difference]:

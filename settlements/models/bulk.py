@@ -40,7 +40,8 @@ class SettlementLine(TenantModel):
     A sale's figures are positive, a reversal's negative. `charges` holds base, fee and VAT of
     each component in the order of its terms: the proof of `fee`, `vat` and `net`. It has no
     state of its own; that follows from its statement. An adjustment has neither order line nor
-    terms: it names −id of its Adjustment and 0, and is a fee of a component of its own.
+    terms: it names −id of its Adjustment and 0, and is a fee of a component of its own. `digest`
+    is the SHA-256 of the row that its statement is sealed over (settlements.sealed_lines).
     """
 
     class Kind(models.IntegerChoices):
@@ -66,6 +67,7 @@ class SettlementLine(TenantModel):
     fee = models.BigIntegerField(_("fees"))
     vat = models.BigIntegerField(_("VAT on fees"))
     net = models.BigIntegerField(_("net"))
+    digest = models.BinaryField(_("digest"), null=True)  # null: from before there were any
 
     objects = scoped(SettlementLineQuerySet)
 

@@ -145,6 +145,7 @@ class TestSettle:
             }
             assert Account.objects.get(code="fee_revenue:adj_service").name == "서비스 이용료"
             assert list(verification.verify(on=DUE)) == []
+            assert not SettlementLine.objects.filter(digest=None).exists()
 
     def test_needs_no_sale(self, market, operator):
         with tenancy.use(market.pk):

@@ -1,5 +1,6 @@
 """The night's settlement on real rows: lines, statements, ledger, reversals, shards."""
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
@@ -265,10 +266,7 @@ class TestCloseDay:
         stranger = make.market("other")
         for place, weight in ((market, 10**6), (stranger, 1)):
             # Both run the same steps; only the cut differs.
-            steps = tuple(
-                nights.Step(s.name, s.whole, s.shard, s.cut, weight if s.cut else 1)
-                for s in nights.STEPS
-            )
+            steps = tuple(replace(step, shard_weight=weight) for step in nights.STEPS)
             monkeypatch.setattr(nights, "STEPS", steps)
             with tenancy.use(place.pk):
                 for number, code in enumerate("ABCDE"):

@@ -9,8 +9,24 @@ from django.db import ProgrammingError, connection, connections
 
 from marketplace import tenancy
 from marketplace.models import AuditEntry, Change
-from settlements import nights, proofs, seals, sentinels, signing, verification
-from settlements.models import SigningKey, Statement, StatementSeal, TermsDocument
+from settlements import (
+    nights,
+    proofs,
+    runs,
+    sealed_lines,
+    seals,
+    sentinels,
+    signing,
+    terms_documents,
+    verification,
+)
+from settlements.models import (
+    SettlementLine,
+    SigningKey,
+    Statement,
+    StatementSeal,
+    TermsDocument,
+)
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,6 +183,20 @@ class TestSealClosed:
                 (1, "2026-09-11"),
             ]
             assert list(verification.verify(on=LAST)) == []
+
+    def test_is_the_same_over_lines_from_before_these_had_digests(self):
+        market = _past()
+        with tenancy.use(market.pk):
+            nights._open_months(LAST)
+            runs.settle(on=LAST, first_seller=0, end_seller=2**62)
+            stored = [bytes(line.digest) for line in SettlementLine.objects.order_by("pk")]
+            assert len(stored) == 5
+            due = Statement.objects.order_by("seller__code", "due_on")
+            expected = sealed_lines.digests(due, terms_documents.complete())
+        _edit("UPDATE settlement_line SET digest = NULL WHERE sequence = 0")
+        with tenancy.use(market.pk):
+            assert sealed_lines.digests(due, terms_documents.complete()) == expected
+            assert sealed_lines.digests(due, terms_documents.complete(), again=True) == expected
 
     def test_is_told_with_each_statement(self, market):
         with tenancy.use(market.pk):

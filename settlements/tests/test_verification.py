@@ -59,8 +59,22 @@ class TestVerify:
         _edit("UPDATE settlement_line SET charges[2] = charges[2] + 1 WHERE sequence = 1")
         assert _found(market) == [
             ("settlement line", "charges"),
+            ("settlement line", "digest"),
             ("sealed statement", "digest of lines"),
         ]
+
+    def test_names_the_line_whose_digest_was_edited(self, market, capsys):
+        _edit("UPDATE settlement_line SET digest = set_byte(digest, 0, get_byte(digest, 0) # 1)")
+        assert _found(market) == [("settlement line", "digest")] * 2
+        with pytest.raises(CommandError):
+            call_command("verify", market.slug)
+        told = capsys.readouterr().out
+        assert "settlement line O1/1#0: digest should be" in told
+        assert "settlement line O1/1#1: digest should be" in told
+
+    def test_names_the_line_whose_order_was_edited(self, market):
+        _edit("UPDATE orders_orderline SET seller_discount = seller_discount + 1")
+        assert ("settlement line", "digest") in _found(market)
 
     def test_names_other_terms_than_the_rules_give(self, market):
         _edit(
@@ -103,7 +117,7 @@ class TestVerify:
             statement = Statement.objects.get()
             assert list(verification.verify(on=CLOSED_ON, statement=statement)) == []
         _edit("UPDATE settlement_line SET vat = vat + 1 WHERE sequence = 0")
-        with pytest.raises(CommandError, match="2 differences"):
+        with pytest.raises(CommandError, match="3 differences"):
             call_command("verify", market.slug, "--statement", statement.public_id)
 
     def test_fails_as_a_command_when_something_differs(self, market, capsys):

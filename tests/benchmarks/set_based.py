@@ -11,12 +11,11 @@ from datetime import date, timedelta
 from itertools import product
 
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
 
 from listings.models import Category
 from marketplace import tenancy
 from sellers.models import Seller
-from settlements import nights, proofs, runs, sealed_lines, terms_documents
+from settlements import nights, runs, sealed_lines, terms_documents
 from settlements.fees import Terms
 from settlements.rating import RateBook
 from tests.benchmarks import market
@@ -29,11 +28,13 @@ _PINNED = {
     "pinned_terms": "scope int, category_id bigint, channel text, terms_id bigint",
     "pinned_rates": (
         "terms_id bigint, version_id bigint, key jsonb, sales_ppm bigint, payment_ppm bigint, "
-        "service_ppm bigint, service_minimum bigint, vat_ppm bigint"
+        "service_ppm bigint, service_minimum bigint, vat_ppm bigint, label text"
     ),
     "pinned_due": "basis_on date, due_on date",
 }
-_RATES = "p.terms_id, p.sales_ppm, p.payment_ppm, p.service_ppm, p.service_minimum, p.vat_ppm"
+_RATES = (
+    "p.terms_id, p.sales_ppm, p.payment_ppm, p.service_ppm, p.service_minimum, p.vat_ppm, p.label"
+)
 
 # Half up is (2 x + 1) / 2 in whole numbers; a minimum is whole, so it may come after rounding.
 # OFFSET 0 keeps the planner from writing every fee out again wherever it is used.
@@ -59,6 +60,16 @@ _COLUMNS = (
     "statement_id, terms_id, quantity, list_amount, seller_discount, platform_discount, "
     "partner_discount, charges, fee, vat, net"
 )
+# The row that is digested is the product's own text.
+_DIGESTED = f"""
+INSERT INTO settlement_line ({_COLUMNS}, digest)
+SELECT {", ".join("s." + column for column in _COLUMNS.split(", "))},
+       {sealed_lines.DIGEST}
+FROM ({{lines}} OFFSET 0) s
+{{joins}}
+CROSS JOIN LATERAL (SELECT s.label) k
+CROSS JOIN (SELECT NULL AS public_id, NULL AS reason_code) a
+"""
 
 _STATEMENTS = """
 INSERT INTO settlements_statement (
@@ -83,23 +94,31 @@ FROM settlements_statement s JOIN pinned_due d USING (due_on)
 WHERE s.marketplace_id = %(marketplace)s AND s.state = 'open'
 """
 
-_SALES = f"""
-INSERT INTO settlement_line ({_COLUMNS})
-SELECT %(marketplace)s, %(on)s, 1, seller_id, line_id, 0, rate_on, basis_on, statement_id, terms_id,
+_SALES = _DIGESTED.format(
+    lines=f"""
+SELECT %(marketplace)s::bigint AS marketplace_id, %(on)s::date AS run_on, 1 AS kind, seller_id,
+       line_id AS order_line_id, 0 AS sequence, rate_on, basis_on, statement_id, terms_id,
        quantity, list_amount, seller_discount, platform_discount, partner_discount,
        ARRAY[after, sales_fee, sales_vat, paid, payment_fee, payment_vat,
-             list_amount, service_fee, service_vat],
-       sales_fee + payment_fee + service_fee, sales_vat + payment_vat + service_vat,
-       after - sales_fee - payment_fee - service_fee - sales_vat - payment_vat - service_vat
+             list_amount, service_fee, service_vat] AS charges,
+       sales_fee + payment_fee + service_fee AS fee, sales_vat + payment_vat + service_vat AS vat,
+       after - sales_fee - payment_fee - service_fee
+           - sales_vat - payment_vat - service_vat AS net,
+       label, line_number, stream, unit_price, ordered, by_seller, by_platform, by_partner,
+       order_number
 FROM ({
-    _CHARGED.format(
-        figures=f'''
+        _CHARGED.format(
+            figures=f'''
     SELECT o.*, o.list_amount - o.seller_discount AS after,
            o.list_amount - o.seller_discount - o.platform_discount - o.partner_discount AS paid,
-           st.statement_id, {_RATES}
+           st.statement_id, {_RATES}, l.number AS line_number, l.stream, l.unit_price,
+           l.quantity AS ordered, l.seller_discount AS by_seller,
+           l.platform_discount AS by_platform, l.partner_discount AS by_partner,
+           n.number AS order_number
     FROM orders_outcometosettle q
     JOIN orders_outcome o ON o.marketplace_id = %(marketplace)s AND o.id = q.outcome_id
     JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_id
+    JOIN orders_order n ON n.marketplace_id = %(marketplace)s AND n.id = l.order_id
     JOIN pinned_scope c ON c.seller_id = o.seller_id AND c.rate_on = o.rate_on
     JOIN pinned_terms t ON t.scope = c.scope AND t.category_id = l.category_id
          AND t.channel = l.channel
@@ -107,26 +126,37 @@ FROM ({
     JOIN pinned_statement st ON st.seller_id = o.seller_id AND st.basis_on = o.basis_on
     WHERE q.marketplace_id = %(marketplace)s AND q.basis_on <= %(on)s AND o.sequence = 0
 '''
-    )
-}) z
-"""
+        )
+    }) z""",
+    joins="""
+CROSS JOIN LATERAL (
+    SELECT s.line_number AS number, s.stream, s.unit_price, s.ordered AS quantity,
+           s.by_seller AS seller_discount, s.by_platform AS platform_discount,
+           s.by_partner AS partner_discount
+) l
+CROSS JOIN LATERAL (SELECT s.order_number AS number) n""",
+)
 
 # What remained is taken away, what remains now is added.
-_REVERSALS = f"""
-INSERT INTO settlement_line ({_COLUMNS})
-SELECT %(marketplace)s, %(on)s, 2, seller_id, line_id, sequence, rate_on, basis_on, statement_id,
-       terms_id, sum(sign * quantity), sum(sign * list_amount), sum(sign * seller_discount),
-       sum(sign * platform_discount), sum(sign * partner_discount),
+_REVERSALS = _DIGESTED.format(
+    lines=f"""
+SELECT %(marketplace)s::bigint AS marketplace_id, %(on)s::date AS run_on, 2 AS kind, seller_id,
+       line_id AS order_line_id, sequence, rate_on, basis_on, statement_id, terms_id, label,
+       sum(sign * quantity)::int AS quantity, sum(sign * list_amount)::bigint AS list_amount,
+       sum(sign * seller_discount)::bigint AS seller_discount,
+       sum(sign * platform_discount)::bigint AS platform_discount,
+       sum(sign * partner_discount)::bigint AS partner_discount,
        ARRAY[sum(sign * after), sum(sign * sales_fee), sum(sign * sales_vat),
              sum(sign * paid), sum(sign * payment_fee), sum(sign * payment_vat),
-             sum(sign * list_amount), sum(sign * service_fee), sum(sign * service_vat)],
-       sum(sign * (sales_fee + payment_fee + service_fee)),
-       sum(sign * (sales_vat + payment_vat + service_vat)),
+             sum(sign * list_amount), sum(sign * service_fee),
+             sum(sign * service_vat)]::bigint[] AS charges,
+       sum(sign * (sales_fee + payment_fee + service_fee))::bigint AS fee,
+       sum(sign * (sales_vat + payment_vat + service_vat))::bigint AS vat,
        sum(sign * (after - sales_fee - payment_fee - service_fee
-                   - sales_vat - payment_vat - service_vat))
+                   - sales_vat - payment_vat - service_vat))::bigint AS net
 FROM ({
-    _CHARGED.format(
-        figures=f'''
+        _CHARGED.format(
+            figures=f'''
     SELECT o.seller_id, o.line_id, o.sequence, o.rate_on, o.basis_on, st.statement_id, v.*,
            v.list_amount - v.seller_discount AS after,
            v.list_amount - v.seller_discount - v.platform_discount - v.partner_discount AS paid,
@@ -146,10 +176,13 @@ FROM ({
     ) v (sign, quantity, list_amount, seller_discount, platform_discount, partner_discount)
     WHERE q.marketplace_id = %(marketplace)s AND q.basis_on <= %(on)s AND o.sequence > 0
 '''
-    )
-}) z
-GROUP BY seller_id, line_id, sequence, rate_on, basis_on, statement_id, terms_id
-"""
+        )
+    }) z
+GROUP BY seller_id, line_id, sequence, rate_on, basis_on, statement_id, terms_id, label""",
+    joins="""
+JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = s.order_line_id
+JOIN orders_order n ON n.marketplace_id = %(marketplace)s AND n.id = l.order_id""",
+)
 
 
 def _component(name: str, at: int) -> str:
@@ -281,19 +314,20 @@ WHERE p.terms_id IN (
 ON CONFLICT (id) DO NOTHING
 """
 
-# The rows and their digests are the product's own texts; how they are found is not.
-_ROWS = f"""
-{sealed_lines._TEXT}
-FROM (
-    {sealed_lines._FIELDS}
-    FROM (SELECT id, id AS at FROM closing) t
-    JOIN settlement_line s ON s.marketplace_id = %(marketplace)s AND s.statement_id = t.id
+_DIGESTS = "INSERT INTO benchmark_digest " + sealed_lines._SUMMED_UP.format(
+    order_number=sealed_lines._ORDER_NUMBER,
+    line="l.number",
+    digest="s.digest",
+    lines="""
+    FROM (
+        SELECT c.id AS at, o.*
+        FROM closing c
+        JOIN settlement_line o ON o.marketplace_id = %(marketplace)s AND o.statement_id = c.id
+    ) s
     JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = s.order_line_id
     JOIN orders_order n ON n.marketplace_id = %(marketplace)s AND n.id = l.order_id
-    CROSS JOIN (SELECT NULL AS public_id, NULL AS reason_code) a
-) fields
-"""
-_DIGESTS = f"INSERT INTO benchmark_digest {sealed_lines._SUMMED_UP.format(rows=_ROWS)}"
+    CROSS JOIN (SELECT NULL AS public_id) a""",
+)
 
 _EMPTY_THE_QUEUE = """
 DELETE FROM orders_outcometosettle WHERE marketplace_id = %(marketplace)s AND basis_on <= %(on)s
@@ -327,7 +361,7 @@ def prepare(on: date) -> dict:
         last = Seller.objects.order_by("pk").last().pk
         book = RateBook(on=on, first_seller=0, end_seller=last + 1)
         nights._open_months(on)
-        rows, used = _pinned(book, on)
+        rows = _pinned(book, on)
         with connection.cursor() as cursor:
             for table, columns in _PINNED.items():
                 cursor.execute(f"CREATE TEMPORARY TABLE {table} ({columns})")
@@ -335,7 +369,6 @@ def prepare(on: date) -> dict:
                     for row in rows[table]:
                         copy.write_row(row)
                 cursor.execute(f"ANALYZE {table}")
-        labels = {str(key): _label(one) for key, one in used.items()}
         terms = book.payout_terms(0, on)
     return {
         "marketplace": market.MARKETPLACE,
@@ -343,9 +376,6 @@ def prepare(on: date) -> dict:
         "minimum": terms.minimum_payout,
         "reserve_ppm": terms.reserve_ppm,
         "reserve_days": terms.reserve_days,
-        "marked": sealed_lines._MARKED,
-        "unknown": sealed_lines.UNKNOWN,
-        "labels": Jsonb(labels),
     }
 
 
@@ -360,24 +390,19 @@ def settle(parameters: dict, tell=lambda name: None) -> None:
         # Hash joins keep the order of the queue, in which lines go into the indexes at the end.
         cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute("SET LOCAL enable_mergejoin = off")
+        sealed_lines.as_iso(cursor)
         for name, statement in STEPS:
             cursor.execute(statement, parameters)
             tell(name)
 
 
-def _label(terms: Terms) -> str:
-    names = terms_documents._names([terms])
-    text = proofs.canonical(proofs.of_terms(terms, names[terms.version_id]))
-    return proofs.label(proofs.digest(text))
-
-
-def _pinned(book: RateBook, on: date) -> tuple[dict[str, list[tuple]], dict[int, Terms]]:
-    """The rows of the pinned tables, from the rule modules that the product asks, and the terms."""
+def _pinned(book: RateBook, on: date) -> dict[str, list[tuple]]:
+    """The rows of the pinned tables, from the rule modules that the product asks."""
     days = [on - timedelta(days=back) for back in range(DAYS_BACK)]
     leaves = Category.objects.filter(parent__isnull=False).values_list("pk", flat=True)
     scopes: dict[tuple, int] = {}
     rates: dict[int, tuple] = {}
-    used: dict[int, Terms] = {}
+    labels = terms_documents.Labels()
     rows: dict[str, list[tuple]] = {table: [] for table in _PINNED}
     rows["pinned_due"] = [(day, book.due_on(0, day, day, lambda due: False)) for day in days]
     for seller_id in Seller.objects.values_list("pk", flat=True):
@@ -390,12 +415,11 @@ def _pinned(book: RateBook, on: date) -> tuple[dict[str, list[tuple]], dict[int,
                     kind = ("goods", category_id, "goods", channel, "sole_proprietor")
                     terms = day.plan(kind, rate_on).terms(0)
                     terms_id = runs.terms_id_of(market.MARKETPLACE, terms)
-                    used[terms_id] = terms
-                    rates[terms_id] = (terms_id, *_rates(terms))
+                    rates[terms_id] = (terms_id, *_rates(terms), labels.of(terms_id, terms))
                     rows["pinned_terms"].append((scopes[key], category_id, channel, terms_id))
             rows["pinned_scope"].append((seller_id, rate_on, scopes[key]))
     rows["pinned_rates"] = list(rates.values())
-    return rows, used
+    return rows
 
 
 def _rates(terms: Terms) -> tuple:

@@ -34,7 +34,7 @@ CONTENDERS = ("product", "sql")
 MEGABYTE = 1024 * 1024
 
 _DIGEST_TABLE = """
-CREATE TABLE benchmark_digest (statement_id bigint, lines bigint, labels text[], sha256 text);
+CREATE TABLE benchmark_digest (statement_id bigint, lines bigint, terms bigint[], sha256 text);
 GRANT INSERT ON benchmark_digest TO PUBLIC
 """
 _SEALED = """
@@ -47,7 +47,7 @@ COMPARED = {
     "settlement lines": """
         SELECT l.order_line_id, l.sequence, l.kind, l.seller_id, t.due_on, l.rate_on, l.basis_on,
                l.run_on, l.terms_id, l.quantity, l.list_amount, l.seller_discount,
-               l.platform_discount, l.partner_discount, l.charges, l.fee, l.vat, l.net
+               l.platform_discount, l.partner_discount, l.charges, l.fee, l.vat, l.net, l.digest
         FROM settlement_line l JOIN settlements_statement t ON t.id = l.statement_id
         ORDER BY l.order_line_id, l.sequence""",
     "statements": """
