@@ -222,7 +222,7 @@ class ComponentFilter(SimpleListFilter):
     parameter_name = "component"
 
     def lookups(self, request, model_admin):
-        return sorted(ledger.component_names().items(), key=lambda row: row[1])
+        return sorted(ledger.fee_names().items(), key=lambda row: row[1])
 
     def queryset(self, request, queryset):
         return queryset.filter(component=self.value()) if self.value() else queryset

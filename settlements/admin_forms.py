@@ -152,7 +152,7 @@ class FeeScheduleVersionForm(forms.ModelForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if components := self.fields.get("components"):
-            known = ", ".join(f"{code} = {n}" for code, n in ledger.component_names().items())
+            known = ", ".join(f"{code} = {n}" for code, n in ledger.fee_names().items())
             components.widget = TextInput()
             components.help_text = gettext(
                 "Codes, by commas, in the order in which they are computed. Known: %(known)s."

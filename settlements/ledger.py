@@ -113,6 +113,12 @@ def component_names() -> dict[str, str]:
     }
 
 
+def fee_names() -> dict[str, str]:
+    """What the components of fee schedules are called; without what stands beside sales."""
+    beside = adjustments.COMPONENT
+    return {code: name for code, name in component_names().items() if not code.startswith(beside)}
+
+
 def account_of(component: str) -> str:
     """The code of the account that a component of statements is booked to."""
     return NO_REVENUE.get(component, chart.FEE_REVENUE + component)

@@ -14,7 +14,7 @@ from typing import Final
 from django.db import connection
 
 from marketplace import tenancy
-from settlements import invoicing, ledger, tax_invoices, tax_ties
+from settlements import adjustments, invoicing, ledger, tax_invoices, tax_ties
 from settlements.models import TaxInvoice
 from settlements.tax_invoices import Amount
 
@@ -102,6 +102,10 @@ JOIN settlement_line l ON l.marketplace_id = %(marketplace)s AND l.statement_id 
 WHERE s.marketplace_id = %(marketplace)s AND s.closed_on >= %(first)s AND s.closed_on < %(end)s
   AND (l.basis_on < %(first)s OR l.basis_on >= %(end)s)
 """
+_TAKEN_OFF_FEES = """
+SELECT coalesce(sum((components -> %(offset)s ->> 0)::bigint), 0) FROM settlements_statement
+WHERE marketplace_id = %(marketplace)s AND closed_on >= %(first)s AND closed_on < %(end)s
+"""
 _BOOKED = """
 SELECT coalesce(sum(e.debit - e.credit) FILTER (WHERE a.code = ANY(%(sales)s)), 0),
        coalesce(sum(e.credit - e.debit) FILTER (WHERE a.code = %(income)s), 0),
@@ -126,11 +130,13 @@ class SalesTie:
     reported: int
     closed_elsewhere: int  # on statements that are open, or closed in a later quarter
     of_other_quarters: int  # on statements closed in this one
+    taken_off_fees: int  # discounts that are no funding in the end, but a cut of fees
     booked: int
 
     @property
     def unexplained(self) -> int:
-        return self.booked - (self.reported - self.closed_elsewhere + self.of_other_quarters)
+        taken_up = self.reported - self.closed_elsewhere + self.of_other_quarters
+        return self.booked - (taken_up - self.taken_off_fees)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,18 +197,20 @@ def quarter(day: date) -> Quarter:
         "first": first,
         "end": end,
         "sales": [ledger.CLEARING, ledger.PLATFORM_FUNDING, ledger.PARTNER_FUNDING],
+        "offset": adjustments.component(adjustments.FUNDING_OFFSET),
         "income": ledger.WITHHOLDING_INCOME,
         "local": ledger.WITHHOLDING_LOCAL,
     }
     sold, elsewhere = _row(_SOLD, words)
     [of_others] = _row(_SOLD_BEFORE, words)
+    [taken_off] = _row(_TAKEN_OFF_FEES, words)
     booked, income, local = _row(_BOOKED, words)
     withheld = _row(_WITHHELD, words)
     return Quarter(
         first=first,
         end=end,
         due_on=end.replace(day=15),
-        sales=SalesTie(sold, elsewhere, of_others, booked),
+        sales=SalesTie(sold, elsewhere, of_others, taken_off, booked),
         invoices=_invoices([month for month in months if _is_over(month)]),
         withholding=WithholdingTie((withheld[0], withheld[1]), (income, local)),
     )

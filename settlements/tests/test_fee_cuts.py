@@ -6,7 +6,15 @@ from datetime import date, timedelta
 import pytest
 
 from marketplace import tenancy, versions
-from settlements import fee_cuts, month_ends, nights, tax_ties, vat_view, verification
+from settlements import (
+    fee_cuts,
+    month_ends,
+    nights,
+    statutory,
+    tax_ties,
+    vat_view,
+    verification,
+)
 from settlements.models import (
     Adjustment,
     LedgerDifference,
@@ -98,6 +106,13 @@ class TestCutOfFees:
             assert booked["vat_payable"] == 87
             assert booked["fee_revenue:sales"] + booked["fee_revenue:adj_fee_cut"] == 873
             assert sum(row.net for row in Statement.objects.all()) == 26_040
+            tie = statutory.quarter(LATER).sales
+            assert (tie.of_other_quarters, tie.taken_off_fees, tie.booked) == (
+                30_000,
+                3_000,
+                27_000,
+            )
+            assert tie.unexplained == 0
 
     def test_takes_no_more_off_than_the_fees_of_the_line(self, market, close):
         """Of 3,000 on 10,000 the fees of 1,320 are cut; 1,680 remain a payment."""
