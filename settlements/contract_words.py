@@ -89,15 +89,13 @@ def _facts(contract: SellerContract, on: date) -> Iterable[Fact]:
         if own is not None or standard is not None:
             value = getattr(standard, general) if own is None else own
             yield Fact(label, show(value), own is not None)
-    if said.fast_ppm is not None:
-        yield Fact(_("Paid ahead on shipment"), percents.show(said.fast_ppm), is_own=True)
+    ahead = _("as the grade allows") if said.fast_ppm is None else percents.show(said.fast_ppm)
+    yield Fact(_("Paid ahead on shipment"), ahead, said.fast_ppm is not None)
     yield Fact(_("Kind of income"), str(contract.get_income_kind_display()), said.is_service)
-    if said.supply_tax:
-        label = _("VAT on what the seller supplies")
-        yield Fact(label, str(contract.get_supply_tax_display()), is_own=True)
-    if said.vat_level == vat.BY_INVOICE:
-        label = _("VAT on fees is computed")
-        yield Fact(label, str(contract.get_vat_level_display()), is_own=True)
+    supply_tax = str(contract.get_supply_tax_display()) or _("by the type of seller")
+    yield Fact(_("VAT on what the seller supplies"), supply_tax, bool(said.supply_tax))
+    vat_level = str(contract.get_vat_level_display())
+    yield Fact(_("VAT on fees is computed"), vat_level, said.vat_level != vat.BY_LINE)
 
 
 def _rules(rules: Iterable[FeeRule], vat_rate_ppm: int | None) -> Iterable[RuleTold]:
