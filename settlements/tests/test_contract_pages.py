@@ -1,19 +1,22 @@
 """Contracts as people and programs meet them: the seller's page, the admin, the API."""
 
+import html
 from datetime import date
 from types import SimpleNamespace
 
 import pytest
+from django.forms import modelform_factory
 from django.test import Client
 
 from marketplace import tenancy
 from marketplace.models import Approval, User
 from marketplace.tests import make as people
 from marketplace.tests.make import ApiClient, api_key
-from sellers.models import SellerMember
+from sellers.models import GradePolicy, SellerMember
 from settlements import contracting
+from settlements.admin_forms import SettlementTermsForm
 from settlements.api import contracts as contracts_api
-from settlements.models import FeeRule, SellerContract
+from settlements.models import FeeRule, SellerContract, SettlementTerms
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +117,21 @@ class TestAdmin:
         assert (published.state, published.published_by.email) == ("published", "owner@example.org")
         page = text(client.get(f"/admin/sellers/seller/{seller.pk}/change/"))
         assert "Coming" in page or "In force" in page
+
+    def test_compares_what_the_later_version_says_no_more(self, enter, market, seller):
+        said = {"vat_level": "invoice", "fast_ppm": 900_000, "supply_tax": "exempt"}
+        none = {"vat_level": "line", "fast_ppm": None, "supply_tax": ""}
+        with tenancy.use(market.pk):
+            make.contract(seller, **said)
+            later = make.drafted_contract(seller, valid_from=date(2026, 10, 1), **none)
+        compared = text(enter().get(f"{CONTRACTS}{later.pk}/compare/"))
+        for before, after in (
+            ("once for the month's invoice", "line by line"),
+            ("90 %", "as the grade allows"),
+            ("exempt", "by the type of seller"),
+        ):
+            assert html.escape(before) in compared
+            assert after in compared
 
     def test_tells_the_payment_days_of_a_published_contract_in_words(self, enter, market, seller):
         weekly = {"lag_days": 1, "lag_kind": "calendar", "cycle": "weekly", "holiday": "next"}
@@ -244,3 +262,23 @@ class TestApi:
             make.drafted_contract(seller)
             assert FeeRule.objects.filter(contract__isnull=False).count() == 0
         assert self.read(market, seller).json()["in_force"] is None
+
+
+class TestTermsForm:
+    @pytest.fixture
+    def typed(self, market):
+        fields = ["minimum_payout", "reserve_ppm", "fast_ppm", "fast_grades"]
+        terms = modelform_factory(SettlementTerms, form=SettlementTermsForm, fields=fields)
+        given = {"minimum_payout": "0", "reserve_ppm": "0", "fast_ppm": "90 %"}
+        with tenancy.use(market.pk):
+            yield lambda grades: terms(given | {"fast_grades": grades})
+
+    def test_takes_the_grades_that_are_paid_ahead(self, typed):
+        policy = GradePolicy.objects.published().latest("valid_from")
+        codes = [grade["code"] for grade in policy.body["grades"]][:2]
+        form = typed(",".join(codes))
+        assert form.is_valid(), form.errors
+        assert (form.cleaned_data["fast_ppm"], form.cleaned_data["fast_grades"]) == (900_000, codes)
+
+    def test_refuses_a_grade_that_there_is_not(self, typed):
+        assert "platinum-plus" in str(typed("platinum-plus").errors["fast_grades"])
