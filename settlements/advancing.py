@@ -12,12 +12,13 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from marketplace import changes, tenancy
+from marketplace.refusals import Refused
 from orders import remainders
 from orders.folding import SHIPPING
 from orders.models import Claim, OrderLine
 from sellers import grades
 from sellers.models import Seller
-from settlements import adjusting, adjustments, fast, fees, rate_cards
+from settlements import adjusting, adjustments, estimates, fast, fees, rate_cards
 from settlements.contracts import Contracts
 from settlements.models import Adjustment, FastSettlement, SellerContract, SettlementTerms
 from settlements.rating import RateBook
@@ -45,20 +46,10 @@ def _pay(on: date, at: datetime) -> int:
         text = gettext("Order %(order)s, line %(line)s: paid ahead after shipment")
     lines = _lines(on).filter(seller__in=shares).select_related("order").order_by("pk")
     for line in lines.iterator(chunk_size=_AT_ONCE):
-        terms = book.seller_day(line.seller_id, line.paid_on)
-        kind = (line.stream, line.category_id, line.listing_kind, line.channel, line.seller_type)
-        plan = terms.plans.get(kind) or terms.plan(kind, line.paid_on)
-        left = remainders.remaining(
-            line.unit_price,
-            line.quantity,
-            line.seller_discount,
-            line.platform_discount,
-            line.partner_discount,
-            line.units_left,
-        )
-        figures = (left.quantity, left.list_amount, left.seller_discount)
-        funded = (left.platform_discount, left.partner_discount)
-        *_, net = fees.figures(plan.terms(line.unit_price), *figures, *funded)
+        try:
+            net = _expected_net(line, book)
+        except Refused:
+            continue  # it cannot be settled either; the night that has to will tell why
         if amount := fast.advanced(net, shares[line.seller_id]):
             row = FastSettlement(
                 seller_id=line.seller_id,
@@ -73,6 +64,22 @@ def _pay(on: date, at: datetime) -> int:
     reason = Adjustment.Reason.FAST_ADVANCE
     _store([_adjustment(row, row.advanced, reason, told, on, at) for row, told in made], at)
     return len(made)
+
+
+def _expected_net(line: OrderLine, book: RateBook) -> int:
+    """What the units left of a line would come to if they were settled today."""
+    day = book.seller_day(line.seller_id, line.paid_on)
+    kind = (line.stream, line.category_id, line.listing_kind, line.channel, line.seller_type)
+    plan = day.plans.get(kind) or day.plan(kind, line.paid_on)
+    left = remainders.remaining(
+        line.unit_price,
+        line.quantity,
+        line.seller_discount,
+        line.platform_discount,
+        line.partner_discount,
+        line.units_left,
+    )
+    return fees.figures(plan.terms(line.unit_price), *estimates.amounts_of(left))[3]
 
 
 def _take_back(on: date, at: datetime) -> int:

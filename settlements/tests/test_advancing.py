@@ -147,6 +147,16 @@ class TestPayment:
         with tenancy.use(market.pk):
             assert [row.seller.code for row in FastSettlement.objects.all()] == ["B"]
 
+    def test_leaves_out_what_cannot_be_charged_and_pays_the_others(self, market, close):
+        with tenancy.use(market.pk):
+            row = seller()
+            old = shipped(row, "before all rules")
+            OrderLine.objects.filter(pk=old.pk).update(paid_on=date(2020, 1, 1))
+            shipped(row, "O2")
+        close()
+        with tenancy.use(market.pk):
+            assert [each.order_line.order.number for each in FastSettlement.objects.all()] == ["O2"]
+
     def test_is_not_made_for_what_is_disputed_or_not_on_its_way(self, market, close):
         with tenancy.use(market.pk):
             row = seller()
