@@ -25,7 +25,8 @@ from settlements.models import LineTerms, SettlementLine
 from settlements.rating import RateBook, SellerDay
 from settlements.statement_book import StatementBook
 
-FETCH = 10_000
+FETCH = 4_000
+SUMMED_UP = 5  # blocks at once
 
 # The look-ups are lateral and by unique keys, which leaves the planner no choice of plan: rows that
 # were written a moment ago have no statistics, and what it guesses about them can take hours.
@@ -294,7 +295,7 @@ def _write(
     share the connection.
     """
     raw = connection.connection
-    written = 0
+    written = blocks = 0
     with (
         ThreadPoolExecutor(1) as beside,
         raw.cursor(name=name, binary=True) as rows,
@@ -305,7 +306,9 @@ def _write(
         while block:
             coming = beside.submit(_store_and_fetch, cursor, text, rows, parameters)
             text = "".join(lines_of(block))
-            statements.sum_up()
+            blocks += 1
+            if blocks % SUMMED_UP == 0:
+                statements.sum_up()
             written += len(block)
             block = coming.result()
         _store(cursor, text, parameters)

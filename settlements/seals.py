@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import JSONObject
 
-from marketplace import tenancy
+from marketplace import bulk, tenancy
 from settlements import proofs, sealed_lines, signing, terms_documents, withholding
 from settlements.contracts import Contracts
 from settlements.models import SellerBalance, Statement, StatementSeal
@@ -86,7 +86,7 @@ def seal_closed(sellers: Collection[int], *, at: datetime) -> dict[int, Statemen
             seal = book.sealed(statement, digest, last.get(statement.seller_id), signer)
             last[statement.seller_id] = seal
             seals.append(seal)
-    StatementSeal.objects.bulk_create(seals, batch_size=2000)
+    bulk.write(seals)
     return {seal.statement_id: seal for seal in seals}
 
 

@@ -6,6 +6,7 @@ from itertools import islice
 
 from django.db import connection
 
+from marketplace import bulk
 from settlements.models import Statement
 from settlements.rating import RateBook
 
@@ -149,12 +150,10 @@ class StatementBook:
             for tally in self._by_due.values()
             if tally.statement.lines != self._before.get(tally.statement.pk, 0)
         ]
-        Statement.objects.bulk_create(
+        bulk.write(
             sorted(touched, key=lambda statement: statement.pk),
-            batch_size=2000,
-            update_conflicts=True,
-            unique_fields=["marketplace", "seller", "due_on"],
-            update_fields=[
+            unique=["marketplace", "seller", "due_on"],
+            update=[
                 "lines",
                 "first_basis_on",
                 "last_basis_on",

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Sum
 
-from marketplace import changes, states
+from marketplace import bulk, changes, states
 from settlements import adjustments, debts, ledger, payables, seals, withholding
 from settlements.contracts import Contracts
 from settlements.hold_book import HoldBook
@@ -169,12 +169,10 @@ def _save(
     statements: list[Statement], balances: Iterable[SellerBalance], *, on: date, at: datetime
 ) -> None:
     """Write the figures, then let the statements move: payable where something is paid."""
-    Statement.objects.bulk_create(
+    bulk.write(
         statements,
-        batch_size=2000,
-        update_conflicts=True,
-        unique_fields=["marketplace", "seller", "due_on"],
-        update_fields=[
+        unique=["marketplace", "seller", "due_on"],
+        update=[
             "carry_in",
             "released_holds",
             "new_holds",
@@ -190,12 +188,10 @@ def _save(
             "carry_out",
         ],
     )
-    SellerBalance.objects.bulk_create(
-        balances,
-        batch_size=2000,
-        update_conflicts=True,
-        unique_fields=["marketplace", "seller"],
-        update_fields=[
+    bulk.write(
+        list(balances),
+        unique=["marketplace", "seller"],
+        update=[
             "carry",
             "held",
             "reserve",
