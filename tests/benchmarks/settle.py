@@ -5,17 +5,21 @@ python -m tests.benchmarks.settle --lines 1000000 --rounds 3
 Each contender runs in a process of its own, under the app role, with row-level security,
 every index and full durability. After each round both databases are compared row by row. Only
 the ratios mean something on another machine.
+
+With `--workers 2` the product alone: as many workers beside one. With `--increment 33000` the
+product alone: a night of so many lines over the settled ones, beside the night that settled these.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings")
@@ -82,27 +86,77 @@ COMPARED = {
 def main() -> None:
     arguments = _arguments()
     if arguments.contender:
-        print(json.dumps(_contend(arguments.contender, arguments.database)))
+        print(json.dumps(_contend(arguments)))
         return
     _only_settle()
     with databases.migrated(NAME):
-        _fill(arguments.lines)
+        load = _fill(arguments.lines)
         databases.connections.close_all()
-        rounds = []
-        for number in range(arguments.rounds):
-            rounds.append(_round(number))
-            _print_round(number, arguments.lines, rounds[-1])
-    ratios = [one["product"]["wall"] / one["sql"]["wall"] for one in rounds]
-    print(f"product / sql: median {statistics.median(ratios):.2f} of {len(ratios)} rounds")
+        if arguments.increment:
+            _print_increment(load, arguments)
+        elif arguments.workers > 1:
+            _print_workers(arguments)
+        else:
+            _print_contenders(arguments)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1, help="so many beside one")
+    parser.add_argument("--increment", type=int, default=0, help="lines of a night more")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--database", help=argparse.SUPPRESS)
+    parser.add_argument("--night", type=date.fromisoformat, default=market.NIGHT)
     return parser.parse_args()
+
+
+def _print_contenders(arguments: argparse.Namespace) -> None:
+    rounds = []
+    for number in range(arguments.rounds):
+        rounds.append(_round(number))
+        _print_round(number, arguments.lines, rounds[-1])
+    for figure in ("wall", "cpu", "log"):
+        ratios = [one["product"][figure] / one["sql"][figure] for one in rounds]
+        median = statistics.median(ratios)
+        print(f"product / sql: median {median:.2f} of {len(ratios)} rounds ({figure})")
+
+
+def _print_workers(arguments: argparse.Namespace) -> None:
+    """Rounds of one worker and of several, the first one by turns, and what both wrote."""
+    one, many = f"{NAME}_product", f"{NAME}_sql"
+    rounds = []
+    for number in range(arguments.rounds):
+        with databases.made(one, NAME), databases.made(many, NAME):
+            runs = [(one, 1), (many, arguments.workers)]
+            measured = {
+                workers: _measured("product", database, workers=workers)
+                for database, workers in (runs if number % 2 == 0 else runs[::-1])
+            }
+            _compare(one, many, **{"digests of lines": COMPARED["digests of lines"][0]})
+        rounds.append((measured[1], measured[arguments.workers]))
+        for workers, figures in sorted(measured.items()):
+            _print_figures(number, f"{workers} workers", arguments.lines, figures)
+    faster = statistics.median(alone["wall"] / among["wall"] for alone, among in rounds)
+    dearer = statistics.median(among["cpu"] / alone["cpu"] for alone, among in rounds)
+    print(f"{arguments.workers} workers: {faster:.2f} times as fast, {dearer:.2f} times the cpu")
+
+
+def _print_increment(load, arguments: argparse.Namespace) -> None:
+    """The night of all lines, then one of a few more: what a line costs in each."""
+    more, after = arguments.increment, market.NIGHT_AFTER
+    full = _measured("product", NAME)
+    _print_figures(0, "the whole", arguments.lines, full)
+    ratios = []
+    for number in range(arguments.rounds):
+        night = after + timedelta(days=number)
+        load(NAME, more, first=night, last=night, reversals=more // 20)
+        databases.connections.close_all()
+        one = _measured("product", NAME, night=night)
+        _print_figures(number, "increment", more, one)
+        ratios.append(one["wall"] / more / (full["wall"] / arguments.lines))
+    print(f"a line of an increment / one of the whole: median {statistics.median(ratios):.2f}")
 
 
 def _only_settle() -> None:
@@ -110,8 +164,11 @@ def _only_settle() -> None:
     nights.STEPS = tuple(step for step in nights.STEPS if step.name in ("settle", "statements"))
 
 
-def _fill(lines: int) -> None:
-    """A settled history of a twenty-fifth of the lines, then the lines, a twentieth reversed."""
+def _fill(lines: int):
+    """A settled history of a twenty-fifth of the lines, then the lines, a twentieth reversed.
+
+    Returns how to load more.
+    """
     market.open_marketplace(min(market.SELLERS, max(20, lines // 25)))
     load = market.Market().load
     history = {"first": date(2026, 6, 1), "last": date(2026, 6, 30)}
@@ -120,6 +177,7 @@ def _fill(lines: int) -> None:
     load(NAME, lines, first=date(2026, 7, 1), last=market.NIGHT, reversals=lines // 20)
     with databases.as_owner(NAME) as owner:
         owner.execute(_DIGEST_TABLE)
+    return load
 
 
 def _round(number: int) -> dict[str, dict[str, float]]:
@@ -132,13 +190,19 @@ def _round(number: int) -> dict[str, dict[str, float]]:
     return measured
 
 
-def _measured(contender: str, database: str) -> dict[str, float]:
+def _measured(
+    contender: str, database: str, *, workers: int = 1, night: date = market.NIGHT
+) -> dict[str, float]:
     """Run one contender in a process of its own, and see what it wrote to the log."""
     with databases.as_owner(database) as owner:
         before = _log_position(owner)
         command = [sys.executable, "-m", "tests.benchmarks.settle"]
         ran = subprocess.run(
-            [*command, "--contender", contender, "--database", database],
+            [
+                *command,
+                *("--contender", contender, "--database", database),
+                *("--workers", str(workers), "--night", night.isoformat()),
+            ],
             stdout=subprocess.PIPE,
             check=True,
         )
@@ -151,22 +215,48 @@ def _log_position(owner) -> int:
     return row[0]
 
 
-def _contend(contender: str, database: str) -> dict[str, float]:
+def _contend(arguments: argparse.Namespace) -> dict[str, float]:
     _only_settle()
-    databases.enter(database)
+    databases.enter(arguments.database)
+    workers = arguments.workers
+    # Made before there is a connection, which no two processes may share.
+    pool = multiprocessing.get_context("fork").Pool(workers) if workers > 1 else None
     connection.ensure_connection()
-    parameters = set_based.prepare(market.NIGHT) if contender == "sql" else None
-    backend = connection.connection.info.backend_pid
-    cpu, backend_cpu, began = time.process_time(), _cpu(backend), time.perf_counter()
-    if contender == "sql":
+    is_sql = arguments.contender == "sql"
+    parameters = set_based.prepare(arguments.night) if is_sql else None
+    cpu, began = _cpu_so_far(), time.perf_counter()
+    of_workers = 0.0
+    if is_sql:
         set_based.settle(parameters)
+    elif pool:
+        of_workers = _close_with(pool, arguments.night)
     else:
-        nights.close_day(market.MARKETPLACE, market.NIGHT, at=market.AT)
+        nights.close_day(market.MARKETPLACE, arguments.night, at=market.AT)
     return {
         "wall": time.perf_counter() - began,
-        "cpu": time.process_time() - cpu + _cpu(backend) - backend_cpu,
+        "cpu": _cpu_so_far() - cpu + of_workers,
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def _close_with(pool, night: date) -> float:
+    """Close a night with workers for its shards; returns the processor time of these."""
+    cpu = 0.0
+    while not (progress := nights.advance(market.MARKETPLACE, night, at=market.AT)).is_closed:
+        cpu += sum(pool.map(_serve, progress.shards, chunksize=1))
+    return cpu
+
+
+def _serve(shard: int) -> float:
+    connection.ensure_connection()
+    cpu = _cpu_so_far()
+    nights.serve_shard(market.MARKETPLACE, shard, at=market.AT)
+    return _cpu_so_far() - cpu
+
+
+def _cpu_so_far() -> float:
+    """Seconds of processor that this process and the server's for it have used."""
+    return time.process_time() + _cpu(connection.connection.info.backend_pid)
 
 
 def _cpu(process: int) -> float:
@@ -178,9 +268,9 @@ def _cpu(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _compare(product: str, sql: str) -> None:
+def _compare(product: str, sql: str, **instead) -> None:
     """Every row of one database against the same row of the other; the first difference ends."""
-    for subject, queries in COMPARED.items():
+    for subject, queries in (COMPARED | instead).items():
         of_product, of_sql = (queries, queries) if isinstance(queries, str) else queries
         with databases.as_owner(product) as left, databases.as_owner(sql) as right:
             left.autocommit = right.autocommit = False
@@ -195,15 +285,18 @@ def _compare(product: str, sql: str) -> None:
 
 def _print_round(number: int, lines: int, measured: dict[str, dict[str, float]]) -> None:
     for contender in CONTENDERS:
-        one = measured[contender]
-        print(
-            f"round {number + 1} {contender:8s} {one['wall']:7.2f} s {one['cpu']:7.2f} s cpu "
-            f"{one['log']:7.0f} MB log {one['memory']:5.0f} MB memory "
-            f"{lines / one['wall']:9.0f} lines/s",
-            flush=True,
-        )
+        _print_figures(number, contender, lines, measured[contender])
     ratio = measured["product"]["wall"] / measured["sql"]["wall"]
     print(f"round {number + 1} product / sql {ratio:.2f}; row by row alike", flush=True)
+
+
+def _print_figures(number: int, who: str, lines: int, one: dict[str, float]) -> None:
+    print(
+        f"round {number + 1} {who:9s} {one['wall']:7.2f} s {one['cpu']:7.2f} s cpu "
+        f"{one['log']:7.0f} MB log {one['memory']:5.0f} MB memory "
+        f"{lines / one['wall']:9.0f} lines/s",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
