@@ -13,12 +13,18 @@ import os
 from celery import Celery
 from celery.exceptions import WorkerShutdown
 from celery.schedules import crontab
-from celery.signals import beat_init, before_task_publish, celeryd_init, worker_init
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    celeryd_init,
+    worker_init,
+    worker_ready,
+)
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
-from marketplace import checks, embedded
+from marketplace import checks, embedded, watchdog
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings")
 
@@ -132,6 +138,12 @@ def refuse_strong_role(**_):
     except ImproperlyConfigured as error:
         # Celery only logs what a signal's receiver raises, unless it is this.
         raise WorkerShutdown(str(error)) from error
+
+
+@worker_ready.connect(weak=False)
+def watch_consumer(sender, **_):
+    queues = list(sender.app.amqp.queues.consume_from)
+    watchdog.start(sender.app, queues, each=settings.WATCHDOG_SECONDS)
 
 
 if settings.EMBEDDED_BROKER:

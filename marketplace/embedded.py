@@ -85,10 +85,10 @@ def cache_url() -> str:
 
 def start_database() -> None:
     """Return once PostgreSQL answers and has the roles and the database. Cheap when it does."""
-    if _database_answers() and _roles_stamp().exists():
+    if database_answers() and _roles_stamp().exists():
         return
     with _lock():
-        if not _database_answers():
+        if not database_answers():
             _start_postgres()
         _make_roles()
 
@@ -274,7 +274,7 @@ def _programs(package: str, folder: str) -> Path:
 # PostgreSQL
 
 
-def _database_answers() -> bool:
+def database_answers() -> bool:
     try:
         state = (_data() / "postmaster.pid").read_text().split("\n")
     except (FileNotFoundError, NotADirectoryError):
@@ -316,7 +316,7 @@ def _start_postgres() -> None:
     options = DATABASE_SETTINGS | {"unix_socket_directories": str(_sockets())}
     flags = " ".join(f"-c {shlex.quote(f'{key}={value}')}" for key, value in options.items())
     started = time.monotonic()
-    while not _database_answers():
+    while not database_answers():
         waited = time.monotonic() - started
         # A server that was killed leaves processes behind which hold its memory for a moment, so
         # a start may have to be tried again. One that lives may take long to recover: let it.

@@ -3,14 +3,13 @@
 Tasks, settings and broker are the real ones. Its own are the queue, the clock, which stands where
 the nights of the rehearsal have just fallen due, and that a worker waits for a word: it is made
 ready in advance, so that one that was killed is replaced at once. The word says how the clock
-jumps, if it does.
+runs, and whether it jumps.
 """
 
 import os
 import random
 import signal
 import threading
-import time
 from datetime import datetime, timedelta
 
 from celery.signals import celeryd_init
@@ -24,17 +23,18 @@ from settlements.crashes.workers import CLOCK, JUMP, NAME
 broker.isolate(app, os.environ[NAME], settings.CELERY_BROKER_URL)
 
 _now = timezone.now
-_behind = _now() - datetime.fromisoformat(os.environ[CLOCK])
-_jumps = ""
+_starts = datetime.fromisoformat(os.environ[CLOCK])
+_began, _speed, _jumps = 0.0, 1, ""
 
 
 def _told():
     """The rehearsal's time; where the clock jumps, twice a second to another hour of the day."""
-    now = _now() - _behind
-    if not _jumps:
-        return now
-    chance = random.Random(f"{_jumps}/{int(time.monotonic() * 2)}")  # noqa: S311
-    return now + timedelta(seconds=chance.uniform(-JUMP, JUMP))
+    since = _now().timestamp() - _began if _began else 0
+    seconds = since * _speed
+    if _jumps:
+        chance = random.Random(f"{_jumps}/{int(since * 2)}")  # noqa: S311
+        seconds += chance.uniform(-JUMP, JUMP)
+    return _starts + timedelta(seconds=seconds)
 
 
 timezone.now = _told
@@ -42,13 +42,14 @@ timezone.now = _told
 
 @celeryd_init.connect(weak=False)
 def wait_for_word(**_):
-    global _jumps
+    global _began, _speed, _jumps
     word = b""
     while not word.endswith(b"\n"):
         if not (part := os.read(0, 1)):
             os._exit(0)  # nobody is left to give it
         word += part
-    _jumps = word.decode().strip()
+    began, speed, _jumps = word.decode().strip("\n").split(" ")
+    _began, _speed = float(began), int(speed)
     threading.Thread(target=_end_with_rehearsal, daemon=True).start()
 
 

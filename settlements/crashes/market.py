@@ -17,6 +17,7 @@ from orders.events import NewEvent
 from orders.models import OrderEvent
 from orders.submissions import NewOrder
 from settlements import opening, simulating
+from settlements.crashes import payday
 from settlements.simulation import Story
 
 SLUG = "rehearsal"
@@ -60,6 +61,7 @@ def open_market(count: int) -> Marketplace:
             by=None,
             at=_AT,
         )
+        payday.name_accounts(_AT)
         stories = [shops.day(on) for on in days]
         told = [event for story in stories for event in story.events]
         told += _taken_back(stories)

@@ -26,13 +26,15 @@ from marketplace.models import JobRun, JobShard
 from orders.models import Order, OrderLine, Outcome
 from sellers.models import OfficialGrade, PerformanceDay, ProjectedGrade
 from settlements import exports, ledger_reading, nights, verification
-from settlements.crashes import broker, market, servers, workers
+from settlements.crashes import broker, market, payday, servers, workers
 from settlements.crashes.checkout import Checkout
+from settlements.crashes.payday import Paid
 from settlements.crashes.workers import Crew
 
 MOST_KILLS: Final = 4  # of a run; a shard that fails five times is put aside for a person
 LONGEST_DELAY: Final = 0.08  # seconds, about as long as a shard takes
 MIDWAY: Final = 0.6  # of the kills; the others come between transactions as well
+PAYDAY_SPEED: Final = 300  # of clocks: ten minutes until a bank is asked are two seconds
 _PATIENCE: Final = 1  # seconds without a commit, after which the scheduler's tasks are sent
 _STUCK: Final = 90  # seconds without a commit, after which a run has failed
 
@@ -62,13 +64,15 @@ class Run:
     seed: int | None
     jumps: bool = False  # the workers' clocks
     kills: list[str] = field(default_factory=list)  # as they came
-    seconds: float = 0
+    seconds: float = 0  # until the nights were closed
+    paid_in: float = 0  # seconds
     commits: int = 0
     midway: int = 0  # kills that came when something was written and not committed
     repeated: int = 0  # shards that had to be served again
     posted_again: int = 0  # requests of the checkout that were lost, or their answers
     exports: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    paid: Paid = field(default_factory=Paid)
     differences: list[str] = field(default_factory=list)
 
 
@@ -140,6 +144,7 @@ class Rehearsal:
                         kills = plan(seed, reference.commits, servers=servers.are_own())
                         run = self._run(name, crew, checkout, seed, kills)
                         run.differences += _differences(reference, run)
+                        run.differences += payday.differences(reference.paid, run.paid)
                         yield run
             finally:
                 broker.forget(name, self.broker_url)
@@ -165,6 +170,7 @@ class Rehearsal:
                 run.seconds = time.monotonic() - began
                 crew.dismiss()
                 self._look_at(run)
+                self._pay(run, crew)
                 self._repeat(run)
         finally:
             crew.dismiss()
@@ -175,8 +181,8 @@ class Rehearsal:
         chance = random.Random(run.seed)  # noqa: S311
         # The one to compare with is nothing but a worker and a beat.
         count = self.orchestrators if kills else 1
-        jumps = str(run.seed) if run.jumps else ""
-        crew.start(count, jumps=jumps)
+        crew.begin(jumps=str(run.seed) if run.jumps else "")
+        crew.start(count)
         crew.remind()
         changed = reminded = time.monotonic()
         closed_on = None
@@ -195,7 +201,7 @@ class Rehearsal:
                 crew.kill(kill.target, chance.choice)
                 run.midway += is_midway
                 run.kills.append(f"{kill}, {_place()}{', midway' if is_midway else ''}")
-                crew.start(count, jumps=jumps)
+                crew.start(count)
                 crew.remind()
                 changed = reminded = time.monotonic()
             if now - changed > _STUCK:
@@ -220,6 +226,21 @@ class Rehearsal:
             if sums.debit != sums.credit:
                 run.differences.append(f"ledger: {sums.debit} is not {sums.credit}")
         run.rows = {table: count for table, (count, _) in _tables().items()}
+
+    def _pay(self, run: Run, crew: Crew) -> None:
+        began = time.monotonic()
+        count = 1 if run.seed is None else self.orchestrators
+        crew.begin(speed=PAYDAY_SPEED, jumps=str(run.seed) if run.jumps else "")
+        run.paid = payday.pay(
+            market.SLUG,
+            crew,
+            lambda: crew.start(count),
+            seed=run.seed,
+            servers=servers.are_own(),
+            at=market.clock(self.nights),
+        )
+        run.kills += run.paid.kills
+        run.paid_in = time.monotonic() - began
 
     def _repeat(self, run: Run) -> None:
         """Ask once more for everything that has been done; nothing may change."""

@@ -59,7 +59,8 @@ def apart(command: Sequence[str]) -> int:
 def kill_database() -> None:
     """SIGKILL to PostgreSQL, as when the machine loses power; then it is started and recovers."""
     os.kill(embedded.database_pid(), signal.SIGKILL)
-    while embedded.database_pid():
+    # A process that it was just starting may hold its socket open for a moment.
+    while embedded.database_pid() or embedded.database_answers():
         time.sleep(0.01)
     embedded.start_database()
 

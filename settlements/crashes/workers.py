@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import IO, Final
 from celery import Celery
 from django.conf import settings
 
-from marketplace import scratch
+from marketplace import scratch, watchdog
 from settlements.crashes import broker, servers
 from settlements.crashes.checkout import Web
 
@@ -33,7 +34,7 @@ MESSAGES: Final = "messages"  # no process, but all that waits on the broker
 WEB: Final = "web"  # the web server, with all its processes
 BROKER: Final = "broker"
 DATABASE: Final = "database"
-JUMP: Final = 6 * 60 * 60  # seconds by which a clock that jumps is wrong at most, to either side
+JUMP: Final = 4 * 60 * 60  # seconds by which a clock that jumps is wrong at most, to either side
 
 _CELERY: Final = (sys.executable, "-m", "celery", "--quiet")
 _OPTIONS: Final = (
@@ -74,6 +75,8 @@ class Crew:
             # Small, so that there is something between which to be killed.
             "LINES_A_SHARD": str(lines_a_shard),
             "STATEMENTS_A_SHARD": str(statements_a_shard),
+            "EMAIL_URL": "dummymail://",
+            "WATCHDOG_SECONDS": "2",
             NAME: name,
             CLOCK: clock.isoformat(),
         }
@@ -81,6 +84,7 @@ class Crew:
         self._sender = Celery(set_as_current=False)
         self._sender.conf.broker_write_url = broker_url  # wins over CELERY_BROKER_URL
         broker.isolate(self._sender, name, broker_url)
+        self._clock = ""
         self._ready: list[subprocess.Popen] = []
         self._at_work: list[subprocess.Popen] = []
         self._killed: list[subprocess.Popen] = []
@@ -97,16 +101,22 @@ class Crew:
             _close(process.stdin)
         self._sender.close()
 
-    def start(self, count: int, *, jumps: str = "") -> None:
-        """Bring the crew up to a number, and have others made ready for those to be killed.
+    def begin(self, *, speed: int = 1, jumps: str = "") -> None:
+        """Let those that start from now on find nothing of others, and clocks that begin anew.
 
-        The clocks of workers for whom `jumps` is not empty jump, as chance has it from that text.
+        Clocks run `speed` times as fast as they should. Where `jumps` is not empty they jump, as
+        chance has it from that text.
         """
+        self._clock = f"{time.time()} {speed} {jumps}"
+        broker.lose_messages(self._sender)  # of the run before
+
+    def start(self, count: int) -> None:
+        """Bring the crew up to a number, and have others made ready for those to be killed."""
         while len(self._at_work) < count:
             process = self._ready.pop(0)
             self._at_work.append(process)
             try:
-                process.stdin.write(f"{jumps}\n".encode())
+                process.stdin.write(f"{self._clock}\n".encode())
                 process.stdin.flush()
             except BrokenPipeError as error:
                 raise WorkerEnded("a worker ended before it began") from error
@@ -119,10 +129,18 @@ class Crew:
                 self._sender.send_task(task)
 
     def check(self) -> None:
-        """Raise WorkerEnded when one that nobody killed is gone."""
-        for process in self._at_work:
-            if process.poll() is not None:
+        """Replace those that ended because they fetched nothing more, as a service manager would.
+
+        Raises WorkerEnded when another is gone that nobody killed.
+        """
+        for process in list(self._at_work):
+            if process.poll() is None:
+                continue
+            if process.returncode != watchdog.STATUS:
                 raise WorkerEnded(f"a worker ended by itself, with status {process.returncode}")
+            self._at_work.remove(process)
+            self._killed.append(process)
+            self.start(len(self._at_work) + 1)
 
     def kill(self, target: str, choose: Callable) -> None:
         """Send SIGKILL to a worker, its head alone or a process of its pool; or lose messages.

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from marketplace import embedded
 from settlements.crashes import servers
 from settlements.crashes.checkout import NotTaken
+from settlements.crashes.payday import NotPaid
 from settlements.crashes.rehearsing import Rehearsal, Run, Stuck
 from settlements.crashes.workers import WorkerEnded
 
@@ -70,7 +71,7 @@ class Command(BaseCommand):
                     different += [str(run.seed)] if run.differences else []
                     kills += len(run.kills)
                     midway += run.midway
-            except (Stuck, WorkerEnded, NotTaken) as error:
+            except (Stuck, WorkerEnded, NotTaken, NotPaid) as error:
                 raise CommandError(f"{error}. What the workers wrote: {path}") from error
         if different:
             raise CommandError(
@@ -89,7 +90,9 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{name}: {verdict}; seconds {run.seconds:.1f}, commits {run.commits}, "
             f"kills {len(run.kills)}, shards served again {run.repeated}, "
-            f"requests posted again {run.posted_again}" + (", clocks jumped" if run.jumps else "")
+            f"requests posted again {run.posted_again}, payouts {sum(run.paid.states.values())} in "
+            f"{run.paid_in:.1f} s, {run.paid.decided} of them decided by people"
+            + (", clocks jumped" if run.jumps else "")
         )
         for text in [*run.kills, *run.differences]:
             self.stdout.write(f"    {text}")
