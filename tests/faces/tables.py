@@ -235,6 +235,7 @@ ADMIN_ROWS = (
     "settlements.MonthlyFee",
     "settlements.RevenueReport",
     "settlements.PayoutForecast",
+    "settlements.FastSettlement",
     "settlements.Statement",
     "settlements.Hold",
     "settlements.SellerBalance",
