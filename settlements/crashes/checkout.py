@@ -40,6 +40,7 @@ class Web:
         self._environment = {
             **environment,
             "JANGTEO_PROCESS": "web",
+            "ALLOWED_HOSTS": _ADDRESS,
             "API_REQUESTS_A_MINUTE": many,
             "API_MARKETPLACE_REQUESTS_A_MINUTE": many,
         }

@@ -173,7 +173,7 @@ def _decide(paid: Paid, at: datetime) -> bool:
         payout_sending.record_by_hand(
             payout, by=None, at=at, outcome=Outcome.FAILED, said="not known to the bank"
         )
-        payout_sending.release_account(payout, by=None, at=at, reason="a worker had died")
+        payout_sending.release_account(payout, by=None, at=at, reason="")
         paid.decided += 1
     if lost:
         payouts.prepare(on=tenancy.current().last_closed_on, at=at)

@@ -84,7 +84,7 @@ class Crew:
         self._sender = Celery(set_as_current=False)
         self._sender.conf.broker_write_url = broker_url  # wins over CELERY_BROKER_URL
         broker.isolate(self._sender, name, broker_url)
-        self._clock = ""
+        self._clock = _clock()
         self._ready: list[subprocess.Popen] = []
         self._at_work: list[subprocess.Popen] = []
         self._killed: list[subprocess.Popen] = []
@@ -107,7 +107,7 @@ class Crew:
         Clocks run `speed` times as fast as they should. Where `jumps` is not empty they jump, as
         chance has it from that text.
         """
-        self._clock = f"{time.time()} {speed} {jumps}"
+        self._clock = _clock(speed, jumps)
         broker.lose_messages(self._sender)  # of the run before
 
     def start(self, count: int) -> None:
@@ -196,6 +196,11 @@ class Crew:
                 start_new_session=True,
             )
             self._ready.append(process)
+
+
+def _clock(speed: int = 1, jumps: str = "") -> str:
+    """The word that says how a worker's clock runs, for settlements.crashes.app."""
+    return f"{time.time()} {speed} {jumps}"
 
 
 def _close(pipe: IO) -> None:
