@@ -35,15 +35,14 @@ def template(django_db_setup):
 
 class TestCommand:
     def test_finds_killed_nights_equal_to_undisturbed_ones(self, template):
-        run = rehearse("--template", template, "--runs", "2", "--seed", "1", "--nights", "2")
-        kills, midway = equal(run, 2)
-        assert kills >= 3
-        assert midway >= 1
+        run = rehearse("--template", template, "--runs", "1", "--seed", "1", "--nights", "2")
+        kills, _ = equal(run, 1)
+        assert kills >= 2
 
     def test_finds_them_equal_when_database_and_broker_are_killed(self):
-        run = rehearse("--own-servers", "--runs", "2", "--seed", "5", "--nights", "2")
-        kills, _ = equal(run, 2)
-        assert kills >= 3
+        run = rehearse("--own-servers", "--runs", "1", "--seed", "64", "--nights", "2")
+        kills, _ = equal(run, 1)
+        assert kills >= 4
         for target in ("database", "broker"):
             assert re.search(rf"^    {target} \d+ ms after", run.stdout, re.MULTILINE)
         assert "clocks jumped" in run.stdout
