@@ -8,8 +8,6 @@ runs, and whether it jumps.
 
 import os
 import random
-import signal
-import threading
 from datetime import datetime, timedelta
 
 from celery.signals import celeryd_init
@@ -17,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from marketplace.celery import app
-from settlements.crashes import broker
+from settlements.crashes import broker, orphans
 from settlements.crashes.workers import CLOCK, JUMP, NAME
 
 broker.isolate(app, os.environ[NAME], settings.CELERY_BROKER_URL)
@@ -50,11 +48,4 @@ def wait_for_word(**_):
         word += part
     began, speed, _jumps = word.decode().strip("\n").split(" ")
     _began, _speed = float(began), int(speed)
-    threading.Thread(target=_end_with_rehearsal, daemon=True).start()
-
-
-def _end_with_rehearsal():
-    """A rehearsal that was killed itself must leave no worker behind."""
-    while os.read(0, 1):
-        pass
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+    orphans.end_with_rehearsal()

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
 from django.conf import settings
+from gunicorn.arbiter import Arbiter
 
 _ADDRESS: Final = "127.0.0.1"
 _AGAIN: Final = (409, 429, 500, 502, 503, 504)  # answers after which the same is posted once more
@@ -50,15 +51,25 @@ class Web:
     def start(self) -> None:
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "gunicorn", "marketplace.wsgi"),
+                *(sys.executable, "-m", "settlements.crashes.web", "marketplace.wsgi"),
                 *("--workers", "1", "--bind", f"{_ADDRESS}:{self.port}", "--log-level", "error"),
             ],
             cwd=settings.BASE_DIR,
             env=self._environment,
+            stdin=subprocess.PIPE,  # which ends with us
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def check(self) -> None:
+        """Start it again where it ended because it could not boot, as a service manager would.
+
+        It asks the database for its role when it boots, and the database may be down just then.
+        """
+        if self._process is not None and self._process.poll() == Arbiter.WORKER_BOOT_ERROR:
+            self.kill()
+            self.start()
 
     def kill(self) -> None:
         """SIGKILL to all its processes; nothing when there are none."""
@@ -67,6 +78,7 @@ class Web:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._process.stdin.close()
         self._process = None
 
 

@@ -131,8 +131,10 @@ class Crew:
     def check(self) -> None:
         """Replace those that ended because they fetched nothing more, as a service manager would.
 
-        Raises WorkerEnded when another is gone that nobody killed.
+        So is a web server that could not boot. Raises WorkerEnded when a worker is gone that
+        nobody killed.
         """
+        self.web.check()
         for process in list(self._at_work):
             if process.poll() is None:
                 continue

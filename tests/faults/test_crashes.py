@@ -1,5 +1,6 @@
 """The rehearsal of crashes: what it plans, what it notices, and a small one for every day."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,8 +8,10 @@ import sys
 import pytest
 from django.conf import settings
 from django.db import connections
+from gunicorn.arbiter import Arbiter
 
-from settlements.crashes import rehearsing, workers
+from marketplace import scratch
+from settlements.crashes import checkout, rehearsing, workers
 from settlements.crashes.rehearsing import Run
 
 
@@ -59,6 +62,22 @@ class TestCommand:
         run = rehearse(*arguments)
         assert run.returncode == 1
         assert told in run.stderr
+
+
+class TestWeb:
+    def test_is_started_again_when_it_could_not_boot(self):
+        nowhere = {"DATABASE_URL": "postgresql://jangteo@127.0.0.1:1/nothing"}
+        web = checkout.Web({**os.environ, **scratch.environment("any"), **nowhere}, sys.stderr)
+        web.start()
+        first = web._process
+        first.wait(timeout=60)
+        web.check()
+        try:
+            assert first.returncode == Arbiter.WORKER_BOOT_ERROR
+            assert web._process is not first
+            assert web._process.poll() is None
+        finally:
+            web.kill()
 
 
 class TestPlan:
