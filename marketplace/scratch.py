@@ -48,7 +48,9 @@ def reserved() -> Iterator[str]:
 def create(name: str, *, template: str = "") -> None:
     """Make a database: a copy of `template`, or an empty one with all tables."""
     _refuse_others(name)
-    how = f"TEMPLATE {template}" if template else roles.NEW_DATABASE
+    # Copied through the log instead, sequences would give numbers again after a crash: the copy's
+    # log lacks those that the template's has promised in advance.
+    how = f"TEMPLATE {template} STRATEGY file_copy" if template else roles.NEW_DATABASE
     with connections["owner"]._nodb_cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name} {how}")
     if not template:
