@@ -8,8 +8,6 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
-from django.utils import timezone
-
 from marketplace import api_keys, tenancy
 from marketplace.models import Marketplace
 from orders import events, intake
@@ -73,17 +71,19 @@ def open_market(count: int) -> Marketplace:
     return market
 
 
-def key(market: Marketplace) -> str:
-    """The secret of an API key with which a checkout may post orders, for a day."""
-    now = timezone.now()
+def key(market: Marketplace, *, at: datetime) -> str:
+    """The secret of an API key with which a checkout may post orders, for a day from `at`.
+
+    The web server goes by the real time, which no rehearsal sets.
+    """
     with tenancy.use(market.pk):
         made = api_keys.create(
             market,
             name="checkout",
             scopes=["orders:write"],
-            expires_at=now + timedelta(days=1),
+            expires_at=at + timedelta(days=1),
             by=None,
-            at=now,
+            at=at,
         )
     return made.secret
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from itertools import islice, zip_longest
 from typing import IO, Final
@@ -115,6 +115,7 @@ class Rehearsal:
     orchestrators: int
     broker_url: str
     log: IO
+    at: datetime  # really
     template: str = ""  # a migrated, empty database to copy instead of migrating one
 
     def runs(self, seeds: range) -> Iterator[Run]:
@@ -134,7 +135,7 @@ class Rehearsal:
                     with scratch.entered(name):
                         opened = market.open_market(self.nights)
                         later = market.later_orders(opened, self.nights)
-                        secret = market.key(opened)
+                        secret = market.key(opened, at=self.at)
                         with connections["owner"].cursor() as cursor:
                             cursor.execute("ANALYZE")  # for all copies at once
                     checkout = partial(Checkout, crew.web.port, secret, later)

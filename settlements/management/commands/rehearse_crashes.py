@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from marketplace import embedded
 from settlements.crashes import servers
@@ -63,7 +64,7 @@ class Command(BaseCommand):
             embedded.start_broker()
         handle, path = tempfile.mkstemp(prefix="rehearsal-", suffix=".log")
         with os.fdopen(handle, "w") as log:
-            rehearsal = Rehearsal(nights, orchestrators, broker_url, log, template)
+            rehearsal = Rehearsal(nights, orchestrators, broker_url, log, timezone.now(), template)
             different, kills, midway = [], 0, 0
             try:
                 for run in rehearsal.runs(range(seed, seed + runs)):
