@@ -213,9 +213,14 @@ CACHES = {
 
 LINES_A_SHARD = env.int("LINES_A_SHARD", 50_000)
 STATEMENTS_A_SHARD = env.int("STATEMENTS_A_SHARD", 2_000)
-WATCHDOG_SECONDS = env.float("WATCHDOG_SECONDS", 20.0)
 if LINES_A_SHARD < 1 or STATEMENTS_A_SHARD < 1:
     raise ImproperlyConfigured("LINES_A_SHARD and STATEMENTS_A_SHARD are 1 or more.")
+
+# How often a worker looks whether it still fetches (marketplace.watchdog)
+
+WATCHDOG_SECONDS = env.int("WATCHDOG_SECONDS", 20)
+if WATCHDOG_SECONDS < 1:
+    raise ImproperlyConfigured("WATCHDOG_SECONDS is 1 or more.")
 
 # Webhooks reach public addresses only; for examples and tests also receivers on this machine.
 
