@@ -66,7 +66,6 @@ class SellerContract(VersionedRule):
             "adds none."
         ),
     )
-
     vat_level = models.CharField(
         _("VAT on fees is computed"),
         max_length=10,

@@ -1,4 +1,4 @@
-"""What is kept from a seller for now, or for good. Walked by settlements.holding only."""
+"""What is kept from a seller, for a time or for good. Walked by settlements.holding only."""
 
 from django.db import models
 from django.db.models import Q

@@ -218,7 +218,6 @@ class SettlementTerms(VersionedRule):
     debt_policy = models.CharField(
         _("debts of sellers"), max_length=20, choices=DEBT_POLICIES, default=debts.CARRY_FORWARD
     )
-
     funding_as = models.CharField(
         _("discounts that the marketplace funds"),
         max_length=10,
@@ -234,7 +233,6 @@ class SettlementTerms(VersionedRule):
             "decides for it."
         ),
     )
-
     fast_ppm = models.PositiveIntegerField(
         _("paid ahead on shipment"),
         default=0,
