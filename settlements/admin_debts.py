@@ -7,9 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import tenancy
 from marketplace.admin import HIDDEN, ReadOnlyAdmin, action, money_column, register
+from marketplace.amount_fields import AmountField
 from marketplace.story_pages import SHOWN, Decision, ReasonForm, RemarkForm, StoryAdmin
 from settlements import collecting, models
-from settlements.admin_forms import AmountField
 
 # In the order of debt_ages.AGES.
 _CLASSES = (_("up to 30 days"), _("31 to 60 days"), _("61 to 90 days"), _("more than 90 days"))

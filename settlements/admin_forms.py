@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from listings import kind_words
 from listings.models import Category
-from marketplace import money, tenancy
+from marketplace import amount_fields
 from marketplace.admin import Textarea, TextInput
+from marketplace.amount_fields import AmountField
 from marketplace.approval_pages import ReasonForm
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
@@ -50,32 +51,14 @@ class PercentField(forms.CharField):
             return True
 
 
-class AmountField(forms.CharField):
-    """An amount in major units of the marketplace in use, kept in minor ones."""
-
-    def prepare_value(self, value):
-        return _shown(value) if isinstance(value, int) else value
-
-    def to_python(self, value):
-        if isinstance(value, int):
-            return value
-        text = super().to_python(value)
-        return None if text in self.empty_values else _read(text)
-
-    def has_changed(self, initial, data):
-        try:
-            return initial != self.to_python(data)
-        except ValidationError:
-            return True
-
-
 class TiersField(forms.CharField):
     """Tiers as lines "0: 12 %": each begins at an amount and ends where the next begins."""
 
     def prepare_value(self, value):
         if isinstance(value, list):
             return "\n".join(
-                f"{_shown(start)}: {percents.show(rate)}" for start, _end, rate in value
+                f"{amount_fields.shown(start)}: {percents.show(rate)}"
+                for start, _end, rate in value
             )
         return value
 
@@ -102,7 +85,7 @@ class TiersField(forms.CharField):
                 params={"line": line[:40]},
             )
         try:
-            return _read(written[1]), percents.parse(written[2])
+            return amount_fields.read(written[1]), percents.parse(written[2])
         except Refused as refused:
             raise ValidationError(refused.text(gettext), code=refused.code) from refused
 
@@ -345,17 +328,6 @@ def _grade_names() -> dict[str, str]:
 def _due_fields(given) -> dict:
     names = ("lag_days", "lag_kind", "cycle", "cycle_arg", "holiday")
     return {name: given.get(name) for name in names}
-
-
-def _shown(amount: int) -> str:
-    return money.plain(amount, tenancy.current().currency_exponent)
-
-
-def _read(text: str) -> int:
-    try:
-        return money.parse(text, tenancy.current().currency_exponent)
-    except Refused as refused:
-        raise ValidationError(refused.text(gettext), code=refused.code) from refused
 
 
 def _seller(code):

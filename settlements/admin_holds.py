@@ -24,6 +24,7 @@ from marketplace.admin import (
     register,
     state_column,
 )
+from marketplace.amount_fields import AmountField
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
 from marketplace.story_pages import Decision, StoryAdmin
@@ -40,7 +41,6 @@ from settlements import (
     sentinels,
     supply_invoices,
 )
-from settlements.admin_forms import AmountField
 
 Kind, Reason, State = models.Hold.Kind, models.Hold.Reason, models.Hold.State
 BY_HAND = [choice for choice in Reason.choices if choice[0] != Reason.CLAIM]

@@ -5,10 +5,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from marketplace.amount_fields import AmountField
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
 from settlements import accounts, chart, models, provider_files
-from settlements.admin_forms import MOST_BYTES, AmountField
+from settlements.admin_forms import MOST_BYTES
 
 LEGS = 6  # that the form for a journal has room for
 _DAY = {"widget": forms.DateInput(attrs={"type": "date"})}
