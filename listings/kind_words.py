@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 _NAMES: Final[dict[str, Promise]] = {
     "goods": gettext_lazy("goods"),
     "shipping": gettext_lazy("shipping charge"),
+    "return_shipping": gettext_lazy("return shipping"),
     "ads": gettext_lazy("advertising"),
     "iap": gettext_lazy("in-app purchases"),
     "live": gettext_lazy("live shows"),

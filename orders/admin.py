@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 from django import forms
 from django.db.models import Q
 from django.utils import timezone
@@ -12,6 +14,7 @@ from marketplace.admin import (
     RangeDateTimeFilter,
     ReadOnlyAdmin,
     SimpleListFilter,
+    TextInput,
     VersionedRuleAdmin,
     chip,
     display,
@@ -19,6 +22,7 @@ from marketplace.admin import (
     register,
     state_column,
 )
+from marketplace.amount_fields import AmountField
 from marketplace.story_pages import Decision, ReasonForm, RemarkForm, StoryAdmin
 from orders import (
     carriers,
@@ -29,6 +33,7 @@ from orders import (
     models,
     order_summaries,
     reductions,
+    returning,
     sender_words,
     story,
     tender_words,
@@ -43,6 +48,8 @@ CAUSES = {  # of outcomes: events, claims, and what we do ourselves
     **dict(models.Claim.Type.choices),
     confirming.CAUSE: _("Confirmed by itself"),
     reductions.CAUSE: _("Price reduced"),
+    returning.CAUSE: _("Return shipping"),
+    returning.GIVEN_BACK: _("Shipping given back"),
 }
 
 
@@ -295,7 +302,7 @@ class OutcomeToSettleAdmin(ReadOnlyAdmin):
 
 
 class ApprovalForm(RemarkForm):
-    """What whoever decides has found: who is at fault, and how many units it is about."""
+    """What whoever decides has found: who is at fault, how many units, and who pays shipping."""
 
     fault = forms.ChoiceField(
         label=_("at fault"),
@@ -308,6 +315,38 @@ class ApprovalForm(RemarkForm):
         max_value=verdicts.LARGEST_QUANTITY,
         help_text=_("Fewer than were asked for, where only some are due."),
     )
+    return_cost = AmountField(
+        label=_("cost of return shipping"),
+        required=False,
+        widget=TextInput,
+        help_text=_("With VAT. 0: nothing is charged for the way back."),
+    )
+    outbound_cost = AmountField(
+        label=_("cost of shipping to the buyer"),
+        required=False,
+        widget=TextInput,
+        help_text=_("Only where it had been free and the buyer is at fault."),
+    )
+    paid = forms.ChoiceField(
+        label=_("how shipping is paid"),
+        choices=[("", _("Nothing to pay")), *models.Claim.ShippingPaid.choices],
+        required=False,
+        help_text=_("A buyer at fault pays in one of the first three ways."),
+    )
+    is_advanced = forms.BooleanField(
+        label=_("carrier paid by the marketplace"),
+        required=False,
+        help_text=_("For the way back. The seller gives it back, unless we are at fault."),
+    )
+
+    def clean(self):
+        given = super().clean()
+        return given | {name: given.get(name) or 0 for name in ("return_cost", "outbound_cost")}
+
+
+def _as_asked(claim):
+    terms = asdict(claim.shipping_terms)
+    return {"fault": claim.fault, "quantity": claim.quantity, **terms}
 
 
 def _is_asked(claim):
@@ -370,7 +409,7 @@ class ClaimAdmin(StoryAdmin):
             explanation=_("Goods or money may go back. Units are taken back on completion."),
             process=claims.approve,
             form=ApprovalForm,
-            initial=lambda claim: {"fault": claim.fault, "quantity": claim.quantity},
+            initial=_as_asked,
             offered=_is_asked,
             done=_("The claim is approved."),
         ),
@@ -432,7 +471,7 @@ class ClaimAdmin(StoryAdmin):
 
     def tell(self, request, row):
         claim_deadlines.add_to([row], at=timezone.now())
-        return {"claimable": claims.claimable(row.line)}
+        return {"claimable": claims.claimable(row.line), "shipping": row.shipping_effect}
 
 
 @register(models.PerformanceTouch)

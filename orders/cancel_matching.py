@@ -126,7 +126,8 @@ def _sales(source: str, keys: set[Key]) -> dict[Key, list[Sale]]:
         JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS wanted(buyer, sku, price)
             ON o.buyer_reference = wanted.buyer AND l.sku = wanted.sku
             AND l.unit_price = wanted.price
-        WHERE l.marketplace_id = %s AND o.source = %s AND l.stream <> 'shipping'
+        WHERE l.marketplace_id = %s AND o.source = %s
+              AND l.stream NOT IN ('shipping', 'return_shipping')
     """
     columns = [list(column) for column in zip(*sorted(keys), strict=True)]
     with connection.cursor() as cursor:

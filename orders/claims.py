@@ -14,8 +14,18 @@ from django.db.models import Sum
 from marketplace import audit, changes, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
-from orders import applying, confirmation_days, folding, shipping, verdicts, withdrawal
+from orders import (
+    applying,
+    confirmation_days,
+    folding,
+    return_shipping,
+    returning,
+    shipping,
+    verdicts,
+    withdrawal,
+)
 from orders.models import Claim, Order, OrderLine
+from orders.return_shipping import Terms
 
 Type, Fault, State = Claim.Type, Claim.Fault, Claim.State
 Status = OrderLine.Status
@@ -74,6 +84,20 @@ class NotForSellers(Refused):
     message = gettext_noop("A seller cannot decide “%(decision)s”; the marketplace does.")
 
 
+class FoundOnApproval(Refused):
+    code = "found_on_approval"
+    message = gettext_noop(
+        "Who is at fault, and how shipping is paid, is said with the decision “approve”."
+    )
+
+
+class OverruledWithoutReason(Refused):
+    code = "overruled_without_reason"
+    message = gettext_noop(
+        "By the buyer's reason somebody else is at fault. Say why you find otherwise."
+    )
+
+
 class ClaimDiffers(Refused):
     code = "claim_differs"
     message = gettext_noop("Claim %(source_id)s was made before and said something else.")
@@ -85,20 +109,24 @@ def request(
     *,
     type: str,  # noqa: A002 (the operators' word)
     quantity: int,
-    fault: str,
     by,
     at: datetime,
+    fault: str | None = None,
     reason: str = "",
+    shipping_terms: Terms = return_shipping.NONE,
     source: str = "",
     source_id: str | None = None,
 ) -> Claim:
     """Make a claim on units of a line. Repeated under one sender's id, it is the same claim.
 
-    Raises NotClaimable, MoreThanClaimable (open claims keep their units), or ClaimDiffers.
+    Without a fault it follows from the reason. Raises NotClaimable, MoreThanClaimable (open
+    claims keep their units), ClaimDiffers, return_shipping.FaultMissing, and what
+    returning.check() does about the shipping.
     """
-    kind, fault = Type(type), Fault(fault)
+    kind = Type(type)
     verdicts.check_between("quantity", quantity, 1, verdicts.LARGEST_QUANTITY)
     verdicts.check_text("reason", reason, 500)
+    fault = Fault(return_shipping.fault(reason, fault))
     line = applying.lock_line(line)
     if made := _made_before(line, kind, quantity, source, source_id):
         return made
@@ -107,6 +135,7 @@ def request(
     left = claimable(line)
     if quantity > left:
         raise MoreThanClaimable(asked=quantity, claimable=left)
+    returning.check(line, quantity, fault, shipping_terms)
     claim = Claim.objects.create(
         line=line,
         seller_id=line.seller_id,
@@ -117,6 +146,7 @@ def request(
         requested_at=at,
         source=source,
         source_id=source_id,
+        **returning.columns(shipping_terms),
     )
     # Without the reason: those are a buyer's own words.
     data = {"line": line.pk, "type": str(kind), "quantity": quantity}
@@ -217,11 +247,19 @@ def refuse(claim: Claim, *, reason: str, by, at: datetime) -> Claim:
     return _close(claim, State.REJECTED, by, at, "refused_by_seller", answer=reason)
 
 
-def decide(claim: Claim, *, decision: str, reason: str, is_seller: bool, by, at: datetime) -> Claim:
+def decide(
+    claim: Claim, *, decision: str, reason: str, is_seller: bool, by, at: datetime, **found
+) -> Claim:
     """Decide as a program asks for it: "approve", "reject", "withdraw" or "complete".
 
-    Only the marketplace may withdraw. Raises NotForSellers and what the decision itself does.
+    Only the marketplace may withdraw, or say with its approval who is `found` to be at fault and
+    how shipping is paid. Raises NotForSellers, FoundOnApproval and what the decision itself does.
     """
+    found = {name: value for name, value in found.items() if value is not None}
+    if found and is_seller:
+        raise NotForSellers(decision=next(iter(found)), field=next(iter(found)))
+    if found and decision != "approve":
+        raise FoundOnApproval(field=next(iter(found)))
     if is_seller:
         if decision == "approve":
             return agree(claim, by=by, at=at)
@@ -231,7 +269,7 @@ def decide(claim: Claim, *, decision: str, reason: str, is_seller: bool, by, at:
             return take_back(claim, by=by, at=at)
         raise NotForSellers(decision=decision, field="decision")
     process = {"approve": approve, "reject": reject, "withdraw": withdraw, "complete": complete}
-    return process[decision](claim, by=by, at=at, reason=reason)
+    return process[decision](claim, by=by, at=at, reason=reason, **found)
 
 
 @transaction.atomic
@@ -251,30 +289,42 @@ def approve(
     reason: str = "",
     fault: str | None = None,
     quantity: int | None = None,
+    **shipping_found,
 ) -> Claim:
     """Agree to a claim; goods or money may now go back.
 
-    Whoever decides may find another at fault than was said, or agree to fewer of the units.
-    Raises states.IllegalMove, and MoreThanClaimable for more units than were asked for.
+    Whoever decides may find another at fault than was said, agree to fewer of the units, or say
+    otherwise how shipping is paid (the names of return_shipping.Terms). Raises states.IllegalMove,
+    MoreThanClaimable for more units than were asked for, OverruledWithoutReason, and what
+    returning.check() does.
     """
-    claim, _ = _open(claim)
-    changes = _found(claim, fault, quantity, by, at)
+    claim, line = _open(claim)
+    changes = _found(claim, fault, quantity, reason)
+    terms = returning.amended(claim, shipping_found)
+    if claim.state == State.REQUESTED:
+        about = changes.get("quantity", claim.quantity), changes.get("fault", claim.fault)
+        returning.check(line, *about, terms)
+    for name, value in returning.columns(terms).items():
+        if value != getattr(claim, name):
+            changes[name] = value
+    if changes:
+        data = {name: {"from": getattr(claim, name), "to": new} for name, new in changes.items()}
+        audit.record("claim.corrected", by=by, at=at, obj=claim, reason=reason, data=data)
     return _move(claim, State.APPROVED, by, at, reason, decided_at=at, **changes)
 
 
-def _found(claim: Claim, fault: str | None, quantity: int | None, by, at: datetime) -> dict:
-    """What the decision changes about a claim. It stands in the audit trail as it was before."""
+def _found(claim: Claim, fault: str | None, quantity: int | None, reason: str) -> dict:
+    """What the decision changes about a claim's fault and units."""
     changes: dict = {}
     if fault and Fault(fault) != claim.fault:
+        if return_shipping.fault_of(claim.reason) not in (None, fault) and not reason.strip():
+            raise OverruledWithoutReason(field="reason")
         changes["fault"] = Fault(fault)
     if quantity is not None and quantity != claim.quantity:
         verdicts.check_between("quantity", quantity, 1, verdicts.LARGEST_QUANTITY)
         if quantity > claim.quantity:
             raise MoreThanClaimable(asked=quantity, claimable=claim.quantity)
         changes["quantity"] = quantity
-    if changes:
-        data = {name: {"from": getattr(claim, name), "to": new} for name, new in changes.items()}
-        audit.record("claim.corrected", by=by, at=at, obj=claim, data=data)
     return changes
 
 
@@ -295,8 +345,9 @@ def withdraw(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
 def complete(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
     """Take the units back: before confirmation they make no sale, afterwards a reversal.
 
-    Raises states.IllegalMove when the claim is not approved, and MoreThanClaimable when the
-    line has fewer units left by now.
+    What the buyer pays of the shipping is sold, and what others bear of it is given back to the
+    buyer. Raises states.IllegalMove when the claim is not approved, and MoreThanClaimable when
+    the line has fewer units left by now.
     """
     claim, line = _open(claim)
     on = verdicts.business_date(at, _zone())
@@ -312,8 +363,10 @@ def complete(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
         by_seller=claim.fault == Fault.SELLER,
         cause=claim.type,
     )
-    applying.apply({line.order_id: [event]}, by=by, at=at, reason=reason)
+    events = [event, *returning.outbound_back(claim, line, at=at, on=on)]
+    applying.apply({line.order_id: events}, by=by, at=at, reason=reason)
     applying.touch([(line.seller_id, on)])
+    returning.charge(claim, line, at=at, on=on)
     _let_clock_run(line.pk)
     shipping.complete(line.order, [OrderLine.objects.get(pk=line.pk)], at=at)
     return claim

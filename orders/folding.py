@@ -7,13 +7,15 @@ it instead would let the first to arrive win. It is reported, so that a person l
 
 A line of shipping follows the goods it was charged for: sold with the first of them that is
 confirmed, cancelled with the last of them when none was. Afterwards it is given back only by an
-event that names the line itself.
+event that names the line itself; and so is return shipping, which comes of a claim, sold.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
+
+from orders import return_shipping
 
 PAID: Final = "paid"
 ACKNOWLEDGED: Final = "acknowledged"
@@ -26,6 +28,7 @@ PENDING: Final = "pending_payment"
 PREPARING: Final = "preparing"
 
 SHIPPING: Final = "shipping"
+NOT_GOODS: Final = (SHIPPING, return_shipping.STREAM)
 
 # Events of the same instant are taken as they would have happened.
 KINDS: Final = (PAID, ACKNOWLEDGED, SHIPPED, DELIVERED, CONFIRMED, CANCELLED, RETURNED)
@@ -166,7 +169,7 @@ class _Order:
                 goods = [
                     other
                     for other in lines
-                    if other.stream != SHIPPING and (other.seller, other.group) == key
+                    if other.stream not in NOT_GOODS and (other.seller, other.group) == key
                 ]
                 if goods:
                     self.shipping[key] = (line, goods)
@@ -176,7 +179,9 @@ class _Order:
             if event.line is not None:
                 if event.line != line.number:
                     continue
-            elif event.seller is not None and event.seller != line.seller:
+            elif line.stream == return_shipping.STREAM or (
+                event.seller is not None and event.seller != line.seller
+            ):
                 continue
             self._take(event, line)
 
@@ -260,7 +265,7 @@ class _Order:
 
     def _end_shipping(self, event: Event, line: Line) -> None:
         """Close the shipping of goods of which nothing is left and none was ever confirmed."""
-        if line.units_left or line.stream == SHIPPING:
+        if line.units_left or line.stream in NOT_GOODS:
             return
         found = self.shipping.get((line.seller, line.group))
         if found is None:

@@ -15,7 +15,16 @@ from django.db import transaction
 from listings.models import Category, Listing
 from marketplace import audit, changes, identifiers
 from marketplace.refusals import Refused, gettext_noop
-from orders import applying, arrivals, bulk, events, pricing, submissions, verdicts
+from orders import (
+    applying,
+    arrivals,
+    bulk,
+    events,
+    pricing,
+    return_shipping,
+    submissions,
+    verdicts,
+)
 from orders.models import Order, OrderLine, Payment
 from orders.submissions import DISCOUNTS, SHIPPING, NewLine, NewOrder, NewPayment
 from orders.verdicts import Verdict
@@ -303,13 +312,14 @@ def _stored(orders: Sequence[NewOrder]) -> dict[str, _Content]:
     }
     if not found:
         return {}
+    # What claims have added since was never said with the order.
     lines = OrderLine.objects.filter(bulk.among("order_id", found))
+    lines = lines.exclude(stream=return_shipping.STREAM)
     for key, *values in lines.values_list("order_id", *_SAID, *_LOOKED_UP):
         line = _Line(tuple(values[: len(_SAID)]), tuple(values[len(_SAID) :]), ())
         found[key][1].lines[values[0]] = line
-    payments = Payment.objects.filter(bulk.among("order_id", found)).order_by(
-        "order_id", "sequence"
-    )
+    payments = Payment.objects.filter(bulk.among("order_id", found))
+    payments = payments.exclude(kind=return_shipping.STREAM).order_by("order_id", "sequence")
     for key, *values in payments.values_list("order_id", *_PAYMENT):
         found[key][1].payments.append(tuple(values))
     return dict(found.values())

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from orders import story
-from orders.folding import SHIPPING
+from orders.folding import NOT_GOODS
 from orders.models import Order, OrderLine
 
 
@@ -20,7 +20,7 @@ def add_to(orders: Iterable[Order]) -> None:
         by_order[line.order_id].append(line)
     for order in orders:
         own = by_order[order.pk]
-        held = {line.status for line in own if line.stream != SHIPPING}
+        held = {line.status for line in own if line.stream not in NOT_GOODS}
         order.sellers = list(dict.fromkeys(str(line.seller) for line in own))
         order.statuses = [status for status in OrderLine.Status if status in held]
-        order.charged = sum(story.paid_by_buyer(line) for line in own)
+        order.charged = story.charged(own)

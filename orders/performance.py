@@ -37,7 +37,7 @@ WITH day AS (
            count(*) FILTER (WHERE shipped_on = %(on)s) AS shipped,
            count(*) FILTER (WHERE shipped_on = %(on)s AND paid_on = ANY(%(late)s)) AS shipped_late
     FROM orders_orderline
-    WHERE marketplace_id = %(marketplace)s AND stream <> 'shipping'
+    WHERE marketplace_id = %(marketplace)s AND stream NOT IN ('shipping', 'return_shipping')
       AND (paid_on = %(on)s OR shipped_on = %(on)s OR cancelled_on = %(on)s)
     GROUP BY seller_id
   UNION ALL
@@ -46,7 +46,7 @@ WITH day AS (
     FROM orders_outcome o
     JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_id
     WHERE o.marketplace_id = %(marketplace)s AND o.basis_on = %(on)s AND o.sequence = 0
-      AND l.stream <> 'shipping'
+      AND l.stream NOT IN ('shipping', 'return_shipping')
     GROUP BY o.seller_id
   UNION ALL
     SELECT o.seller_id, 0, 0, 0, 0, 0, 0,
@@ -58,7 +58,7 @@ WITH day AS (
      AND b.sequence = o.sequence - 1
     JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_id
     WHERE o.marketplace_id = %(marketplace)s AND o.basis_on = %(on)s AND o.sequence > 0
-      AND l.stream <> 'shipping'
+      AND l.stream NOT IN ('shipping', 'return_shipping')
     GROUP BY o.seller_id
   UNION ALL
     SELECT seller_id, 0, 0, 0, 0, 0, 0, sum(quantity), 0, 0, 0

@@ -15,6 +15,7 @@ _REASONS = {
     "not_delivered": _("Never delivered"),
     "ordered_twice": _("Ordered by mistake"),
     "out_of_stock": _("Sold out"),
+    "stop_ignored": _("Shipped although asked to stop"),
 }
 _SOURCES = {"simulation": _("Demonstration data"), "operator": _("Operator")}
 

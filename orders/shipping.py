@@ -16,7 +16,7 @@ from django.db.models import Sum
 from marketplace import audit, changes
 from marketplace.refusals import Refused, gettext_noop
 from orders import applying, arrivals, carriers, events, verdicts
-from orders.folding import SHIPPING
+from orders.folding import NOT_GOODS
 from orders.models import Claim, Order, OrderEvent, OrderLine, Shipment, ShipmentLine
 from sellers.models import Seller
 
@@ -176,7 +176,7 @@ def to_ship(lines: Iterable[OrderLine]) -> dict[int, int]:
 
 def left(line: OrderLine, sent: int, cancelling: int) -> int:
     """How many units of a line still have to leave, beside those sent or asked to be cancelled."""
-    if line.status not in OPEN or line.stream == SHIPPING:
+    if line.status not in OPEN or line.stream in NOT_GOODS:
         return 0
     return max(line.units_left - sent - cancelling, 0)
 
@@ -254,7 +254,7 @@ def _is_told(
 
 
 def _is_goods_of(line: OrderLine, seller: Seller) -> bool:
-    return line.seller_id == seller.pk and line.stream != SHIPPING
+    return line.seller_id == seller.pk and line.stream not in NOT_GOODS
 
 
 def _tell(kind: str, told: Iterable[tuple[Order, OrderLine]], at: datetime) -> None:

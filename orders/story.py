@@ -1,8 +1,10 @@
 """An order with everything that happened to it, in a constant number of queries."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from orders import return_shipping
 from orders.models import (
     Claim,
     Order,
@@ -56,9 +58,14 @@ def of(order: Order) -> Story:
         shipments=_shipments(order),
         claims=list(claims.order_by("requested_at", "pk")[:MOST]),
         outcomes=list(outcomes.order_by("basis_on", "pk")[:MOST]),
-        charged=sum(paid_by_buyer(line) for line in lines),
-        paid=sum(payment.amount for payment in payments),
+        charged=charged(lines),
+        paid=sum(payment.amount for payment in payments if payment.kind != return_shipping.STREAM),
     )
+
+
+def charged(lines: Iterable[OrderLine]) -> int:
+    """What an order cost its buyer as it was placed; what a claim charges comes later."""
+    return sum(paid_by_buyer(line) for line in lines if line.stream != return_shipping.STREAM)
 
 
 def paid_by_buyer(line: OrderLine) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from marketplace.refusals import Refused, gettext_noop
-from orders import verdicts
+from orders import return_shipping, verdicts
 from orders.pricing import EXEMPT, TAXABLE, CartDiscount
 from orders.remainders import FUNDERS, SELLER, DiscountExceedsLine
 from orders.verdicts import LARGEST_AMOUNT, LARGEST_NUMBER, LARGEST_QUANTITY
@@ -26,6 +26,11 @@ class NumberRepeated(Refused):
 class ShippingRepeated(Refused):
     code = "shipping_repeated"
     message = gettext_noop("Shipping of a delivery group is charged once, in one line.")
+
+
+class OfClaims(verdicts.FieldNotUsable):
+    code = "of_claims"
+    message = gettext_noop("%(field)s is “%(value)s”: that comes of claims, not of orders.")
 
 
 class NotOneOf(verdicts.FieldNotUsable):
@@ -111,6 +116,8 @@ def _check_line(at: str, line: NewLine) -> None:
     between(at + "quantity", line.quantity, 1, LARGEST_QUANTITY)
     between(at + "list_amount", line.unit_price * line.quantity, 0, LARGEST_AMOUNT)
     text(at + "stream", line.stream, 30, needed=True)
+    if line.stream == return_shipping.STREAM:
+        raise OfClaims(field=at + "stream", value=line.stream)
     text(at + "sku", line.sku, 100)
     text(at + "title", line.title, 300)
     text(at + "category_code", line.category_code or "", 300)
@@ -131,6 +138,8 @@ def _check_line(at: str, line: NewLine) -> None:
 def _check_payment(at: str, payment: NewPayment, now: datetime) -> None:
     verdicts.check_between(at + "sequence", payment.sequence, 0, 2**15 - 1)
     verdicts.check_text(at + "kind", payment.kind, 40, needed=True)
+    if payment.kind == return_shipping.STREAM:
+        raise OfClaims(field=at + "kind", value=payment.kind)
     verdicts.check_between(at + "amount", payment.amount, 0, LARGEST_AMOUNT)
     verdicts.check_between(at + "tax_free_amount", payment.tax_free_amount, 0, payment.amount)
     verdicts.check_text(at + "provider_id", payment.provider_id, 100)

@@ -15,7 +15,7 @@ from marketplace import paging
 from marketplace.models import Marketplace
 from orders import shipping, verdicts
 from orders.confirmation_days import DueDays
-from orders.folding import SHIPPING
+from orders.folding import NOT_GOODS
 from orders.models import Claim, Order, OrderLine, Shipment
 from sellers.models import Seller
 
@@ -126,7 +126,7 @@ def to_ship(seller: Seller, most: int, *, at: datetime) -> list[SellersOrder]:
     """The seller's orders of which something waits to be shipped, the longest wait first."""
     keys = set()
     for status in shipping.OPEN:
-        lines = _lines_of(seller, Filters()).filter(status=status).exclude(stream=SHIPPING)
+        lines = _lines_of(seller, Filters()).filter(status=status).exclude(stream__in=NOT_GOODS)
         keys.update(lines.order_by("order_id").values_list("order_id", flat=True)[:most])
     found = _assembled(seller, sorted(keys)[:most], at)
     return [order for order in reversed(found) if order.to_ship]
@@ -134,7 +134,7 @@ def to_ship(seller: Seller, most: int, *, at: datetime) -> list[SellersOrder]:
 
 def counts(seller: Seller) -> dict[str, int]:
     """How many lines wait in the tabs that ask for work, and claims for an answer; capped."""
-    lines = OrderLine.objects.filter(seller=seller).exclude(stream=SHIPPING)
+    lines = OrderLine.objects.filter(seller=seller).exclude(stream__in=NOT_GOODS)
     waiting = {
         "new": lines.filter(status=Status.PAID),
         "to_ship": lines.filter(status=Status.PREPARING),
@@ -179,7 +179,7 @@ def _lines_of(seller: Seller, filters: Filters):
     lines = OrderLine.objects.filter(seller=seller)
     status = TABS[filters.tab]
     if status is not None:
-        lines = lines.filter(status=status).exclude(stream=SHIPPING)
+        lines = lines.filter(status=status).exclude(stream__in=NOT_GOODS)
     if filters.paid_from:
         lines = lines.filter(paid_on__gte=filters.paid_from)
     if filters.paid_to:
@@ -195,7 +195,7 @@ def _assembled(seller: Seller, keys: Sequence[int], at: datetime) -> list[Seller
     """Orders by falling key, each with the seller's own lines."""
     rows = OrderLine.objects.filter(order_id__in=list(keys), seller=seller)
     rows = list(rows.select_related("order").order_by("-order_id", "number"))
-    goods = [row for row in rows if row.stream != SHIPPING]
+    goods = [row for row in rows if row.stream not in NOT_GOODS]
     told = _told(seller, goods, at)
     by_order: dict[int, list[OrderLine]] = defaultdict(list)
     for row in rows:
@@ -203,8 +203,8 @@ def _assembled(seller: Seller, keys: Sequence[int], at: datetime) -> list[Seller
     return [
         SellersOrder(
             order=lines[0].order,
-            lines=[told[row.pk] for row in lines if row.stream != SHIPPING],
-            shipping=[row for row in lines if row.stream == SHIPPING],
+            lines=[told[row.pk] for row in lines if row.stream not in NOT_GOODS],
+            shipping=[row for row in lines if row.stream in NOT_GOODS],
         )
         for lines in by_order.values()
     ]

@@ -220,6 +220,34 @@ class ShipmentDocument(Document):
         ]
 
 
+class ReturnShippingDocument(Document):
+    """Who bears the shipping of what comes back, in amounts with VAT, and what of it is settled.
+
+    `borne_by` follows from who is at fault. `line_number` is that of the order line by which the
+    seller is given what the buyer paid, once the claim is completed.
+    """
+
+    borne_by = serializers.CharField(source="shipping_effect.bearer", read_only=True)
+    return_cost = Money(read_only=True)
+    outbound_cost = Money(read_only=True)
+    paid = serializers.CharField(source="shipping_paid", read_only=True)
+    is_advanced = serializers.BooleanField(source="is_shipping_advanced", read_only=True)
+    to_seller = Money(source="shipping_effect.to_seller", read_only=True)
+    from_seller = Money(source="shipping_effect.back_to_us", read_only=True)
+    line_number = serializers.IntegerField(
+        source="shipping_line.number", read_only=True, allow_null=True, default=None
+    )
+
+
+class NewReturnShippingDocument(Document):
+    """What shipping costs in a claim, with VAT, and how it is paid; see docs/returns.md."""
+
+    return_cost = Money(default=0)
+    outbound_cost = Money(default=0)
+    paid = serializers.ChoiceField(Claim.ShippingPaid.choices, allow_blank=True, default="")
+    is_advanced = Flag(default=False)
+
+
 class ClaimDocument(Document):
     id = serializers.CharField(source="public_id", read_only=True)
     order = serializers.CharField(source="line.order.public_id", read_only=True)
@@ -231,6 +259,7 @@ class ClaimDocument(Document):
     quantity = serializers.IntegerField(read_only=True)
     reason = serializers.CharField(read_only=True)
     answer = serializers.CharField(read_only=True)
+    shipping = ReturnShippingDocument(source="*", read_only=True)
     state = serializers.ChoiceField(Claim.State.choices, read_only=True)
     requested_at = Moment(read_only=True)
     decided_at = Moment(read_only=True, allow_null=True)
@@ -238,20 +267,28 @@ class ClaimDocument(Document):
 
 
 class NewClaimDocument(Document):
+    """A claim. Without a fault it follows from the reason, where that is a code that is known."""
+
     order = Text(max_length=40)
     line_number = Whole(min_value=1, max_value=verdicts.LARGEST_NUMBER)
     type = serializers.ChoiceField(Claim.Type.choices)
-    fault = serializers.ChoiceField(Claim.Fault.choices)
+    fault = serializers.ChoiceField(Claim.Fault.choices, required=False)
     quantity = Whole(min_value=1, max_value=verdicts.LARGEST_QUANTITY)
+    shipping = NewReturnShippingDocument(allow_null=True, default=None)
     reason = Text(max_length=500, allow_blank=True, default="")
     source = Text(max_length=40, default="api")
     source_id = Text(max_length=120, allow_null=True, default=None)
 
 
 class DecisionDocument(Document):
-    """What is decided. A seller's key does not withdraw; its rejection says why."""
+    """What is decided. A seller's key does not withdraw; its rejection says why.
+
+    With an approval the marketplace may say who is at fault after all, and how shipping is paid.
+    """
 
     decision = serializers.ChoiceField(
         [(name, name) for name in ("approve", "reject", "withdraw", "complete")]
     )
+    fault = serializers.ChoiceField(Claim.Fault.choices, allow_null=True, default=None)
+    shipping = NewReturnShippingDocument(allow_null=True, default=None)
     reason = Text(max_length=500, allow_blank=True, default="")

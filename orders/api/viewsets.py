@@ -1,5 +1,7 @@
 """The edges of orders: what the shop's checkout sends and reads, and what sellers' systems do."""
 
+from contextlib import contextmanager
+
 from django.db.models import Exists, OuterRef, Prefetch
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -12,10 +14,14 @@ from marketplace.api import etags
 from marketplace.api.batches import items_of
 from marketplace.api.idempotency import idempotent
 from marketplace.api.views import ReadMixin, Resource, span
+from marketplace.refusals import Refused
 from orders import claims, events, intake, shipping
 from orders.api import sending, serializers
 from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment, ShipmentLine
+from orders.return_shipping import Terms
 from orders.verdicts import REPEATED
+
+_SHIPPING = frozenset(serializers.NewReturnShippingDocument().fields)
 
 
 class OrderViewSet(ReadMixin, Resource):
@@ -141,7 +147,7 @@ class ClaimViewSet(ReadMixin, Resource):
     serializer_class = serializers.ClaimDocument
 
     def get_queryset(self):
-        found = Claim.objects.select_related("seller", "line__order")
+        found = Claim.objects.select_related("seller", "line__order", "shipping_line")
         if self.holder:
             found = found.filter(seller=self.holder)
         if states := self.choice_parameter("state", Claim.State):
@@ -161,7 +167,10 @@ class ClaimViewSet(ReadMixin, Resource):
             order__public_id=words.pop("order"),
             number=words.pop("line_number"),
         )
-        claim = claims.request(line, **words, by=None, at=timezone.now())
+        if agreed := words.pop("shipping"):
+            words["shipping_terms"] = Terms(**agreed)
+        with _naming_shipping():
+            claim = claims.request(line, **words, by=None, at=timezone.now())
         document = self.get_serializer(self.get_queryset().get(pk=claim.pk))
         headers = {"Location": f"{request.path}{claim.public_id}/"}
         return Response(document.data, 201, headers=headers)
@@ -172,5 +181,18 @@ class ClaimViewSet(ReadMixin, Resource):
     def decision(self, request, public_id):
         """Decide on a claim, or tell that it is completed."""
         claim, words = self.get_object(), self.checked(serializers.DecisionDocument)
-        claims.decide(claim, **words, is_seller=bool(self.holder), by=None, at=timezone.now())
+        words |= words.pop("shipping") or {}
+        with _naming_shipping():
+            claims.decide(claim, **words, is_seller=bool(self.holder), by=None, at=timezone.now())
         return Response(self.get_serializer(self.get_object()).data)
+
+
+@contextmanager
+def _naming_shipping():
+    """Let a refusal name what was sent: the costs stand together under `shipping`."""
+    try:
+        yield
+    except Refused as refused:
+        if (field := refused.params.get("field")) in _SHIPPING:
+            refused.params["field"] = f"shipping.{field}"
+        raise

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel
+from orders import return_shipping
 from sellers.models import Seller
 
 
@@ -33,6 +34,12 @@ class Claim(TenantModel):
         WITHDRAWN = "withdrawn", _("Withdrawn")
         COMPLETED = "completed", _("Completed")
 
+    class ShippingPaid(models.TextChoices):
+        DEDUCTED = return_shipping.DEDUCTED, _("Deducted from the refund")
+        ENCLOSED = return_shipping.ENCLOSED, _("Enclosed with the goods")
+        DIRECT = return_shipping.DIRECT, _("Paid to the marketplace")
+        CHARGED = return_shipping.CHARGED, _("Charged to whoever is at fault")
+
     MOVES = {  # every legal change of state; anything else is refused
         State.REQUESTED: {State.APPROVED, State.REJECTED, State.WITHDRAWN},
         State.APPROVED: {State.COMPLETED, State.REJECTED},
@@ -53,6 +60,35 @@ class Claim(TenantModel):
     answer = models.CharField(
         _("answer"), max_length=500, blank=True, help_text=_("Why it was turned down.")
     )
+    return_cost = models.BigIntegerField(_("cost of return shipping"), default=0, db_default=0)
+    outbound_cost = models.BigIntegerField(
+        _("cost of shipping to the buyer"),
+        default=0,
+        db_default=0,
+        help_text=_("Where it had been free, and the buyer is at fault."),
+    )
+    shipping_paid = models.CharField(
+        _("how shipping is paid"),
+        max_length=10,
+        choices=ShippingPaid,
+        blank=True,
+        default="",
+        db_default="",
+    )
+    is_shipping_advanced = models.BooleanField(
+        _("carrier paid by the marketplace"),
+        default=False,
+        db_default=False,
+        help_text=_("For the way back. The seller gives it back, unless we are at fault."),
+    )
+    # What the buyer has paid of it, as the settlement sees it.
+    shipping_line = TenantKey(
+        "orders.OrderLine",
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("line of return shipping"),
+    )
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.REQUESTED)
     requested_at = models.DateTimeField(_("requested at"))
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
@@ -64,7 +100,7 @@ class Claim(TenantModel):
         verbose_name = _("claim")
         verbose_name_plural = _("claims")
         constraints = [
-            *constraints.tenant("claim", "line", "seller"),
+            *constraints.tenant("claim", "line", "seller", "shipping_line"),
             models.UniqueConstraint(
                 fields=["marketplace", "public_id"], name="claim_public_id_is_unique"
             ),
@@ -72,6 +108,19 @@ class Claim(TenantModel):
                 fields=["marketplace", "source", "source_id"], name="claim_is_accepted_once"
             ),
             models.CheckConstraint(name="claim_concerns_some_units", condition=Q(quantity__gt=0)),
+            models.CheckConstraint(
+                name="claim_shipping_costs_within_their_bounds",
+                condition=Q(
+                    return_cost__gte=0,
+                    return_cost__lte=return_shipping.LARGEST,
+                    outbound_cost__gte=0,
+                    outbound_cost__lte=return_shipping.LARGEST,
+                ),
+            ),
+            models.CheckConstraint(
+                name="claim_with_shipping_costs_says_how_they_are_paid",
+                condition=Q(return_cost=0, outbound_cost=0) | ~Q(shipping_paid=""),
+            ),
         ]
         indexes = [
             models.Index(fields=["marketplace", "line"], name="claim_by_line"),
@@ -89,7 +138,32 @@ class Claim(TenantModel):
                 name="claim_by_seller_waiting",
                 condition=Q(state__in=["requested", "approved"]),
             ),
+            models.Index(
+                fields=["marketplace", "completed_on"],
+                name="claim_with_carrier_paid",
+                condition=Q(is_shipping_advanced=True, state="completed"),
+            ),
+            models.Index(
+                fields=["marketplace", "shipping_line"],
+                name="claim_by_shipping_line",
+                condition=Q(shipping_line__isnull=False),
+            ),
         ]
 
     def __str__(self):
         return self.public_id
+
+    @property
+    def shipping_terms(self) -> return_shipping.Terms:
+        return return_shipping.Terms(
+            self.return_cost, self.outbound_cost, self.shipping_paid, self.is_shipping_advanced
+        )
+
+    @property
+    def shipping_effect(self) -> return_shipping.Effect:
+        return return_shipping.effect(self.shipping_terms, self.fault)
+
+    @property
+    def is_shipping_agreed(self) -> bool:
+        """Whether anything was said about the shipping of what comes back."""
+        return self.shipping_terms != return_shipping.NONE

@@ -2,6 +2,7 @@
 
 import pytest
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from marketplace import tenancy
 from marketplace.models import AuditEntry
@@ -215,6 +216,27 @@ class TestClaims:
             "fault": {"from": "buyer", "to": "seller"},
             "quantity": {"from": 2, "to": 1},
         }
+
+    def test_are_approved_with_their_shipping(self, owner, market, claim):
+        with tenancy.use(market.pk):
+            OrderLine.objects.update(status="delivered")
+        page = desks.text(owner.get(decide(claim, "approve")))
+        assert "Cost of return shipping" in page
+        said = {"fault": "buyer", "quantity": 1, "return_cost": "3,000", "paid": "charged"}
+        answer = owner.post(decide(claim, "approve"), said)
+        assert "Say how the buyer pays" in desks.text(answer)
+        assert answer.context["form"].errors.keys() == {"paid"}
+        owner.post(decide(claim, "approve"), {**said, "paid": "direct", "is_advanced": "on"})
+        after = stored(claim, market)
+        assert (after.return_cost, after.shipping_paid, after.is_shipping_advanced) == (
+            3_000,
+            "direct",
+            True,
+        )
+        page = desks.text(owner.get(claim_page(claim)))
+        shown = " ".join(strip_tags(page.replace("<", " <")).split())
+        assert "Settled to the seller as return shipping ₩3,000" in shown
+        assert "Charged to the seller for the carrier ₩3,000" in shown
 
     def test_are_not_approved_for_more_than_was_asked(self, owner, market, claim):
         said = {"reason": "", "fault": "buyer", "quantity": 3}

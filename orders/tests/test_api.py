@@ -392,6 +392,65 @@ class TestClaims:
         assert cast.count(Claim) == 0
 
 
+class TestReturnShipping:
+    SHIPPING = {
+        "return_cost": {"amount": 3_000, "currency": "KRW"},
+        "outbound_cost": {"amount": 0, "currency": "KRW"},
+        "paid": "deducted",
+    }
+
+    @pytest.fixture
+    def sent(self, cast, order):
+        """The first line of the order, with its buyer."""
+        with tenancy.use(cast.market.pk):
+            OrderLine.objects.update(status="delivered")
+        return order
+
+    def ask(self, cast, order, **fields):
+        said = {"order": order, "line_number": 1, "type": "return", "quantity": 1}
+        said |= {"reason": "change_of_mind", "shipping": self.SHIPPING, **fields}
+        return cast.shop.send("claims/", said)
+
+    def test_is_asked_for_shown_and_corrected(self, cast, sent):
+        made = self.ask(cast, sent)
+        assert made.status_code == 201, made.content
+        claim = made.json()
+        assert (claim["fault"], claim["shipping"]["borne_by"]) == ("buyer", "buyer")
+        assert claim["shipping"]["to_seller"]["amount"] == 3_000
+        assert claim["shipping"]["line_number"] is None
+        at = f"claims/{claim['id']}/decision/"
+        found = {"decision": "approve", "fault": "seller", "shipping": {"paid": "charged"}}
+        refused = cast.of_hanok.send(at, found)
+        assert (refused.status_code, refused.json()["code"]) == (422, "not_for_sellers")
+        assert cast.shop.send(at, found).json()["code"] == "overruled_without_reason"
+        approved = cast.shop.send(at, {**found, "reason": "photo", "shipping": {"paid": "direct"}})
+        assert approved.json()["errors"][0]["pointer"] == "/shipping/paid"
+        cost = {"amount": 2_500, "currency": "KRW"}
+        shipping = {"return_cost": cost, "paid": "enclosed"}
+        shown = cast.shop.send(at, {"decision": "approve", "shipping": shipping}).json()
+        assert shown["shipping"]["return_cost"]["amount"] == 2_500
+        late = cast.shop.send(at, {"decision": "complete", "shipping": shipping})
+        assert (late.status_code, late.json()["code"]) == (422, "found_on_approval")
+
+    def test_names_its_line_when_it_is_done(self, cast, sent):
+        claim = self.ask(cast, sent).json()["id"]
+        for decision in ("approve", "complete"):
+            told = cast.of_hanok.send(f"claims/{claim}/decision/", {"decision": decision})
+            assert told.status_code == 200, told.content
+        number = told.json()["shipping"]["line_number"]
+        lines = {row["number"]: row for row in cast.shop.read(f"orders/{sent}/").json()["lines"]}
+        assert lines[number]["stream"] == "return_shipping"
+        assert lines[number]["list_amount"]["amount"] == 3_000
+
+    def test_needs_a_fault_where_the_reason_tells_none(self, cast, sent):
+        refused = self.ask(cast, sent, reason="색이 달라요")
+        assert (refused.status_code, refused.json()["code"]) == (422, "fault_missing")
+        assert refused.json()["errors"][0]["pointer"] == "/fault"
+        refused = self.ask(cast, sent, fault="seller")
+        assert refused.json()["errors"][0]["pointer"] == "/shipping/paid"
+        assert cast.count(Claim) == 0
+
+
 class TestHolders:
     """What becomes of a seller's key when the seller's standing changes."""
 

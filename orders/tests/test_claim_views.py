@@ -4,12 +4,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import strip_tags
 
 from marketplace import tenancy
 from marketplace.models import AuditEntry
 from marketplace.tests.make import another_connection
-from orders import claims
+from orders import claims, returning
 from orders.models import Claim
+from orders.return_shipping import Terms
 from orders.tests import make, shops
 
 pytestmark = pytest.mark.django_db
@@ -177,3 +179,29 @@ class TestAtOnce:
         thread.join(10)
         assert said == [True]
         assert state(cast, claim) == "completed"
+
+
+class TestReturnShipping:
+    @pytest.mark.parametrize(
+        ("fault", "terms", "told"),
+        [
+            (
+                "buyer",
+                Terms(3_000, 0, "deducted", True),
+                [
+                    "Return shipping is borne by the buyer",
+                    "₩3,000 of return shipping is added for you as a line of its own",
+                    "₩3,000 that the marketplace pays the carrier is taken off",
+                ],
+            ),
+            ("buyer", Terms(3_000, 2_500, "enclosed"), ["₩2,500", "it is yours"]),
+            ("seller", Terms(3_000, 0, "charged"), ["is borne by you", "is given back as well"]),
+        ],
+    )
+    def test_is_told_with_what_it_means_for_the_money(self, owner, cast, fault, terms, told):
+        claim = cast.claim()
+        with tenancy.use(cast.market.pk):
+            Claim.objects.filter(pk=claim.pk).update(fault=fault, **returning.columns(terms))
+        page = owner.get(cast.url(f"claims/{claim.public_id}/")).content.decode()
+        text = " ".join(strip_tags(page.replace("<", " <")).split())
+        assert [words for words in told if words not in text] == []
