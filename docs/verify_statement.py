@@ -37,6 +37,7 @@ MANIFEST = "manifest.json"
 NO_HEAD = "0" * 64
 ADJUSTMENT = "adj_"  # and the reason: the component that adjustments are summed up under
 MOST_UNITS = 1_000_000  # of one line; more is no order but a damaged number
+RETURN_SHIPPING = "return_shipping"
 DISCOUNTS = ("seller_discount", "platform_discount", "partner_discount")
 AMOUNTS = ("quantity", "list_amount", *DISCOUNTS)
 SUMMED = ("list_amount", *DISCOUNTS, "fee", "vat", "net")
@@ -792,7 +793,8 @@ def check_orders(bundles: list[Bundle], text: str, name: str) -> list[Finding]:
     """Hold a seller's own orders against the sales: missing, extra, and other amounts.
 
     Columns `order`, `line`, `quantity`, `unit_price`, and if you like `seller_discount`,
-    `platform_discount`, `partner_discount`; one row for each line that buyers confirmed.
+    `platform_discount`, `partner_discount`; one row for each line that buyers confirmed. The
+    return shipping of an order comes of a claim: it may be left out.
     """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     columns = reader.fieldnames or []
@@ -826,8 +828,11 @@ def check_orders(bundles: list[Bundle], text: str, name: str) -> list[Finding]:
         for column in compared:
             for what in _unless_equal(column, own[column], line.number[column]):
                 bundle.find("lines.csv", line.place, f"{what} (by your own orders)")
+    orders = {order for order, _ in seen}
     for key in sales.keys() - seen:
         bundle, line = sales[key]
+        if line.text["stream"] == RETURN_SHIPPING and key[0] in orders:
+            continue
         bundle.find("lines.csv", line.place, "is not among your own orders")
     return findings
 

@@ -10,6 +10,7 @@ KINDS = {
     "night.performance": _("Night: figures of sellers"),
     "night.grades": _("Night: grades"),
     "night.monthly_fees": _("Night: monthly fees"),
+    "night.return_costs": _("Night: carriers of returns"),
     "night.fast_settlement": _("Night: fast settlement"),
     "night.settle": _("Night: settlement lines"),
     "night.month_end": _("Night: lines of a month that ends"),

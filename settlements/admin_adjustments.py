@@ -67,7 +67,7 @@ class AdjustmentAdmin(StoryAdmin):
     }
 
     def get_queryset(self, request):
-        related = ("seller", "statement", "monthly_fee", "requested_by", "approved_by")
+        related = ("seller", "claim", "statement", "monthly_fee", "requested_by", "approved_by")
         return super().get_queryset(request).select_related(*related)
 
     def tell(self, request, row):

@@ -22,6 +22,7 @@ from django.utils.translation import gettext
 from marketplace import sheets
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
+from orders import folding, return_shipping
 from sellers.models import Seller
 from settlements import ledger, pdf, seals, shop_statements, statement_pdf, statement_sums
 from settlements.models import SettlementLine, Statement
@@ -190,6 +191,13 @@ def _of_statement(row: Statement, amount) -> list:
     ]
 
 
+def _untitled(stream: str) -> str:
+    """What a line is called that is no goods."""
+    if stream == return_shipping.STREAM:
+        return gettext("Return shipping")
+    return gettext("Shipping charge") if stream == folding.SHIPPING else ""
+
+
 def _lines(statement: Statement, amount) -> Iterator[list]:
     """A batch at a time: memory holds no more, however long the statement."""
     last = 0
@@ -206,7 +214,7 @@ def _lines(statement: Statement, amount) -> Iterator[list]:
                 sold.order.number,
                 sold.number,
                 str(SettlementLine.Kind(line.kind).label),
-                sold.title or (gettext("Shipping charge") if sold.stream == "shipping" else ""),
+                sold.title or _untitled(sold.stream),
                 sold.sku,
                 line.rate_on,
                 line.basis_on,

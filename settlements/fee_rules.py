@@ -21,6 +21,7 @@ BUYER_PAID: Final = "buyer_paid"
 SHIPPING: Final = "shipping"
 AMOUNT: Final = "amount"
 FEE_OF: Final = "fee:"  # and the component: the rounded fee of an earlier one
+RETURN_SHIPPING: Final = "return_shipping"  # a stream, charged as shipping where no rule names it
 BASES: Final = (LIST_AMOUNT, AFTER_SELLER_DISCOUNT, BUYER_PAID, SHIPPING, AMOUNT)
 
 WHOLE: Final = "whole"

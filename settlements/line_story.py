@@ -14,7 +14,13 @@ from marketplace import money
 from marketplace.models import Marketplace
 from settlements import line_words, vat
 from settlements.explanations import Component
-from settlements.fee_rules import AFTER_SELLER_DISCOUNT, BUYER_PAID, FEE_OF, SHIPPING
+from settlements.fee_rules import (
+    AFTER_SELLER_DISCOUNT,
+    BUYER_PAID,
+    FEE_OF,
+    RETURN_SHIPPING,
+    SHIPPING,
+)
 from settlements.fees import Charge, Explanation
 from settlements.models import SettlementLine
 
@@ -48,13 +54,17 @@ class Story:
         self._names = names
 
     def entries(
-        self, line: SettlementLine, unit_price: int, components: tuple[Component, ...]
+        self,
+        line: SettlementLine,
+        unit_price: int,
+        components: tuple[Component, ...],
+        stream: str = "",
     ) -> list[Entry]:
         """The rows whose amounts add up to the line's net."""
         units = {"price": self._money(unit_price), "count": f"{abs(line.quantity):,}"}
         entries = [
             Entry(
-                gettext("Price taken back") if line.sequence else gettext("Price"),
+                _price(stream, is_taken_back=bool(line.sequence)),
                 (gettext("%(price)s × %(count)s") % units,) if line.quantity else (),
                 line.list_amount,
             )
@@ -196,6 +206,15 @@ class Story:
         if value.denominator == 1:
             return self._money(value.numerator)
         return line_words.decimals(value / 10**self._marketplace.currency_exponent)
+
+
+def _price(stream: str, *, is_taken_back: bool) -> str:
+    """What the first row of the sum is called."""
+    if stream == RETURN_SHIPPING:
+        if is_taken_back:
+            return gettext("Return shipping given back")
+        return gettext("Return shipping paid by the buyer")
+    return gettext("Price taken back") if is_taken_back else gettext("Price")
 
 
 def _rate_and_vat(rate: Fraction, vat_kind: str, vat_rate_ppm: int) -> str:

@@ -39,6 +39,7 @@ from settlements import (
     payouts,
     reconciliation_report,
     reconciling,
+    return_costs,
     runs,
     sentinels,
     sharing,
@@ -442,6 +443,10 @@ def _charge_monthly(on: date, at: datetime) -> Counts:
     return {"adjustments": adjusting.charge_monthly(on, at=at)}
 
 
+def _charge_returns(on: date, at: datetime) -> Counts:
+    return {"adjustments": return_costs.charge(on, at=at)}
+
+
 def _pay_ahead(on: date, at: datetime) -> Counts:
     return advancing.night(on, at=at)
 
@@ -521,6 +526,7 @@ STEPS = (
     Step("performance", whole=_perform),
     Step("grades", whole=_grade),
     Step("monthly_fees", whole=_charge_monthly),
+    Step("return_costs", whole=_charge_returns),
     Step("fast_settlement", whole=_pay_ahead),
     Step(
         "settle",

@@ -19,6 +19,7 @@ from settlements.fee_rules import (
     BASES,
     FEE_OF,
     MARGINAL,
+    RETURN_SHIPPING,
     SHIPPING,
     WHOLE,
     Rule,
@@ -149,8 +150,8 @@ def _base_codes(rule: Rule, positions: Mapping[str, int]) -> Iterator[str]:
     elif rule.base not in BASES:
         yield "base_unknown"
     # These are the list amount of a shipping or revenue line. On goods they would be the price.
-    elif (rule.base == SHIPPING and rule.stream != SHIPPING) or (
-        rule.base == AMOUNT and rule.stream in (None, "goods", SHIPPING)
+    elif (rule.base == SHIPPING and rule.stream not in (SHIPPING, RETURN_SHIPPING)) or (
+        rule.base == AMOUNT and rule.stream in (None, "goods", SHIPPING, RETURN_SHIPPING)
     ):
         yield "base_needs_its_stream"
 

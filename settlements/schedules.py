@@ -17,7 +17,13 @@ from typing import Any, Final, TypeAlias
 
 from marketplace.refusals import Refused, gettext_noop
 from settlements import rule_checks
-from settlements.fee_rules import BAND_ON_PREVIOUS_SALES, Benefit, Rule
+from settlements.fee_rules import (
+    BAND_ON_PREVIOUS_SALES,
+    RETURN_SHIPPING,
+    SHIPPING,
+    Benefit,
+    Rule,
+)
 from settlements.fees import Charge, Terms
 
 _REMEMBERED: Final = 100_000  # plans kept per schedule; beyond that it starts over
@@ -189,7 +195,7 @@ class Schedule:
         """
         named = self._named
         key = (
-            stream if stream in named["stream"] else None,
+            _stream(stream, named["stream"]),
             tuple(node for node in category_path if node in named["category_id"]),
             listing_kind if listing_kind in named["listing_kind"] else None,
             channel if channel in named["channel"] else None,
@@ -254,6 +260,13 @@ class Schedule:
         """Return terms of this version with these charges, one object for equal ones."""
         terms = Terms(self.version_id, self.vat_rate_ppm, charges)
         return self._terms.setdefault(terms.key(), terms)
+
+
+def _stream(stream: str, named: frozenset[Any]) -> str | None:
+    """The stream whose rules charge a line: that of shipping, if return shipping has no own."""
+    if stream == RETURN_SHIPPING and stream not in named:
+        stream = SHIPPING
+    return stream if stream in named else None
 
 
 def _tables(components: Sequence[str], rules: Iterable[Rule]) -> dict[str, dict[_Mask, _Table]]:

@@ -6,7 +6,8 @@ Everything here is asked of one seller; another seller's statement does not exis
 from dataclasses import dataclass
 
 from marketplace import paging
-from orders.models import OrderLine
+from orders import return_shipping
+from orders.models import Claim, OrderLine
 from sellers import grades
 from sellers.grading import Grade
 from sellers.models import Seller
@@ -45,6 +46,7 @@ class Explained:
     statement: Statement
     components: tuple[Component, ...]
     grade: Grade | None  # of the rate date
+    claim: Claim | None  # that return shipping comes of
 
 
 def of_seller(seller: Seller):
@@ -104,7 +106,14 @@ def explained(statement: Statement, order: str, number: int, sequence: int) -> E
         statement=statement,
         components=explanations.explain(line),
         grade=grades.awarded(held) if held else None,
+        claim=_claim_of(sold),
     )
+
+
+def _claim_of(sold: OrderLine) -> Claim | None:
+    if sold.stream != return_shipping.STREAM:
+        return None
+    return Claim.objects.filter(shipping_line=sold).first()
 
 
 def payout_terms(statement: Statement) -> PayoutTerms | None:

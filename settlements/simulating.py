@@ -248,6 +248,7 @@ def _work(step: ClaimStep, by) -> int:
             quantity=step.quantity,
             fault=step.fault,
             reason=step.reason,
+            shipping_terms=step.shipping,
             source=simulation.SOURCE,
             source_id=step.key,
             by=by,

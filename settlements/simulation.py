@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
+from orders import return_shipping
 from orders.events import NewEvent
 from orders.pricing import CartDiscount
+from orders.return_shipping import Terms
 from orders.submissions import NewLine, NewOrder, NewPayment
 from settlements import simulated_goods, simulated_people
 from settlements.simulated_goods import GOODS, IN_APP, Good
 
 SOURCE: Final = "simulation"
 SHIPPING: Final = "shipping"
+SHIPPING_COST: Final = 3_000
 ADS: Final = "ads"
 LIVE: Final = "live"
 REPLAY: Final = "replay"
@@ -48,6 +51,7 @@ class ClaimStep:
     type: str
     fault: str
     reason: str
+    shipping: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,19 @@ def _basket(goods: Sequence[Good], weights: Sequence[int], chance: random.Random
         if good not in chosen and good.stream == first.stream:
             chosen.append(good)
     return chosen
+
+
+def _way_back(key: str, line: NewLine, fault: str) -> Terms:
+    """How shipping is paid of what comes back; small amounts are not deducted from."""
+    chance = random.Random(key)  # noqa: S311 (a simulation)
+    if fault == return_shipping.SELLER:
+        is_advanced = chance.random() < 0.4
+        return Terms(SHIPPING_COST, 0, return_shipping.CHARGED, is_advanced)
+    ways = return_shipping.PAID_BY_BUYER
+    [way] = chance.choices(ways, (70, 15, 15))
+    if way == return_shipping.DEDUCTED and line.unit_price < 4 * SHIPPING_COST:
+        way = return_shipping.ENCLOSED
+    return Terms(SHIPPING_COST, 0, way)
 
 
 class _Order:
@@ -239,7 +256,13 @@ class _Order:
             if amount < FREE_SHIPPING_FROM:
                 number += 1
                 yield NewLine(
-                    number, code, 3_000, 1, stream=SHIPPING, title="배송비", delivery_group=code
+                    number,
+                    code,
+                    SHIPPING_COST,
+                    1,
+                    stream=SHIPPING,
+                    title="배송비",
+                    delivery_group=code,
                 )
 
     def _payments(self, charged: int) -> Iterator[NewPayment]:
@@ -319,9 +342,8 @@ class _Order:
             approved_at = at + timedelta(hours=waited)
             back_at = approved_at + timedelta(hours=chance.uniform(24, 90))
             steps += [("approve", approved_at), ("complete", back_at)]
-        for step, when in steps:
-            claim = ClaimStep(when, key, step, self.number, line.number, 1, "return", fault, reason)
-            story.claims.append(claim)
+        about = (self.number, line.number, 1, "return", fault, reason, _way_back(key, line, fault))
+        story.claims += [ClaimStep(when, key, step, *about) for step, when in steps]
 
     def _send(self, story: Story, at: datetime, shop: str) -> None:
         carriers, weights = _CARRIERS

@@ -16,8 +16,8 @@ from django.db import connection
 
 from marketplace import tenancy
 from marketplace.models import Marketplace
-from orders import pricing
-from orders.models import OrderLine, Payment
+from orders import pricing, return_shipping
+from orders.models import Claim, OrderLine, Payment
 from sellers.models import Seller
 from settlements import fee_cuts, sale_means, tax_invoices
 from settlements.contracts import Contracts
@@ -165,6 +165,19 @@ def _paid_by(orders: set[int]) -> dict[int, Shares]:
 
 
 def _of_order(rows: list[OrderLine], payments: list[Payment]) -> dict[int, Shares]:
+    """What was paid with the order. What claims charge was paid like it, or by itself: other."""
+    later = [line for line in rows if line.stream == return_shipping.STREAM]
+    if later:
+        rows = [line for line in rows if line.stream != return_shipping.STREAM]
+        payments = [each for each in payments if each.kind != return_shipping.STREAM]
+        of_order = [(sale_means.means_of(p.kind, p.cash_receipt), p.amount) for p in payments]
+        direct = Claim.objects.filter(
+            shipping_line__in=later, shipping_paid=return_shipping.DIRECT
+        ).values_list("shipping_line", flat=True)
+        by_itself = set(direct)
+        return _of_order(rows, payments) | {
+            line.pk: sale_means.shares(() if line.pk in by_itself else of_order) for line in later
+        }
     paid = [
         line.list_amount - line.seller_discount - line.platform_discount - line.partner_discount
         for line in rows

@@ -98,7 +98,10 @@ def line(request, marketplace, public_id, order, number, sequence):
         "sold": shown.sold,
         "grade": found.grade,
         "units_back": -shown.line.quantity,
-        "entries": story.entries(shown.line, shown.sold.unit_price, found.components),
+        "claim": found.claim,
+        "entries": story.entries(
+            shown.line, shown.sold.unit_price, found.components, shown.sold.stream
+        ),
         "components": [
             {
                 "name": story.name(part.code),

@@ -27,6 +27,9 @@ class AdjustmentDocument(Document):
     basis_on = serializers.DateField(read_only=True)
     requested_at = Moment(read_only=True)
     month = serializers.DateField(read_only=True, allow_null=True)
+    claim = serializers.CharField(
+        source="claim.public_id", read_only=True, allow_null=True, default=None
+    )
     statement = serializers.CharField(
         source="statement.public_id", read_only=True, allow_null=True, default=None
     )
@@ -41,10 +44,10 @@ class AdjustmentViewSet(ReadMixin, Resource):
     serializer_class = AdjustmentDocument
 
     def get_queryset(self):
-        found = Adjustment.objects.select_related("seller", "statement")
+        found = Adjustment.objects.select_related("seller", "claim", "statement")
         if self.holder:
             found = shop_statements.adjustments_of(self.holder).select_related(
-                "seller", "statement"
+                "seller", "claim", "statement"
             )
         if states := self.choice_parameter("state", Adjustment.State):
             found = found.filter(state__in=states)

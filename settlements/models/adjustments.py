@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, User, VersionedRule, scoped
+from orders.models import Claim
 from sellers.models import Seller
 from settlements import adjustments
 from settlements.models.fast_settlements import FastSettlement
@@ -154,6 +155,9 @@ class Adjustment(TenantModel):
         related_name="adjustments",
         verbose_name=_("fast settlement"),
     )
+    claim = TenantKey(
+        Claim, null=True, blank=True, related_name="adjustments", verbose_name=_("claim")
+    )
     statement = TenantKey(
         Statement, null=True, blank=True, related_name="adjustments", verbose_name=_("statement")
     )
@@ -165,7 +169,7 @@ class Adjustment(TenantModel):
         verbose_name_plural = _("adjustments")
         constraints = [
             *constraints.tenant(
-                "adjustment", "seller", "monthly_fee", "fast_settlement", "statement"
+                "adjustment", "seller", "monthly_fee", "fast_settlement", "claim", "statement"
             ),
             constraints.Frozen(name="adjustment_frozen_once_settled", value="settled"),
             models.UniqueConstraint(
@@ -175,6 +179,11 @@ class Adjustment(TenantModel):
                 fields=["marketplace", "seller", "month"],
                 name="adjustment_is_one_per_seller_and_month",
                 condition=Q(month__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "claim"],
+                name="adjustment_for_a_carrier_is_one_per_claim",
+                condition=Q(claim__isnull=False, reason_code="shipping"),
             ),
             models.CheckConstraint(
                 name="adjustment_is_of_an_amount",
@@ -210,6 +219,11 @@ class Adjustment(TenantModel):
                 fields=["marketplace", "fast_settlement"],
                 name="adjustment_by_fast_settlement",
                 condition=Q(fast_settlement__isnull=False),
+            ),
+            models.Index(
+                fields=["marketplace", "claim"],
+                name="adjustment_by_claim",
+                condition=Q(claim__isnull=False),
             ),
             models.Index(fields=["marketplace", "seller", "-id"], name="adjustment_of_seller"),
         ]

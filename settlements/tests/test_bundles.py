@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import zipfile
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.conf import settings
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
 from marketplace import tenancy
-from orders import outcomes
+from orders import claims, outcomes, return_shipping
 from settlements import bundles, downloads, nights, proof_files, proofs
 from settlements.models import Statement
 from settlements.tests import make
@@ -54,8 +54,19 @@ def _past(market):
             reduced = outcomes.Reduced(cheaper.pk, amount, funder, FIRST, "goodwill")
             outcomes.record([], [reduced])
         make.returned(cheaper, left=1, on=FIRST)
+        sent = make.sold(seller, number="O5", unit_price=20_000, **given)
+        _give_back(sent, datetime(2026, 9, 8, 3, tzinfo=UTC))
         for days, left in ((1, 4), (2, 1)):
             make.returned(later, left=left, on=FIRST + timedelta(days=days))
+
+
+def _give_back(line, at):
+    """A buyer who changed his mind pays both ways; we have paid the carrier."""
+    terms = return_shipping.Terms(3_000, 2_500, "deducted", is_advanced=True)
+    told = {"type": "return", "quantity": 1, "fault": "buyer", "shipping_terms": terms}
+    claim = claims.request(line, **told, by=None, at=at)
+    claims.approve(claim, by=None, at=at)
+    claims.complete(claim, by=None, at=at)
 
 
 @pytest.fixture(scope="module")
@@ -284,6 +295,7 @@ class TestProgram:
         own = tmp_path / "orders.csv"
         head = "order,line,quantity,unit_price,seller_discount\n"
         rows = ["'=1+1,1,1,33333,0", '"""O2"",\n",1,1,0,', "O3,1,3,11111,1001", "O3,2,2,9990,0"]
+        rows.insert(0, "O5,1,1,20000,0")  # what its return cost comes of a claim
         own.write_text(head + "\n".join([*rows, "O4,1,5,7777,1001\n"]))
         assert _run(path, "--orders", own) == _run(path)
         own.write_text(head + "\n".join([*rows, "O4,1,5,7778,1001", "O9,1,1,1,0\n"]))
@@ -291,6 +303,9 @@ class TestProgram:
         assert status == 1
         assert "order O4, line 1, #0: unit_price should be 7778, is 7777 (by your own" in told
         assert "orders.csv: order O9, line 1: is on none of these statements" in told
+        own.write_text(head + "\n".join([*rows[1:], "O4,1,5,7777,1001\n"]))
+        _, told = _run(path, "--orders", own)
+        assert "order O5, line 2, #0: is not among your own orders" in told
         own.write_text(head + "\n".join(rows[:-1]))
         status, told = _run(path, "--orders", own)
         assert "order O3, line 2, #0: is not among your own orders" in told

@@ -7,17 +7,18 @@ holidays in test_due_dates, reserves that come back in test_collecting.
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from marketplace import states, tenancy, versions
-from marketplace.tests import make as people
+from orders import claims, refunds, return_shipping
 from orders.models import OrderLine
 from sellers.models import PerformanceDay
 from settlements import (
-    adjusting,
     nights,
     payout_connections,
     payout_sending,
     payouts,
+    return_costs,
     revenue_reporting,
     verification,
 )
@@ -76,27 +77,114 @@ class TestShipping:
         with tenancy.use(market.pk):
             assert lines() == [(99, 9, 2_901)]
 
-    def test_back_is_given_to_the_seller_who_paid_for_it(self, market, close):
-        """The buyer changed his mind: 3,000 for the way back are deducted from the refund."""
+
+def gave_back(line, *, fault, at=datetime(2026, 9, 14, 3, tzinfo=UTC), **shipping):
+    """A line that came back, with what was agreed about its shipping."""
+    told = {"type": "return", "quantity": line.units_left, "fault": fault}
+    terms = return_shipping.Terms(**shipping)
+    claim = claims.request(line, **told, shipping_terms=terms, by=None, at=at)
+    claims.approve(claim, by=None, at=at)
+    return claims.complete(claim, by=None, at=at)
+
+
+SOLD, TAKEN_BACK = (1_200, 120, 8_680), (-1_200, -120, -8_680)
+KEPT = (99, 9, 2_901)  # of 3,000 of shipping
+
+
+class TestWhoBearsShipping:
+    """10,000 come back; the way back costs 3,000, for which shipping is charged 3.3 %."""
+
+    @pytest.mark.parametrize(
+        ("fault", "shipping", "others", "net", "at_provider"),
+        [
+            # A change of mind: the refund is 7,000, and the seller gets the 3,000.
+            ("buyer", {"paid": "deducted"}, [KEPT], -5_779, 3_000),
+            ("buyer", {"paid": "direct"}, [KEPT], -5_779, 3_000),
+            # Enclosed with the goods: the seller has it already.
+            ("buyer", {"paid": "enclosed"}, [], -8_680, 0),
+            # We paid the carrier: the seller gives it back, out of what the buyer paid.
+            ("buyer", {"paid": "deducted", "is_advanced": True}, [KEPT, 3_000], -8_779, 3_000),
+            # Defective goods: the seller bears it, whoever paid the carrier.
+            ("seller", {"paid": "charged"}, [], -8_680, 0),
+            ("seller", {"paid": "charged", "is_advanced": True}, [3_000], -11_680, 0),
+            ("carrier", {"paid": "charged", "is_advanced": True}, [3_000], -11_680, 0),
+            # Our own fault: we bear it.
+            ("platform", {"paid": "charged", "is_advanced": True}, [], -8_680, 0),
+        ],
+    )
+    def test_follows_from_the_fault(self, market, close, fault, shipping, others, net, at_provider):
+        with tenancy.use(market.pk):
+            sale = make.sold(make.seller(), unit_price=10_000)
+            gave_back(sale, fault=fault, return_cost=3_000, **shipping)
+        close(LATER)
+        with tenancy.use(market.pk):
+            wanted = [each if each == KEPT else (each, 0, -each) for each in others]
+            assert sorted(lines()) == sorted([SOLD, TAKEN_BACK, *wanted])
+            found = Statement.objects.get(due_on=LATER)
+            assert found.net == net
+            assert found.list_amount == (3_000 if KEPT in others else 0) - 10_000
+            assert -make.balances().get("clearing", 0) == at_provider
+
+    def test_charges_a_buyer_for_shipping_that_had_been_free(self, market, close):
+        """3,000 back and 2,500 there, deducted from 10,000: 5,500 less 3.3 %, cut to 181."""
+        with tenancy.use(market.pk):
+            sale = make.sold(make.seller(), unit_price=10_000)
+            costs = {"return_cost": 3_000, "outbound_cost": 2_500}
+            gave_back(sale, fault="buyer", paid="deducted", **costs)
+            assert refunds.due([sale.order_id]) == {sale.order_id: -5_500}  # nothing was paid
+        close(LATER)
+        with tenancy.use(market.pk):
+            assert sorted(lines()) == sorted([SOLD, TAKEN_BACK, (181, 16, 5_319)])
+
+    def test_lets_the_seller_bear_both_ways(self, market, close):
+        """The buyer gets back the 3,000 that shipping had cost, and its fee is given back."""
         with tenancy.use(market.pk):
             seller = make.seller()
             sale = make.sold(seller, unit_price=10_000)
-            make.returned(sale, left=0, on=BACK)
-            row = adjusting.request(
-                seller,
-                amount=3_000,
-                tax_kind="outside_scope",
-                reason_code="shipping",
-                reason="반품 배송비",
-                basis_on=BACK,
-                by=people.user("operator@example.org"),
-                at=datetime(2026, 9, 14, 3, tzinfo=UTC),
-            )
-            adjusting.approve(row, by=None, at=AT)
+            make.sold(seller, line=2, stream="shipping", category=None, unit_price=3_000)
+            gave_back(sale, fault="seller", return_cost=3_000, paid="charged")
         close(LATER)
         with tenancy.use(market.pk):
-            assert lines() == [(1_200, 120, 8_680), (-3_000, 0, 3_000), (-1_200, -120, -8_680)]
-            assert Statement.objects.get(due_on=LATER).net == -5_680
+            wanted = [SOLD, KEPT, TAKEN_BACK, (-99, -9, -2_901)]
+            assert sorted(lines()) == sorted(wanted)
+
+    def test_may_have_a_rate_of_its_own(self, market, close):
+        """A contract takes 10 % of return shipping, VAT on top, and nothing of other shipping."""
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            rule = {"component": "shipping", "base": "shipping", "stream": "return_shipping"}
+            make.contract(seller, rules=[{**rule, "rate_ppm": 100_000}])
+            sale = make.sold(seller, unit_price=10_000)
+            gave_back(sale, fault="buyer", return_cost=3_000, paid="deducted")
+        close(LATER)
+        with tenancy.use(market.pk):
+            assert (300, 30, 2_670) in lines()
+
+    def test_is_charged_once_however_often_the_night_looks(self, market, close):
+        with tenancy.use(market.pk):
+            sale = make.sold(make.seller(), unit_price=10_000)
+            charged = {"paid": "charged", "is_advanced": True, "return_cost": 3_000}
+            claim = gave_back(sale, fault="seller", **charged)
+            assert return_costs.charge(BACK - timedelta(days=1), at=AT) == 0
+            assert return_costs.charge(BACK, at=AT) == 1
+            assert return_costs.charge(BACK, at=AT) == 0
+            row = Adjustment.objects.get()
+            assert (row.claim, row.amount, row.tax_kind) == (claim, -3_000, "outside_scope")
+            assert row.reason == f"주문 {sale.order.number}, 1번 줄: 반품 운송사 비용 대납"
+            with pytest.raises(IntegrityError), transaction.atomic():
+                Adjustment.objects.create(
+                    seller=row.seller,
+                    claim=claim,
+                    amount=-1,
+                    tax_kind="outside_scope",
+                    reason_code="shipping",
+                    reason="twice",
+                    basis_on=BACK,
+                    requested_at=AT,
+                )
+        close(LATER)
+        with tenancy.use(market.pk):
+            assert Statement.objects.get(due_on=LATER).net == -11_680
 
 
 class TestDiscounts:

@@ -1,6 +1,6 @@
 """The money pages of the seller centre: what they say, and to whom they do not exist."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from django.db import connection
@@ -9,8 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from marketplace import tenancy
 from marketplace.models import User
+from orders import claims, return_shipping
 from sellers.models import SellerMember
-from settlements import nights
+from settlements import downloads, nights
 from settlements.models import SettlementLine, Statement
 from settlements.tests import make
 
@@ -281,3 +282,31 @@ class TestFees:
             assert response.status_code == 200
             assert list(response.context["form"].errors) == [field], given
             assert response.context["estimate"] is None
+
+
+class TestReturnShipping:
+    def test_is_a_line_that_says_who_paid_it(self, client, market):
+        with tenancy.use(market.pk):
+            seller = make.seller("A")
+            line = make.sold(seller, number="A-1", unit_price=20_000)
+            at = datetime(2026, 9, 8, 4, tzinfo=UTC)
+            told = {"type": "return", "quantity": 1, "fault": "buyer", "by": None, "at": at}
+            terms = return_shipping.Terms(3_000, 0, "deducted")
+            claim = claims.request(line, shipping_terms=terms, **told)
+            claims.approve(claim, by=None, at=at)
+            claims.complete(claim, by=None, at=at)
+            _settle()
+            statement = Statement.objects.get()
+            own = f"{STATEMENTS}{statement.public_id}/"
+        client.force_login(_member(seller))
+        assert "Return shipping" in _text(client.get(own))
+        page = _text(client.get(f"{own}lines/{line.order.public_id}/2/0/"))
+        assert "It was deducted from the refund" in page
+        assert f"/s/jangteo/claims/{claim.public_id}/" in page
+        assert "Return shipping paid by the buyer" in page
+        assert "Claim completed on" in page
+        with tenancy.use(market.pk):
+            rows = list(downloads._lines(statement, int))
+        assert [(row[1], row[3], row[8], row[12:]) for row in rows if row[1] == 2] == [
+            (2, "Return shipping", 3_000, [99, 9, 2_901])
+        ]

@@ -1,11 +1,12 @@
 """A seller's sales of a month by both dates, on real rows and on the page."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from django.utils import timezone
 
 from marketplace import tenancy
+from orders import claims, return_shipping
 from orders.models import Order, Payment
 from settlements import sale_means, vat_view
 from settlements.sale_means import CARD, OTHER, RECEIPT, Part
@@ -115,3 +116,24 @@ class TestPage:
             neighbour = make.seller("B")
         page = shopkeeper(neighbour, "b@example.org").get("/s/ours/tax/vat/?month=2026-09")
         assert "77,700" not in page.content.decode()
+
+
+class TestReturnShipping:
+    @pytest.mark.parametrize(
+        ("way", "means"),
+        [("deducted", {CARD: 3_000, OTHER: 0}), ("direct", {CARD: 0, OTHER: 3_000})],
+    )
+    def test_was_paid_like_the_order_or_by_itself(self, market, seller, way, means):
+        """20,000 by card come back for 3,000: the card's sales are left at what was deducted."""
+        with tenancy.use(market.pk):
+            line = make.sold(seller, unit_price=20_000, number="R1")
+            paid("R1", ("card", 20_000, ""))
+            at = datetime(2026, 9, 14, 3, tzinfo=UTC)
+            terms = return_shipping.Terms(3_000, 0, way)
+            told = {"type": "return", "quantity": 1, "fault": "buyer", "by": None, "at": at}
+            claim = claims.request(line, shipping_terms=terms, **told)
+            claims.approve(claim, by=None, at=at)
+            claims.complete(claim, by=None, at=at)
+            sales = vat_view.of_month(seller, SEP).confirmation
+            assert {name: sales.of(name)["total"].sales for name in means} == means
+            assert sales.total == Part(3_000, 273)
