@@ -194,6 +194,15 @@ def _cache_of_its_own():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _passwords_hashed_fast():
+    """A real hash takes a third of a second on purpose, at every log-in."""
+    from django.test.utils import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _tasks_run_in_place():
     """A test calls tasks as functions or by delay(); neither needs a broker or a worker."""
     from marketplace.celery import app
