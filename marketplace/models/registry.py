@@ -1,5 +1,6 @@
 """The marketplaces of this installation and who legally runs each of them."""
 
+import functools
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
@@ -10,9 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import constraints
 from marketplace.models.base import TenantModel, VersionedRule
 
+_zones = functools.cache(available_timezones)  # which looks through all of their files
+
 
 def validate_zone(name):
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValidationError(
             _("“%(name)s” is no time zone. Use a name such as Asia/Seoul."),
             code="unknown_zone",

@@ -1,5 +1,6 @@
 """The cast of the settlement tests: an open marketplace, its sellers, and lines that were sold."""
 
+import functools
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
@@ -14,7 +15,15 @@ from orders.folding import Reversal, Sale
 from orders.models import Order, OrderLine
 from sellers import bank_accounts
 from sellers.models import GradePolicy, OfficialGrade, Seller, SellerProfile
-from settlements import contracting, invoicing, ledger, opening, statements, tax_invoices
+from settlements import (
+    contracting,
+    invoicing,
+    ledger,
+    opening,
+    presets,
+    statements,
+    tax_invoices,
+)
 from settlements.models import (
     Account,
     FeeRule,
@@ -27,10 +36,14 @@ from settlements.models import (
 AT = datetime(2026, 9, 1, 3, tzinfo=UTC)
 FIRST_OPEN_ON = date(2026, 9, 1)
 
+_preset = functools.cache(presets.load)
+
 
 def market(slug="jangteo", preset="open-market", **given):
     """A marketplace opened from a preset."""
     given.setdefault("first_open_on", FIRST_OPEN_ON)
+    if isinstance(preset, str):
+        preset = _preset(preset)
     return opening.open_marketplace(preset, slug, at=AT, **given)
 
 
