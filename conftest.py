@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connections, transaction
-from django.test import TransactionTestCase
+from django.test import TestCase, TransactionTestCase
 from django.utils import translation
 
 PREFIX = "test_jangteo_run_"
@@ -174,6 +174,25 @@ def _digest_of_tables() -> str:
     for source in sorted(sources):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
+
+
+@pytest.fixture(scope="module")
+def rows_of_module(django_db_setup, django_db_blocker):
+    """A transaction around all tests of a module, for rows that a fixture of it writes once.
+
+    A test undoes its own writes, and the module's are undone after its last test. Not for a
+    module with tests that commit: they would wait for this transaction.
+    """
+
+    class Module(TestCase):
+        databases = set(ALIASES)
+
+    with django_db_blocker.unblock(), translation.override("en"):
+        atomics = Module._enter_atomics()
+        try:
+            yield
+        finally:
+            Module._rollback_atomics(atomics)
 
 
 @pytest.fixture(autouse=True)

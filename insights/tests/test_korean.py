@@ -4,6 +4,7 @@ Rows are made with Korean names, so that every word in Latin letters is one that
 translation.
 """
 
+import copy
 from datetime import date
 
 import pytest
@@ -24,14 +25,19 @@ pytestmark = pytest.mark.django_db
 TENANT_ADMINS = [page for page in admin.site._registry.values() if isinstance(page, TenantAdmin)]
 
 
-@pytest.fixture
-def market(db):
+@pytest.fixture(scope="module")
+def made(rows_of_module):
     market = make.market(name="우리장터")
     with tenancy.use(market.pk):
         seller = Seller.objects.create(code="1", name="가게", joined_on=date(2026, 9, 1))
         Statement.objects.create(seller=seller, due_on=date(2026, 9, 2))
         jobs.begin("night", "2026-09-01", at=make.AT, on=date(2026, 9, 1))
     return market
+
+
+@pytest.fixture
+def market(db, made):
+    return copy.copy(made)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Months, days, journals by hand and reconciliation on the operators' pages."""
 
+import copy
 from datetime import date, timedelta
 from io import BytesIO
 
@@ -35,14 +36,19 @@ FILE = (
 )
 
 
-@pytest.fixture
-def market():
+@pytest.fixture(scope="module")
+def settled(rows_of_module):
     """A sale that is settled and paid in August, and nights up to the second of September."""
     market = make.market(first_open_on=FIRST)
     with tenancy.use(market.pk):
         make.sold(make.seller(), unit_price=50_000, confirmed_on=date(2026, 8, 25))
     nights.close_day(market.pk, LAST, at=make.AT)
     return market
+
+
+@pytest.fixture
+def market(db, settled):
+    return copy.copy(settled)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Statements, lines, ledger, nights and exports in the admin: what they show, to whom, how fast."""
 
+import copy
 from datetime import date
 
 import pytest
@@ -31,8 +32,8 @@ def media(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
 
 
-@pytest.fixture
-def market(db):
+@pytest.fixture(scope="module")
+def settled(rows_of_module):
     """A sale of two, one of them taken back, and a second seller; closed up to their payday."""
     market = make.market("ours", first_open_on=date(2026, 9, 8))
     with tenancy.use(market.pk):
@@ -47,6 +48,11 @@ def market(db):
         make.sold(make.seller("B"), number="O2")
     nights.close_day(market.pk, date(2026, 9, 11), at=make.AT)
     return market
+
+
+@pytest.fixture
+def market(db, settled):
+    return copy.copy(settled)
 
 
 @pytest.fixture

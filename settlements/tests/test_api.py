@@ -1,5 +1,6 @@
 """Money over HTTP: estimates, statements, lines with their reasons, and balances."""
 
+import copy
 from datetime import date
 from types import SimpleNamespace
 
@@ -27,6 +28,9 @@ class Cast:
             make.sold(self.other, number="M-2", unit_price=100_000, category="gold")
             self.order = line.order.public_id
         nights.close_day(self.market.pk, SETTLED, at=make.AT)
+        self.give_keys()
+
+    def give_keys(self):
         self.shop = ApiClient(api_key(self.market))
         self.of_own = ApiClient(api_key(self.market, seller=self.own.public_id))
         self.of_other = ApiClient(api_key(self.market, seller=self.other.public_id))
@@ -47,9 +51,16 @@ def today(monkeypatch):
     return clock
 
 
-@pytest.fixture
-def cast(db):
+@pytest.fixture(scope="module")
+def settled(rows_of_module):
     return Cast()
+
+
+@pytest.fixture
+def cast(db, settled):
+    cast = copy.copy(settled)
+    cast.give_keys()
+    return cast
 
 
 def refused(response, status, code):

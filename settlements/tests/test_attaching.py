@@ -1,5 +1,6 @@
 """Attached money: what was held for a creditor leaves by two people, and the books say so."""
 
+import copy
 from datetime import date
 
 import pytest
@@ -21,13 +22,8 @@ NEXT = date(2026, 9, 14)  # the business day after it
 NET = 96_700
 
 
-@pytest.fixture
-def market():
-    return make.market("ours")
-
-
-@pytest.fixture
-def hold(market):
+@pytest.fixture(scope="module")
+def settled(rows_of_module):
     """50,000 of a seller's 96,700 are attached, and kept back by the statement of the 11th."""
     terms = holding.Terms(
         reason="attachment",
@@ -36,6 +32,7 @@ def hold(market):
         creditor="주식회사 채권",
         evidence="2026타채17",
     )
+    market = make.market("ours")
     with tenancy.use(market.pk):
         seller = make.seller()
         make.sold(seller, unit_price=100_000, category="gold")
@@ -44,7 +41,18 @@ def hold(market):
     with tenancy.use(market.pk):
         hold.refresh_from_db()
         assert (hold.taken, Statement.objects.get().payout) == (50_000, 46_700)
-    return hold
+    return market, hold
+
+
+@pytest.fixture
+def market(db, settled):
+    return copy.copy(settled[0])
+
+
+@pytest.fixture
+def hold(market, settled):
+    with tenancy.use(market.pk):
+        return Hold.objects.get(pk=settled[1].pk)
 
 
 def paid(hold, amount, kind="deposited"):

@@ -1,5 +1,6 @@
 """Exports over the API: who may ask, who may fetch, and for how long."""
 
+import copy
 import csv
 import io
 from datetime import date
@@ -23,14 +24,19 @@ def media(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
 
 
-@pytest.fixture
-def market(db):
+@pytest.fixture(scope="module")
+def settled(rows_of_module):
     market = make.market("jangteo", first_open_on=date(2026, 9, 8))
     with tenancy.use(market.pk):
         for number, code in enumerate(("=A", "B"), 1):
             make.sold(make.seller(code), line=number, unit_price=50_000)
     nights.close_day(market.pk, date(2026, 9, 11), at=make.AT)
     return market
+
+
+@pytest.fixture
+def market(db, settled):
+    return copy.copy(settled)
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import copy
 import csv
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -20,13 +21,18 @@ def media(settings, tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def market(db):
+@pytest.fixture(scope="module")
+def settled(rows_of_module):
     market = make.market("jangteo", first_open_on=date(2026, 9, 8))
     with tenancy.use(market.pk):
         make.sold(make.seller("=A"), unit_price=50_000, category="gold")
     nights.close_day(market.pk, date(2026, 9, 11), at=make.AT)
     return market
+
+
+@pytest.fixture
+def market(db, settled):
+    return copy.copy(settled)
 
 
 def ask(market, kind="statements", *, at=make.AT):

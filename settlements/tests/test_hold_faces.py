@@ -1,5 +1,6 @@
 """Holds as people meet them: the admin's queue and form, the shop's page, the API."""
 
+import copy
 import re
 from datetime import UTC, date, datetime
 
@@ -25,8 +26,8 @@ PLACE = f"{HOLDS}place/"
 GIVEN = {"kind": "line", "seller": "A", "reason": "manual", "note": "확인 중", "condition": "확인"}
 
 
-@pytest.fixture
-def market(db):
+@pytest.fixture(scope="module")
+def settled(rows_of_module):
     """A shop with a claimed line of 96,700 that is held, and one of 48,350 that is payable."""
     market = make.market("ours")
     with tenancy.use(market.pk):
@@ -37,6 +38,11 @@ def market(db):
         claims.request(line, type="return", quantity=1, fault="buyer", by=None, at=AT)
     nights.close_day(market.pk, DUE, at=AT)
     return market
+
+
+@pytest.fixture
+def market(db, settled):
+    return copy.copy(settled)
 
 
 @pytest.fixture

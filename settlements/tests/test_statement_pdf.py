@@ -1,5 +1,6 @@
 """A statement as PDF: the same figures as its other files, and what stands above them."""
 
+import copy
 import csv
 import io
 import re
@@ -25,21 +26,27 @@ pytestmark = pytest.mark.django_db
 DUE = date(2026, 9, 11)
 
 
-@pytest.fixture
-def market():
-    return make.market("ours", first_open_on=date(2026, 9, 8))
-
-
-@pytest.fixture
-def statement(market):
+@pytest.fixture(scope="module")
+def settled(rows_of_module):
+    market = make.market("ours", first_open_on=date(2026, 9, 8))
     with tenancy.use(market.pk):
         seller = make.seller("A")
         make.sold(seller, number="A-1", unit_price=33_333, quantity=3, title="<script>차</script>")
         make.sold(seller, number="A-2", unit_price=1_234_567, seller_discount=4_567)
         make.sold(make.seller("B"), number="B-1")
     nights.close_day(market.pk, DUE, at=make.AT)
+    return market
+
+
+@pytest.fixture
+def market(db, settled):
+    return copy.copy(settled)
+
+
+@pytest.fixture
+def statement(market):
     with tenancy.use(market.pk):
-        return Statement.objects.select_related("seller").get(seller=seller)
+        return Statement.objects.select_related("seller").get(seller__code="A")
 
 
 def html(statement, market):
