@@ -49,9 +49,9 @@ def look(visitor, address, random=frozenset()):
     """What is wrong with a page, each with its address. What is `random` may look like words."""
     visitor.complaints.clear()
     status = visitor.open(address)
-    found = list(visitor.complaints)
     if status != 200:
         return [f"{address}: {status}"]
+    found = []
     if (pixels := visitor.overflow()) > 0:
         found.append(f"{pixels} pixels wider than the screen")
     found += visitor.unreadable()
@@ -59,7 +59,7 @@ def look(visitor, address, random=frozenset()):
         found += [
             f"English: {word}" for word in words.english(visitor.text()) if word not in random
         ]
-    return [f"{address}: {complaint}" for complaint in found]
+    return [f"{address}: {complaint}" for complaint in [*visitor.complaints, *found]]
 
 
 @pytest.mark.parametrize(("language", "width", "dark"), SCREENS)
@@ -69,8 +69,8 @@ class TestPages:
         complaints = []
         for address in addresses(SELLER_PAGES, world, "/s/"):
             complaints += look(visitor, address)
-            if visitor.weight > HEAVIEST:
-                complaints.append(f"{address}: {visitor.weight} bytes")
+            if (weight := visitor.weight()) > HEAVIEST:
+                complaints.append(f"{address}: {weight} bytes")
         assert not complaints, "\n".join(complaints)
 
     def test_of_operators_are_readable(self, visit, world, language, width, dark):

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import time
 from contextlib import suppress
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -16,6 +17,12 @@ from playwright.sync_api import Error
 HEIGHTS = {1280: 900, 390: 844}
 SERIOUS = {"serious", "critical"}
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+QUIET = 0.1  # seconds without a request under way, after which none follows by itself
+PATIENCE = 15  # seconds in which a page has to come to rest
+# What moves comes to its end; what turns for ever (a spinner) is not waited for.
+_AT_REST = """Promise.all([document.fonts.ready, ...document.getAnimations()
+  .filter(each => each.effect.getComputedTiming().endTime < Infinity)
+  .map(each => each.finished.catch(() => null))]).then(() => null)"""
 # What a page weighs without fonts, which the browser keeps.
 _FONT = re.compile(r"\.(woff2?|ttf)$")
 
@@ -50,8 +57,12 @@ class Visitor:
         self.add_cookie(settings.LANGUAGE_COOKIE_NAME, language)
         self.page = self.context.new_page()
         self.complaints: list[str] = []
-        self.weight = 0
+        self._answers: list = []
+        self._weights: dict[str, int] = {}
+        self._under_way: set = set()
         self.page.on("request", self._on_request)
+        self.page.on("requestfinished", lambda request: self._under_way.discard(request))
+        self.page.on("requestfailed", lambda request: self._under_way.discard(request))
         self.page.on("response", self._on_response)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
@@ -70,9 +81,22 @@ class Visitor:
 
     def open(self, address: str) -> int:
         """Open a page and wait until it is quiet; returns its status."""
-        self.weight = 0
-        answer = self.page.goto(address, wait_until="networkidle")
+        self._answers.clear()
+        self._under_way.clear()
+        answer = self.page.goto(address, wait_until="load")
+        deadline = time.monotonic() + PATIENCE
+        quiet_since = time.monotonic()
+        while time.monotonic() < quiet_since + QUIET:
+            self.page.wait_for_timeout(20)  # in which the browser tells what it does
+            if self._under_way:
+                assert time.monotonic() < deadline, f"{address} is never quiet"
+                quiet_since = time.monotonic()
+        self.page.evaluate(_AT_REST)
         return answer.status
+
+    def weight(self) -> int:
+        """How many bytes the page at hand came to, compressed."""
+        return sum(map(self._weigh, self._answers))
 
     def overflow(self) -> int:
         """By how many pixels the page is wider than the screen."""
@@ -82,7 +106,8 @@ class Visitor:
 
     def unreadable(self) -> list[str]:
         """What axe finds serious on the page, one line for each kind and place."""
-        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": TAGS}})
+        options = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
+        found = Axe().run(self.page, options=options)
         return [
             f"{violation['id']}: {node['target'][0]}"
             for violation in found.response["violations"]
@@ -108,7 +133,18 @@ class Visitor:
     def add_cookie(self, name: str, value: str) -> None:
         self.context.add_cookies([{"name": name, "value": value, "url": self.base}])
 
+    def _weigh(self, answer) -> int:
+        known = self._weights.get(answer.url)
+        if known is None:
+            known = 0
+            with suppress(Error):  # left before it came
+                known = len(gzip.compress(answer.body(), mtime=0))
+            if answer.url.startswith(f"{self.base}{settings.STATIC_URL}"):
+                self._weights[answer.url] = known
+        return known
+
     def _on_request(self, request) -> None:
+        self._under_way.add(request)
         parts = urlsplit(request.url)
         if parts.scheme in {"http", "https"} and parts.netloc != urlsplit(self.base).netloc:
             self.complaints.append(f"request to another host: {request.url}")
@@ -118,8 +154,7 @@ class Visitor:
         if response.status >= 400 and path != "/favicon.ico":
             self.complaints.append(f"{response.status}: {response.url}")
         elif not _FONT.search(path) and response.status == 200:
-            with suppress(Error):  # left before it came
-                self.weight += len(gzip.compress(response.body(), mtime=0))
+            self._answers.append(response)
 
     def _on_console(self, message) -> None:
         if message.location.get("url", "").endswith("/favicon.ico"):
