@@ -5,9 +5,19 @@ database needs to store them.
 """
 
 import json
-from collections.abc import Collection, Sequence
+import struct
+import sys
+from array import array
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
 from django.db import connection, models
+from psycopg import Cursor, adapters
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+_BIGINT: Final = adapters.types["int8"].oid
+_BIGINTS: Final = adapters.types["int8"].array_oid
 
 
 def write(
@@ -23,15 +33,54 @@ def write(
     meta = rows[0]._meta
     fields = [field for field in meta.concrete_fields if field is not meta.pk or rows[0].pk]
     columns = ", ".join(f'"{field.column}"' for field in fields)
-    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+    arrays = ", ".join(f"%b::{field.db_type(connection)}[]" for field in fields)
     statement = f'INSERT INTO "{meta.db_table}" ({columns}) SELECT * FROM unnest({arrays})'  # noqa: S608 (names of the model's own)
     if unique:
         found = ", ".join(f'"{meta.get_field(name).column}"' for name in unique)
         changed = [f'"{meta.get_field(name).column}"' for name in update]
         written = ", ".join(f"{column} = EXCLUDED.{column}" for column in changed)
         statement += f" ON CONFLICT ({found}) DO UPDATE SET {written}"
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [_column(field, rows) for field in fields])
+    with connection.wrap_database_errors, cursor() as binary:
+        binary.execute(statement, [_column(field, rows) for field in fields])
+
+
+class Bigints(bytes):
+    """Whole numbers as PostgreSQL sends and takes an array of bigint."""
+
+
+def bigints(numbers: Iterable[int]) -> Bigints:
+    """One or more numbers as one parameter, for `cursor`.
+
+    Raises OverflowError where one is no bigint.
+    """
+    values = array("q", numbers)
+    if sys.byteorder == "little":
+        values.byteswap()
+    plain = values.tobytes()
+    # Each is preceded by its length of eight bytes.
+    elements = bytearray(b"\0\0\0\x08" + bytes(8)) * len(values)
+    for at in range(8):
+        elements[4 + at :: 12] = plain[at::8]
+    dimensions = struct.pack(">iiIii", 1, 0, _BIGINT, len(values), 1)
+    return Bigints(dimensions + elements)
+
+
+def cursor() -> Cursor:
+    """A cursor that binds on the server, and takes `bigints` as a parameter.
+
+    Arrays that are bound as `%b` cost half of what text costs.
+    """
+    made = Cursor(connection.connection)
+    made.adapters.register_dumper(Bigints, _BigintsDumper)
+    return made
+
+
+class _BigintsDumper(Dumper):
+    format = Format.BINARY
+    oid = _BIGINTS
+
+    def dump(self, obj: Bigints) -> bytes:
+        return obj
 
 
 def _column(field: models.Field, rows: Sequence[models.Model]) -> list:

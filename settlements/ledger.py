@@ -13,7 +13,7 @@ from typing import Final
 from django.db import IntegrityError, connection
 from django.db.models import Q
 
-from marketplace import tenancy
+from marketplace import bulk, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from settlements import adjustments, chart, ledger_balances
@@ -141,11 +141,11 @@ def post(drafts: Iterable[Draft]) -> list[Journal]:
             for column, value in zip(columns, leg, strict=True):
                 column.append(value)
     if columns[0]:
-        with _told_what_is_locked(), connection.cursor() as cursor:
+        with _told_what_is_locked(), connection.wrap_database_errors, bulk.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO ledger_entry (marketplace_id, basis_on, journal_id, account_id, "
-                "seller_id, debit, credit) SELECT %s, leg.* FROM unnest(%s::date[], %s::bigint[], "
-                "%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS leg",
+                "seller_id, debit, credit) SELECT %s, leg.* FROM unnest(%b::date[], %b::bigint[], "
+                "%b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[]) AS leg",
                 [tenancy.current_id(), *columns],
             )
     return journals

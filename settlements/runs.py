@@ -2,22 +2,27 @@
 
 `settle()` serves a range of sellers in the transaction of its caller and streams: memory does not
 grow with the number of lines. Sales come first, then reversals, which read the sale's own line
-for the terms they go by. Repeating it finds an empty queue. Lines are written by COPY into a
-temporary table and one INSERT, since COPY into a table under row-level security is refused.
+for the terms they go by. Repeating it finds an empty queue. Lines go to the server as one array of
+numbers a block, which costs less than COPY into a temporary table; COPY into a table under
+row-level security is refused.
 """
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
-from typing import NamedTuple
+from functools import partial
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
 
 from django.db import connection
+from psycopg import Cursor
 
-from marketplace import tenancy
+from marketplace import bulk, tenancy
 from orders.remainders import Remainder
 from settlements import fees, reversals, sealed_lines, terms_documents
 from settlements.fees import Terms
@@ -25,20 +30,26 @@ from settlements.models import LineTerms, SettlementLine
 from settlements.rating import RateBook, SellerDay
 from settlements.statement_book import StatementBook
 
-FETCH = 4_000
-SUMMED_UP = 5  # blocks at once
+FETCH = 2_000
+SUMMED_UP = 10  # blocks at once
+TURN = 0.0002  # seconds
 
-# The look-ups are lateral and by unique keys, which leaves the planner no choice of plan: rows that
-# were written a moment ago have no statistics, and what it guesses about them can take hours.
-_TAKE = """
-CREATE TEMPORARY TABLE taken ON COMMIT DROP AS
+_GONE = """
+CREATE TEMPORARY TABLE gone ON COMMIT DROP AS
 WITH gone AS (
     DELETE FROM orders_outcometosettle
     WHERE marketplace_id = %(marketplace)s AND basis_on <= %(on)s
       AND seller_id >= %(first)s AND seller_id < %(end)s
-    RETURNING outcome_id
+    RETURNING outcome_id, seller_id
 )
-SELECT row_number() OVER () AS at, o.*, l.*, n.number AS order_number
+SELECT row_number() OVER () AS at, * FROM gone
+"""
+_FIND_GONE = "CREATE UNIQUE INDEX ON gone (at)"
+
+# The look-ups are lateral and by unique keys, which leaves the planner no choice of plan: rows that
+# were written a moment ago have no statistics, and what it guesses about them can take hours.
+_LOOKED_UP = """
+SELECT gone.at, o.*, l.*, n.number AS order_number
 FROM gone
 LEFT JOIN LATERAL (
     SELECT seller_id, line_id, sequence, rate_on, basis_on, quantity, list_amount,
@@ -61,14 +72,18 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) n ON true
 """
+_TAKEN = f"CREATE TEMPORARY TABLE taken ON COMMIT DROP AS {_LOOKED_UP} WITH NO DATA"
 _FIND_TAKEN = "CREATE UNIQUE INDEX ON taken (at)"
-
-_SALES = """
+_TAKE = f"""
+WITH block AS (
+    INSERT INTO taken {_LOOKED_UP} WHERE gone.at > %(after)s AND gone.at <= %(until)s
+    RETURNING *
+)
 SELECT seller_id, rate_on, basis_on, stream, category_id, listing_kind, channel, seller_type,
        unit_price, at, quantity, list_amount, seller_discount, platform_discount, partner_discount
-FROM taken
+FROM block
 WHERE sequence = 0
-"""
+"""  # noqa: S608 (all parts are constants)
 
 # What was sold, what remained before, and what remains now.
 _REVERSALS = """
@@ -97,16 +112,8 @@ CROSS JOIN LATERAL (
 WHERE t.sequence > 0
 """
 
-_NEW_LINES = """
-CREATE TEMPORARY TABLE new_line (
-    at bigint, statement_id bigint, terms_id bigint, label text, quantity integer,
-    list_amount bigint, seller_discount bigint, platform_discount bigint, partner_discount bigint,
-    fee bigint, vat bigint, net bigint, charges bigint[]
-) ON COMMIT DROP
-"""
-_COPY = "COPY new_line FROM STDIN"
-_LINE = "%d\t%d\t%d\t%s" + "\t%d" * 8  # of COPY, before the charges
-# In the order in which they were taken, which is that of the indexes' ends.
+# Of a line's numbers, see _SaleLines; it begins where the one before ends. OFFSET 0 lets each
+# number be read once.
 _INSERT = f"""
 INSERT INTO settlement_line (
     marketplace_id, run_on, kind, seller_id, order_line_id, sequence, rate_on, basis_on,
@@ -114,7 +121,18 @@ INSERT INTO settlement_line (
     partner_discount, fee, vat, net, charges, digest
 )
 SELECT s.*, {sealed_lines.DIGEST}
-FROM (SELECT * FROM new_line ORDER BY at) f
+FROM (
+    SELECT n[o + 1] AS at, n[o + 2] AS statement_id, n[o + 3] AS terms_id,
+           n[o + 4]::integer AS quantity, n[o + 5] AS list_amount, n[o + 6] AS seller_discount,
+           n[o + 7] AS platform_discount, n[o + 8] AS partner_discount,
+           n[o + 9] AS fee, n[o + 10] AS vat, n[o + 11] AS net, n[o + 12 : until] AS charges
+    FROM (SELECT %(numbers)s AS n, %(ends)s AS ends OFFSET 0) block
+    CROSS JOIN generate_series(1, %(lines)s) AS i
+    CROSS JOIN LATERAL (
+        SELECT coalesce(ends[i - 1], 0)::integer AS o, ends[i]::integer AS until
+    ) place
+    OFFSET 0
+) f
 CROSS JOIN LATERAL (SELECT * FROM taken WHERE at = f.at LIMIT 1) t
 CROSS JOIN LATERAL (
     SELECT %(marketplace)s::bigint AS marketplace_id, %(on)s::date,
@@ -130,7 +148,7 @@ CROSS JOIN LATERAL (
            t.by_partner AS partner_discount
 ) l
 CROSS JOIN LATERAL (SELECT t.order_number AS number) n
-CROSS JOIN LATERAL (SELECT f.label) k
+CROSS JOIN LATERAL (SELECT %(labels)s::jsonb ->> f.terms_id::text AS label) k
 CROSS JOIN (SELECT NULL::text AS public_id, NULL::text AS reason_code) a
 """  # noqa: S608 (all parts are constants)
 
@@ -160,28 +178,48 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
         "end": end_seller,
     }
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS taken, new_line")
-        cursor.execute(_TAKE, parameters)
+        cursor.execute("DROP TABLE IF EXISTS gone, taken")
+        cursor.execute(_GONE, parameters)
         taken = cursor.rowcount
         if not taken:
             return Settled(0, 0, 0)
-        cursor.execute(_FIND_TAKEN)
-        cursor.execute(_NEW_LINES)
+        for statement in (_FIND_GONE, _TAKEN, _FIND_TAKEN):
+            cursor.execute(statement, parameters)
         sealed_lines.as_iso(cursor)
-        cursor.execute("SELECT DISTINCT seller_id FROM taken")
+        cursor.execute("SELECT DISTINCT seller_id FROM gone")
         sellers = [seller_id for (seller_id,) in cursor]
     book = RateBook(on=on, first_seller=first_seller, end_seller=end_seller, only=sellers)
     statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
     used = _Used(parameters["marketplace"])
-    sales = _write("sales", _SALES, _SaleLines(book, statements, used), statements, parameters)
+    raw = connection.connection
+    with bulk.cursor() as cursor:
+        waiting = _Sales(cursor, taken, parameters)
+        sales = _write(waiting, _SaleLines(book, statements, used), statements, parameters)
     reversal_lines = _ReversalLines(book, statements, used)
-    reversed_ = _write("reversals", _REVERSALS, reversal_lines, statements, parameters)
+    with raw.cursor(name="reversals", binary=True) as rows:
+        rows.execute(_REVERSALS, parameters)
+        reversed_ = _write(partial(rows.fetchmany, FETCH), reversal_lines, statements, parameters)
     if sales + reversed_ != taken:
         raise LinesMissing(f"{taken} outcomes were taken, {sales + reversed_} lines written")
     touched = statements.save()
     store_terms(used.terms)
     used.labels.check()
     return Settled(taken, reversed_, len(touched))
+
+
+class _Block(NamedTuple):
+    """Lines to store at once."""
+
+    lines: list[tuple[int, ...]]
+    labels: dict[int, str]  # of their terms
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "numbers": bulk.bigints(chain.from_iterable(self.lines)),
+            "ends": bulk.bigints(accumulate(map(len, self.lines))),
+            "lines": len(self.lines),
+            "labels": json.dumps(self.labels),
+        }
 
 
 class _Pinned(NamedTuple):
@@ -191,7 +229,6 @@ class _Pinned(NamedTuple):
     terms_id: int
     label: str
     parts: tuple[tuple[str, bool], ...]
-    text: str  # pattern of a line of COPY text
 
 
 class _Used:
@@ -209,16 +246,18 @@ class _Used:
             if terms_id is None:
                 terms_id = terms_id_of(self._marketplace, terms)
             self.terms[terms_id] = terms
-            charges = ",".join(["%d"] * 3 * len(terms.charges))
-            text = f"{_LINE}\t{{{charges}}}\n"
             label = self.labels.of(terms_id, terms)
-            found = _Pinned(terms, terms_id, label, terms.parts, text)
+            found = _Pinned(terms, terms_id, label, terms.parts)
             self._pinned[id(terms)] = found
         return found
 
 
 class _SaleLines:
-    """Makes a line of COPY text of each sale."""
+    """Makes a line of each sale: its numbers, in the order in which they are stored.
+
+    Its place in what was taken, statement, terms, quantity, list amount, discounts of seller,
+    platform and partner, fees, VAT, net, then base, fee and VAT of each component.
+    """
 
     def __init__(self, book: RateBook, statements: StatementBook, used: _Used):
         self._book = book
@@ -226,8 +265,10 @@ class _SaleLines:
         self._used = used
         self._days: dict[tuple[int, date], SellerDay] = {}
 
-    def __call__(self, rows: Iterable[tuple]) -> Iterator[str]:
+    def __call__(self, rows: Iterable[tuple]) -> _Block:
         """The loop that a million lines go through."""
+        lines: list[tuple[int, ...]] = []
+        labels: dict[int, str] = {}
         figures, tally_of, day_of = fees.figures, self._statements.tally, self._book.seller_day
         days, pinned_of = self._days, self._used.pinned
         for row in rows:
@@ -237,18 +278,20 @@ class _SaleLines:
                 day = days[seller_id, rate_on] = day_of(seller_id, rate_on)
             kind = row[3:8]
             plan = day.plans.get(kind) or day.plan(kind, rate_on)
-            terms, terms_id, label, parts, text = pinned_of(plan.terms(row[8]))
+            terms, terms_id, label, parts = pinned_of(plan.terms(row[8]))
+            labels[terms_id] = label
             sold = row[10:]
             charged, fee, vat, net = figures(terms, *sold)
             tally = tally_of(seller_id, basis_on, rate_on)
-            head = (row[9], tally.statement_id, terms_id, label)
+            head = (row[9], tally.statement_id, terms_id)
             line = (*head, *sold, fee, vat, net, *chain.from_iterable(charged))
             tally.add(parts, basis_on, line)
-            yield text % line
+            lines.append(line)
+        return _Block(lines, labels)
 
 
 class _ReversalLines:
-    """Makes a line of COPY text of each reversal, by the terms of its sale, below zero."""
+    """Makes a line of each reversal, by the terms of its sale, below zero."""
 
     def __init__(self, book: RateBook, statements: StatementBook, used: _Used):
         self._statements = statements
@@ -256,21 +299,25 @@ class _ReversalLines:
         self._stored = StoredTerms(book)
         self._stored.update(used.terms)  # of sales of this very night; they are not written yet
 
-    def __call__(self, rows: Iterable[tuple]) -> Iterator[str]:
+    def __call__(self, rows: Iterable[tuple]) -> _Block:
+        lines: list[tuple[int, ...]] = []
+        labels: dict[int, str] = {}
         for row in rows:
             at, seller_id, rate_on, basis_on = row[:4]
             after, before = Remainder(*row[4:9]), Remainder(*row[9:14])
             sold, terms_id = Remainder(*row[14:19]), row[19]
-            terms, _, label, parts, text = self._used.pinned(self._stored[terms_id], terms_id)
+            terms, _, label, parts = self._used.pinned(self._stored[terms_id], terms_id)
+            labels[terms_id] = label
             back = reversals.reversed_between(terms, sold, before, after)
             charges = [-amount for amount in chain.from_iterable(back.charged)]
             fee, vat = sum(charges[1::3]), sum(charges[2::3])
             amounts = (-amount for amount in back[:5])
             tally = self._statements.tally(seller_id, basis_on, rate_on)
-            head = (at, tally.statement_id, terms_id, label)
+            head = (at, tally.statement_id, terms_id)
             line = (*head, *amounts, fee, vat, -back.net, *charges)
             tally.add(parts, basis_on, line)
-            yield text % line
+            lines.append(line)
+        return _Block(lines, labels)
 
 
 def stream(name: str, query: str, parameters: dict) -> Iterator[tuple]:
@@ -281,52 +328,79 @@ def stream(name: str, query: str, parameters: dict) -> Iterator[tuple]:
             yield from rows
 
 
+class _Sales:
+    """Takes what waits, a block at a time, and returns what there is to compute of its sales."""
+
+    def __init__(self, cursor: Cursor, waiting: int, parameters: dict):
+        self._cursor = cursor
+        self._waiting = waiting
+        self._parameters = parameters
+        self._until = 0
+
+    def __call__(self) -> list[tuple]:
+        sales: list[tuple] = []
+        while not sales and self._until < self._waiting:
+            block = {"after": self._until, "until": self._until + FETCH}
+            self._cursor.execute(_TAKE, self._parameters | block, binary=True)
+            sales = self._cursor.fetchall()
+            self._until += FETCH
+        return sales
+
+
 def _write(
-    name: str,
-    query: str,
-    lines_of: Callable[[list[tuple]], Iterator[str]],
+    next_rows: Callable[[], list[tuple]],
+    lines_of: Callable[[list[tuple]], _Block],
     statements: StatementBook,
     parameters: dict,
 ) -> int:
-    """Write the lines of a query's rows, a block at a time; returns how many there are.
+    """Write the lines of all rows, a block at a time; returns how many there are.
 
     While the lines of a block are computed here, the server stores those of the block before and
-    fetches the next one. What the computation asks of the server meanwhile waits for that: they
+    looks up the next one. What the computation asks of the server meanwhile waits for that: they
     share the connection.
     """
-    raw = connection.connection
     written = blocks = 0
     with (
         ThreadPoolExecutor(1) as beside,
-        raw.cursor(name=name, binary=True) as rows,
-        raw.cursor() as cursor,
+        bulk.cursor() as cursor,
+        _turns_at_once(),
     ):
-        rows.execute(query, parameters)
-        block, text = rows.fetchmany(FETCH), ""
-        while block:
-            coming = beside.submit(_store_and_fetch, cursor, text, rows, parameters)
-            text = "".join(lines_of(block))
+        rows = next_rows()
+        storing: dict[str, Any] = {}
+        while rows:
+            coming = beside.submit(_store_and_take, cursor, storing, next_rows)
+            storing = parameters | lines_of(rows).parameters()
             blocks += 1
             if blocks % SUMMED_UP == 0:
                 statements.sum_up()
-            written += len(block)
-            block = coming.result()
-        _store(cursor, text, parameters)
+            written += len(rows)
+            rows = coming.result()
+        _store(cursor, storing)
     return written
 
 
-def _store_and_fetch(cursor, text: str, rows, parameters: dict) -> list[tuple]:
-    _store(cursor, text, parameters)
-    return rows.fetchmany(FETCH)
+@contextmanager
+def _turns_at_once() -> Iterator[None]:
+    """Threads that wait for the server go on as soon as it has answered.
+
+    Usually a thread that computes lets others wait 5 ms, and a block has a dozen answers.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
-def _store(cursor, text: str, parameters: dict) -> None:
-    if not text:
-        return
-    with cursor.copy(_COPY) as copy:
-        copy.write(text)
-    cursor.execute(_INSERT, parameters)
-    cursor.execute("TRUNCATE new_line")
+def _store_and_take(cursor: Cursor, parameters: dict, next_rows: Callable) -> list[tuple]:
+    _store(cursor, parameters)
+    return next_rows()
+
+
+def _store(cursor: Cursor, parameters: dict) -> None:
+    if parameters:
+        cursor.execute(_INSERT, parameters)
 
 
 class StoredTerms(dict):

@@ -1,6 +1,7 @@
 """Rows written by one statement: new ones inserted, known ones updated by the fields named."""
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from marketplace import bulk, tenancy
 from settlements.models import FeeScheduleVersion, LineTerms, SellerBalance
@@ -30,3 +31,23 @@ def test_keeps_keys_and_json_as_they_are():
 
 def test_writes_nothing_of_nothing():
     bulk.write([])
+
+
+def test_sends_numbers_as_they_are():
+    numbers = [0, 1, -1, 255, 256, -(2**63), 2**63 - 1]
+    with bulk.cursor() as cursor:
+        cursor.execute("SELECT %s, array_ndims(%s)", [bulk.bigints(iter(numbers))] * 2)
+        assert cursor.fetchone() == (numbers, 1)
+
+
+def test_refuses_numbers_that_the_database_has_not():
+    with pytest.raises(OverflowError):
+        bulk.bigints([2**63])
+
+
+def test_tells_of_rows_twice_as_django_does():
+    with tenancy.use(make.market().pk):
+        seller = make.seller("A")
+        rows = [SellerBalance(seller=seller, carry=1) for _ in range(2)]
+        with pytest.raises(IntegrityError), transaction.atomic():
+            bulk.write(rows)
