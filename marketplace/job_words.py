@@ -36,6 +36,8 @@ KINDS = {
 COUNTS = {
     "adjustments": _("adjustments"),
     "discrepancies_too_old": _("discrepancies open for too long"),
+    "payout_exceptions_too_old": _("payout exceptions open for too long"),
+    "ledger_differences_too_old": _("ledger differences open for too long"),
     "explained": _("explained by themselves"),
     "bank_amount": _("amount of open differences from the bank"),
     "bank_oldest_days": _("days that the oldest difference from the bank is open"),

@@ -28,6 +28,8 @@ TITLES: dict[str, Promise] = {
     sentinels.UNSIGNED: _("Days not signed in time"),
     sentinels.UNCLOSED: _("Months not closed in time"),
     sentinels.UNEXPLAINED: _("Discrepancies open for too long"),
+    sentinels.BANK_UNEXPLAINED: _("Payout exceptions open for too long"),
+    sentinels.LEDGER_UNEXPLAINED: _("Ledger differences open for too long"),
     sentinels.TAX_LATE: _("Tax invoices past their deadline"),
 }
 _MEANINGS: dict[str, Promise] = {
@@ -87,6 +89,14 @@ _MEANINGS: dict[str, Promise] = {
     sentinels.UNEXPLAINED: _(
         "What differs from a payment provider should be explained in a fortnight."
     ),
+    sentinels.BANK_UNEXPLAINED: _(
+        "What a bank said and does not fit should be looked into and resolved in a fortnight: "
+        "somebody may have been paid twice, or not at all."
+    ),
+    sentinels.LEDGER_UNEXPLAINED: _(
+        "Where the journal of a statement moved other amounts than the statement says, somebody "
+        "should say why in a fortnight."
+    ),
     sentinels.TAX_LATE: _(
         "Tax invoices of a month are issued by the 10th of the next, and handed to the tax office "
         "by the day after. Each day late costs a surcharge: issue and transmit them now."
@@ -98,6 +108,8 @@ _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
     sentinels.UNSIGNED: "admin:settlements_dayclose_changelist",
     sentinels.UNCLOSED: "admin:settlements_period_changelist",
     sentinels.UNEXPLAINED: "admin:settlements_discrepancy_changelist",
+    sentinels.BANK_UNEXPLAINED: "admin:settlements_payoutexception_changelist",
+    sentinels.LEDGER_UNEXPLAINED: "admin:settlements_ledgerdifference_changelist",
 }
 
 
@@ -145,7 +157,7 @@ def told(on: date, *, at: datetime) -> list[Told]:
         sentinels.SUSPENSE: sentinels.suspended(on),
         sentinels.UNSIGNED: sentinels.unsigned(on).count(),
         sentinels.UNCLOSED: sentinels.unclosed(on).count(),
-        sentinels.UNEXPLAINED: sentinels.unexplained(on).count(),
+        **{name: rows.count() for name, rows in sentinels.unexplained(on).items()},
         sentinels.TAX_LATE: sentinels.late_invoices(on).count(),
     }
     return [

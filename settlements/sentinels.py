@@ -7,7 +7,7 @@ recomputes everything. A finding is counted and listed, it does not undo the nig
 from datetime import date, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 
 from marketplace import tenancy
 from marketplace.models import Marketplace
@@ -18,7 +18,9 @@ from settlements.models import (
     DayClose,
     Discrepancy,
     Hold,
+    LedgerDifference,
     Payout,
+    PayoutException,
     Period,
     PeriodClosing,
     SignedSheet,
@@ -41,6 +43,8 @@ SUSPENSE = "money_on_suspense"  # minor units
 UNSIGNED = "days_not_signed"
 UNCLOSED = "months_not_closed"
 UNEXPLAINED = "discrepancies_too_old"
+BANK_UNEXPLAINED = "payout_exceptions_too_old"
+LEDGER_UNEXPLAINED = "ledger_differences_too_old"
 TAX_LATE = "tax_invoices_late"
 NAMES = (
     WAITING,
@@ -56,11 +60,13 @@ NAMES = (
     UNSIGNED,
     UNCLOSED,
     UNEXPLAINED,
+    BANK_UNEXPLAINED,
+    LEDGER_UNEXPLAINED,
     TAX_LATE,
 )
 TO_SIGN = timedelta(days=7)  # in which a day should be signed, after its own
 TO_CLOSE = timedelta(days=15)  # in which a month should be closed, after its last day
-TO_EXPLAIN = timedelta(days=14)  # in which a discrepancy should be explained
+TO_EXPLAIN = timedelta(days=14)  # in which whatever differs should be explained
 
 # Lines of the statements that closed tonight against the statements' totals. The dates keep the
 # search to the months that the statements name.
@@ -172,7 +178,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         SUSPENSE: suspended(on),
         UNSIGNED: unsigned(on).count(),
         UNCLOSED: unclosed(on).count(),
-        UNEXPLAINED: unexplained(on).count(),
+        **{name: rows.count() for name, rows in unexplained(on).items()},
         TAX_LATE: late_invoices(on).count(),
     }
     if deadlines.watched() is not None:
@@ -228,9 +234,18 @@ def unclosed(on: date):
     return months.filter(month__lt=ledger_balances.first_of(on - TO_CLOSE))
 
 
-def unexplained(on: date):
-    """Discrepancies that were found too long before the night of `on`."""
-    return Discrepancy.objects.open().filter(found_on__lt=on - TO_EXPLAIN)
+def unexplained(on: date) -> dict[str, QuerySet]:
+    """What was found to differ too long before the night of `on`, by sentinel.
+
+    From files of providers, from answers of banks, and from the ledger.
+    """
+    since = on - TO_EXPLAIN
+    exceptions = PayoutException.objects.filter(state=PayoutException.State.OPEN)
+    return {
+        UNEXPLAINED: Discrepancy.objects.open().filter(found_on__lt=since),
+        BANK_UNEXPLAINED: exceptions.filter(raised_at__date__lt=since),
+        LEDGER_UNEXPLAINED: LedgerDifference.objects.open().filter(found_on__lt=since),
+    }
 
 
 _DIFFERING = {

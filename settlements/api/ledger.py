@@ -15,7 +15,15 @@ from marketplace.api.fields import Document, Moment, Money
 from marketplace.api.views import ReadMixin, Resource, span
 from sellers.models import Seller
 from settlements import day_figures, ledger_balances, ledger_reading
-from settlements.models import Account, DayClose, Journal, LedgerEntry, Period
+from settlements.models import (
+    Account,
+    DayClose,
+    Discrepancy,
+    Journal,
+    LedgerEntry,
+    Period,
+    ProviderRow,
+)
 
 
 class AccountDocument(Document):
@@ -122,6 +130,28 @@ class DaySheetDocument(DayDocument):
     remark = serializers.CharField(read_only=True)
     blocks = BlockDocument(many=True, read_only=True)
     unresolved = UnresolvedDocument(many=True, read_only=True)
+
+
+class DiscrepancyDocument(Document):
+    """What a payment provider says of a payment or a refund, and is not what the orders say.
+
+    `difference` is what it found less what was expected; `suspended` stands on the suspense account
+    until it is explained. `account` is what it was booked on.
+    """
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    kind = serializers.ChoiceField(Discrepancy.Kind.choices, read_only=True)
+    side = serializers.ChoiceField(ProviderRow.Kind.choices, read_only=True)
+    provider_id = serializers.CharField(read_only=True)
+    expected = Money(read_only=True)
+    found = Money(read_only=True)
+    difference = Money(read_only=True)
+    suspended = Money(read_only=True)
+    found_on = serializers.DateField(read_only=True)
+    state = serializers.ChoiceField(Discrepancy.State.choices, read_only=True)
+    account = serializers.CharField(read_only=True)
+    reason = serializers.CharField(read_only=True)
+    closed_at = Moment(read_only=True, allow_null=True)
 
 
 class AccountViewSet(ReadMixin, Resource):
@@ -261,6 +291,23 @@ class DayViewSet(ReadMixin, Resource):
         except ValueError:
             raise Http404 from None
         return get_object_or_404(DayClose.objects.prefetch_related("sheets"), day=wanted)
+
+
+class DiscrepancyViewSet(ReadMixin, Resource):
+    """What differs from payment providers. People explain it, or two of them book it."""
+
+    resource = "ledger"
+    parameters = ("state", "provider_id", *span("found_on"))
+    serializer_class = DiscrepancyDocument
+    lookup_field = "public_id"
+
+    def get_queryset(self):
+        found = Discrepancy.objects.all()
+        if states := self.choice_parameter("state", Discrepancy.State):
+            found = found.filter(state__in=states)
+        if provider_id := self.text_parameter("provider_id"):
+            found = found.filter(provider_id=provider_id)
+        return self.within(found, "found_on")
 
 
 def _with_legs(journals: list[Journal]) -> list[Journal]:

@@ -337,8 +337,8 @@ class TestLedger:
 class TestNights:
     def test_tell_what_every_sentinel_means(self, enter):
         answer = enter().get(f"{STATEMENTS}nights", follow=True)
-        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 14
-        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 14] * 4
+        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 16
+        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 16] * 4
 
     def test_show_the_rows_that_a_sentinel_is_about(self, enter, market):
         with tenancy.use(market.pk):

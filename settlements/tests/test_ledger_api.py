@@ -10,8 +10,8 @@ from marketplace import tenancy
 from marketplace.models import Marketplace
 from marketplace.tests import make as people
 from marketplace.tests.make import ApiClient, api_key
-from settlements import chart, day_closing, ledger, periods
-from settlements.models import DayClose
+from settlements import chart, day_closing, ledger, periods, reconciling
+from settlements.models import DayClose, Discrepancy
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -202,8 +202,41 @@ def test_months_tell_their_closing(cast):
     ]
 
 
+def test_discrepancies_tell_what_differs_and_what_became_of_it(cast):
+    elsewhere = ApiClient(api_key(make.market("elsewhere"), "ledger:read"))
+    with tenancy.use(cast.market.pk):
+        figures = {"expected": 9_000, "found": 10_000, "difference": 1_000}
+        common = {"kind": "amount", "side": "payment", "found_on": AUG_5} | figures
+        Discrepancy.objects.create(provider_id="P-1", **common)
+        row = Discrepancy.objects.create(provider_id="P-2", **common)
+        reconciling.resolve(row, by=people.user(), at=make.AT, reason="다음 날 취소")
+    [told] = cast.read("discrepancies/?state=open")["data"]
+    assert cast.read(f"discrepancies/{told['id']}/") == told
+    assert told == {
+        "id": told["id"],
+        "kind": "amount",
+        "side": "payment",
+        "provider_id": "P-1",
+        "expected": won(9_000),
+        "found": won(10_000),
+        "difference": won(1_000),
+        "suspended": won(0),
+        "found_on": "2026-08-05",
+        "state": "open",
+        "account": "",
+        "reason": "",
+        "closed_at": None,
+    }
+    [told] = cast.read("discrepancies/?provider_id=P-2")["data"]
+    assert (told["state"], told["reason"]) == ("resolved", "다음 날 취소")
+    assert cast.read("discrepancies/?found_on_since=2026-08-06")["data"] == []
+    assert elsewhere.read(f"discrepancies/{told['id']}/").status_code == 404
+    seller = ApiClient(api_key(cast.market, seller=cast.own.public_id))
+    assert seller.read(f"discrepancies/{told['id']}/").json()["code"] == "not_for_sellers"
+
+
 PATHS = ("accounts/", "accounts/bank/", "accounts/bank/entries/", "journals/", "journals/test:J1/")
-PATHS += ("periods/", "days/", "days/2026-09-02/")
+PATHS += ("periods/", "days/", "days/2026-09-02/", "discrepancies/")
 
 
 class TestStrangers:
@@ -223,3 +256,4 @@ class TestStrangers:
         assert other.read("journals/test:J1/").status_code == 404
         assert other.read(f"accounts/?seller={cast.own.public_id}").status_code == 404
         assert other.read("accounts/bank/").json()["credit"] == won(0)
+        assert other.read("discrepancies/").json()["data"] == []
