@@ -22,7 +22,6 @@ class IllegalMove(Refused):
     message = gettext_noop("This cannot go from “%(old)s” to “%(new)s”.")
 
 
-@transaction.atomic
 def move(obj, to, *, by, at, reason="", changes=None):
     """Move one row from the state it was loaded with, and set `changes` with it.
 
@@ -34,18 +33,21 @@ def move(obj, to, *, by, at, reason="", changes=None):
     if to not in model.MOVES[old]:
         raise IllegalMove(old=old, new=to)
     values = {**(changes or {}), field: to}
-    if not model._base_manager.filter(pk=obj.pk, **{field: old}).update(**values):
+    # No savepoint: what is refused is refused before anything is written.
+    with transaction.atomic(savepoint=False):
+        if moved := model._base_manager.filter(pk=obj.pk, **{field: old}).update(**values):
+            for name, value in values.items():
+                setattr(obj, name, value)
+            audit.record(
+                f"{model._meta.model_name}.{to}",
+                by=by,
+                at=at,
+                obj=obj,
+                reason=reason,
+                data={"from": str(old), "to": str(to)},
+            )
+    if not moved:
         raise IllegalMove(old=_stored(obj, field), new=to)
-    for name, value in values.items():
-        setattr(obj, name, value)
-    audit.record(
-        f"{model._meta.model_name}.{to}",
-        by=by,
-        at=at,
-        obj=obj,
-        reason=reason,
-        data={"from": str(old), "to": str(to)},
-    )
 
 
 @transaction.atomic
