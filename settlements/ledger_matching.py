@@ -90,6 +90,8 @@ def look(*, on: date, at: datetime) -> int:
     known = {(row.statement_id, row.account): row for row in rows}
     closed = Statement.objects.filter(closed_on=on).values_list("pk", flat=True)
     asked = {*closed, *(statement for statement, _ in known)}
+    if not asked:
+        return 0
     for statement, account, expected, found in _differing(asked):
         row = known.pop((statement, account), None)
         _note(row, statement, account, expected, found, on=on, at=at)

@@ -89,6 +89,8 @@ def why_waiting(statement: Statement, *, on: date, at: datetime) -> str | None:
 def _sorted(rows, *, at: datetime, policy: PayoutPolicy | None) -> Found:
     rows = rows.select_related("seller")
     statements = list(rows.order_by("seller_id", "due_on", "pk"))
+    if not statements:
+        return Found()
     if policy is None:
         waiting = [Waiting(statement, payout_rules.NO_POLICY) for statement in statements]
         return Found(waiting=waiting)

@@ -7,7 +7,7 @@ against statements. Nights report all of them, also when there is nothing.
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Min, Sum
+from django.db.models import Count, Min, Sum
 from django.db.models.functions import Abs
 
 from marketplace import tenancy
@@ -49,21 +49,23 @@ def counts(on: date) -> dict[str, int]:
 
 
 def _of_rows(code: str, rows, on: date) -> Standing:
-    sums = rows.aggregate(amount=Sum(Abs("difference")), oldest=Min("found_on"))
-    return Standing(code, rows.count(), int(sums["amount"] or 0), _days(sums["oldest"], on))
+    sums = rows.aggregate(open=Count("pk"), amount=Sum(Abs("difference")), oldest=Min("found_on"))
+    return Standing(code, sums["open"], int(sums["amount"] or 0), _days(sums["oldest"], on))
 
 
 def _of_bank(on: date) -> Standing:
     """Answers that do not fit, and payouts whose result is overdue."""
     exceptions = PayoutException.objects.filter(state=PayoutException.State.OPEN)
     overdue = Payout.objects.overdue(on)
-    told = exceptions.aggregate(amount=Sum(payout_exceptions.at_stake()), oldest=Min("raised_at"))
-    late = overdue.aggregate(amount=Sum("amount"), oldest=Min("result_due_on"))
+    told = exceptions.aggregate(
+        open=Count("pk"), amount=Sum(payout_exceptions.at_stake()), oldest=Min("raised_at")
+    )
+    late = overdue.aggregate(open=Count("pk"), amount=Sum("amount"), oldest=Min("result_due_on"))
     zone = tenancy.current().tz
     raised_on = told["oldest"] and verdicts.business_date(told["oldest"], zone)
     return Standing(
         BANK,
-        exceptions.count() + overdue.count(),
+        told["open"] + late["open"],
         int(told["amount"] or 0) + int(late["amount"] or 0),
         max(_days(raised_on, on), _days(late["oldest"], on)),
     )

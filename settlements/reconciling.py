@@ -109,11 +109,13 @@ def rematch(*, on: date, at: datetime) -> dict[str, int]:
     """Look at every open discrepancy again. Returns how many have been explained, and what is on
     suspense."""
     _one_at_a_time()
-    before = Discrepancy.objects.open().count()
-    match(set(Discrepancy.objects.open().values_list("provider_id", flat=True)), on=on, at=at)
+    before = list(Discrepancy.objects.open().values_list("provider_id", flat=True))
+    if not before:
+        return {"explained": 0, "suspended": 0}
+    match(set(before), on=on, at=at)
     rows = Discrepancy.objects.open()
     suspended = rows.aggregate(suspended=Sum("suspended"))["suspended"]
-    return {"explained": before - rows.count(), "suspended": int(suspended or 0)}
+    return {"explained": len(before) - rows.count(), "suspended": int(suspended or 0)}
 
 
 @transaction.atomic
