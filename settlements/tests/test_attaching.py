@@ -32,7 +32,7 @@ def settled(rows_of_module):
         creditor="주식회사 채권",
         evidence="2026타채17",
     )
-    market = make.market("ours")
+    market = make.market("ours", first_open_on=date(2026, 9, 8))
     with tenancy.use(market.pk):
         seller = make.seller()
         make.sold(seller, unit_price=100_000, category="gold")

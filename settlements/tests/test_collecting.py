@@ -22,7 +22,7 @@ NET = 96_700  # of 100,000 in gold
 
 def _market(**terms):
     """A market whose payout terms say something else than the preset's."""
-    market = make.market()
+    market = make.market(first_open_on=SEP_8)
     with tenancy.use(market.pk):
         now = SettlementTerms.objects.get()
         kept = ("lag_days", "lag_kind", "cycle", "cycle_arg", "holiday", "minimum_payout")

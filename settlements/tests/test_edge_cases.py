@@ -38,6 +38,7 @@ from settlements.tests import make
 pytestmark = pytest.mark.django_db
 
 AT = make.AT
+SEP_8 = date(2026, 9, 8)
 DUE = date(2026, 9, 11)  # of what is confirmed on 8 September
 BACK = date(2026, 9, 14)
 LATER = date(2026, 9, 17)  # of what comes back on that day
@@ -45,7 +46,7 @@ LATER = date(2026, 9, 17)  # of what comes back on that day
 
 @pytest.fixture
 def market(db):
-    return make.market()
+    return make.market(first_open_on=SEP_8)
 
 
 @pytest.fixture
@@ -446,7 +447,7 @@ class TestOneOrder:
 class TestForeignCurrency:
     def test_is_settled_in_its_own_units_and_paid_by_hand(self):
         """100.00 dollars less 12 % and VAT are 86.80. The payout API pays won alone."""
-        market = make.market(currency="USD", exponent=2)
+        market = make.market(currency="USD", exponent=2, first_open_on=SEP_8)
         with tenancy.use(market.pk):
             seller = make.seller()
             make.account(seller, ending=sandbox.LOSES_THE_TRANSFER)
@@ -499,6 +500,10 @@ class TestGrossAndNet:
 
 
 class TestFastSettlement:
+    @pytest.fixture
+    def market(self, db):
+        return make.market()
+
     def test_pays_at_pick_up_and_claws_back_on_cancellation(self, market, close):
         """8,680 the day after the pick-up; all of it back after the cancellation."""
         with tenancy.use(market.pk):

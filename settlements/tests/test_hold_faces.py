@@ -29,7 +29,7 @@ GIVEN = {"kind": "line", "seller": "A", "reason": "manual", "note": "확인 중"
 @pytest.fixture(scope="module")
 def settled(rows_of_module):
     """A shop with a claimed line of 96,700 that is held, and one of 48,350 that is payable."""
-    market = make.market("ours")
+    market = make.market("ours", first_open_on=date(2026, 9, 8))
     with tenancy.use(market.pk):
         seller = make.seller()
         make.seller("B")

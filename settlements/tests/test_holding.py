@@ -48,7 +48,7 @@ def _agrees(on):
 
 @pytest.fixture
 def market():
-    return make.market()
+    return make.market(first_open_on=SEP_8)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ SEP_8, DUE = date(2026, 9, 8), date(2026, 9, 11)
 
 @pytest.fixture
 def market():
-    return make.market()
+    return make.market(first_open_on=SEP_8)
 
 
 def _close(market, on):
