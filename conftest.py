@@ -21,7 +21,15 @@ PREFIX = "test_jangteo_run_"
 ALIASES = ["default", "owner", "platform"]
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
 # Minutes each; one that began last would keep a single worker busy long after the others.
-LONGEST = ("tests/test_olist.py", "tests/faces/", "tests/test_list_costs.py")
+LONGEST = (
+    "tests/test_olist.py",
+    "tests/faces/",
+    "tests/test_list_costs.py",
+    "tests/test_online_retail.py",
+    "tests/test_benchmark.py",
+    "tests/faults/test_crashes.py::TestCommand",
+    "settlements/tests/test_hold_histories.py",
+)
 
 
 # Not emptied after a test: no test changes them, and every process remembers their ids.
@@ -30,7 +38,7 @@ KEPT_TABLES = ["django_migrations", "django_content_type", "auth_permission"]
 FEW_BYTES = 4 * 1024 * 1024
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
         marker = item.get_closest_marker("django_db")
@@ -41,7 +49,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.django_db(*positional, **arguments), append=False)
         elif issubclass(getattr(item, "cls", None) or object, TransactionTestCase):
             item.cls.databases = set(ALIASES)
+    answer = yield  # others sort as well: by what a test does to the database
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    return answer
 
 
 @pytest.fixture(scope="session")
