@@ -10,7 +10,7 @@ from django.core.management import call_command
 from pytest_django.live_server_helper import LiveServer
 
 from marketplace.models import User
-from tests import browser
+from tests import browser, remembered
 from tests.faces.visiting import Visitor, session_of
 from tests.faces.world import make_world
 
@@ -20,6 +20,7 @@ def world(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         yield make_world()
         call_command("flush", database="owner", interactive=False, verbosity=0)
+        remembered.forget()  # the next rows have the same numbers
 
 
 @pytest.fixture(scope="package")
