@@ -3,7 +3,6 @@
 import gzip
 import re
 import time
-from contextlib import suppress
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -12,7 +11,6 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
-from playwright.sync_api import Error
 
 HEIGHTS = {1280: 900, 390: 844}
 SERIOUS = {"serious", "critical"}
@@ -136,9 +134,7 @@ class Visitor:
     def _weigh(self, answer) -> int:
         known = self._weights.get(answer.url)
         if known is None:
-            known = 0
-            with suppress(Error):  # left before it came
-                known = len(gzip.compress(answer.body(), mtime=0))
+            known = len(gzip.compress(answer.body(), mtime=0))
             if answer.url.startswith(f"{self.base}{settings.STATIC_URL}"):
                 self._weights[answer.url] = known
         return known
