@@ -20,8 +20,11 @@ from marketplace.refusals import Refused
 SHOWN_PROBLEMS = 50
 DETAILS = {  # what a request may say, by name
     "amount": _("amount"),
+    "claim": _("claim"),
     "evidence": _("evidence"),
+    "funder": _("borne by"),
     "kind": _("kind"),
+    "line": _("line"),
     "payee": _("payee"),
     "payouts": _("payouts"),
     "until_on": _("due before"),
@@ -29,6 +32,7 @@ DETAILS = {  # what a request may say, by name
     "waive_notice": _("Waives the notice to sellers"),
 }
 ANSWERS = {True: _("yes"), False: _("no")}
+PARTIES = {"platform": _("the marketplace"), "seller": _("the seller")}
 
 
 class Problem(NamedTuple):
@@ -102,9 +106,9 @@ def _show(request, model_admin, approval, state):
         title=kind.name,
         approval=approval,
         details=[
-            (DETAILS.get(name, name), ANSWERS[value] if isinstance(value, bool) else value)
+            (DETAILS.get(name, name), _told(value))
             for name, value in approval.data.items()
-            if name != "reason"  # said already
+            if name != "reason" and value != ""  # the reason is said already
         ],
         state=state,
         object_url=_object_url(approval, request),
@@ -113,6 +117,12 @@ def _show(request, model_admin, approval, state):
         may_withdraw=is_waiting and has_right and is_mine,
         form=form,
     )
+
+
+def _told(value):
+    if isinstance(value, bool):
+        return ANSWERS[value]
+    return PARTIES.get(value, value) if isinstance(value, str) else value
 
 
 _DECISIONS = {

@@ -96,6 +96,7 @@ KINDS: dict[str, Kind] = {
         "orders.ConfirmationPolicy",
         "marketplace.versions.publish",
     ),
+    "grant_goodwill": Kind(_("Grant goodwill"), "orders.Order", "orders.goodwill.grant"),
     "suspend_seller": Kind(_("Suspend a seller"), "sellers.Seller", "sellers.deciding.suspend"),
     "reinstate_seller": Kind(
         _("Let a seller sell again"), "sellers.Seller", "sellers.deciding.reinstate"

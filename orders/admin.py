@@ -29,10 +29,13 @@ from orders import (
     claim_deadlines,
     claims,
     confirming,
+    folding,
+    goodwill,
     import_pages,
     models,
     order_summaries,
     reductions,
+    remainders,
     returning,
     sender_words,
     story,
@@ -43,11 +46,16 @@ from sellers.models import Seller
 
 ClaimState = models.Claim.State
 OPEN_STATES = [str(state) for state in models.Claim.OPEN_STATES]
+_GOODWILL = _(
+    "The buyer keeps the goods and gets some of the money back, once a second person approves."
+)
+_ASKED = _("Goodwill was asked for. It is granted once a second person approves.")
 CAUSES = {  # of outcomes: events, claims, and what we do ourselves
     **dict(models.OrderEvent.Kind.choices),
     **dict(models.Claim.Type.choices),
     confirming.CAUSE: _("Confirmed by itself"),
     reductions.CAUSE: _("Price reduced"),
+    goodwill.CAUSE: _("Goodwill"),
     returning.CAUSE: _("Return shipping"),
     returning.GIVEN_BACK: _("Shipping given back"),
 }
@@ -90,6 +98,39 @@ def _of_newest(orders, lines, newest: str):
     return orders.filter(pk__in=lines.order_by(newest).values("order")[: paging.MOST_COUNTED])
 
 
+class GoodwillForm(ReasonForm):
+    """How much a buyer is granted for goods that stay, and at whose cost."""
+
+    amount = AmountField(
+        label=_("amount"), widget=TextInput, help_text=_("With VAT, as the buyer gets it.")
+    )
+    funder = forms.ChoiceField(
+        label=_("borne by"),
+        choices=[
+            (remainders.PLATFORM, _("the marketplace")),
+            (remainders.SELLER, _("the seller")),
+        ],
+        help_text=_("The seller bears it on the next statement; the marketplace as its expense."),
+    )
+
+
+class OrdersGoodwillForm(GoodwillForm):
+    line = forms.TypedChoiceField(label=_("line"), coerce=int)
+    field_order = ["line"]
+
+    def __init__(self, *args, order, **kwargs):
+        super().__init__(*args, **kwargs)
+        kept = order.lines.filter(units_left__gt=0, status=models.OrderLine.Status.CONFIRMED)
+        self.fields["line"].choices = _named_lines(kept.exclude(stream__in=folding.NOT_GOODS))
+
+
+def _named_lines(lines) -> list[tuple[int, str]]:
+    return [
+        (line.number, f"{line.number}. {line.title or line.sku} × {line.units_left}")
+        for line in lines.order_by("number")[: story.MOST]
+    ]
+
+
 class NewClaimForm(forms.Form):
     """What a buyer wishes to undo, as an operator was told it."""
 
@@ -116,11 +157,7 @@ class NewClaimForm(forms.Form):
 
     def __init__(self, *args, order, **kwargs):
         super().__init__(*args, **kwargs)
-        left = order.lines.filter(units_left__gt=0).order_by("number")[: story.MOST]
-        self.fields["line"].choices = [
-            (line.number, f"{line.number}. {line.title or line.sku} × {line.units_left}")
-            for line in left
-        ]
+        self.fields["line"].choices = _named_lines(order.lines.filter(units_left__gt=0))
 
 
 @register(models.Order)
@@ -142,6 +179,14 @@ class OrderAdmin(StoryAdmin):
             offered=lambda order: True,
             done=_("The claim is made. It stands below, and in the queue of open claims."),
         ),
+        "goodwill": Decision(
+            name=_("Ask for goodwill"),
+            explanation=_GOODWILL,
+            process=goodwill.ask,
+            form=OrdersGoodwillForm,
+            offered=lambda order: True,
+            done=_ASKED,
+        ),
     }
     list_display = [
         "number",
@@ -157,7 +202,7 @@ class OrderAdmin(StoryAdmin):
     search_help_text = _("Exact order number or public id, or a seller's exact code.")
 
     def decision_form(self, decision, row, data, files=None):
-        return decision.form(data, order=row)
+        return decision.form(data, order=row)  # both ask for a line of it
 
     def add_to_rows(self, rows):
         order_summaries.add_to(rows)
@@ -441,6 +486,14 @@ class ClaimAdmin(StoryAdmin):
             offered=_is_asked,
             done=_("The claim is withdrawn."),
         ),
+        "goodwill": Decision(
+            name=_("Ask for goodwill"),
+            explanation=_GOODWILL,
+            process=goodwill.ask_for_claim,
+            form=GoodwillForm,
+            offered=lambda claim: claim.line.status == models.OrderLine.Status.CONFIRMED,
+            done=_ASKED,
+        ),
     }
 
     def get_ordering(self, request):
@@ -471,7 +524,11 @@ class ClaimAdmin(StoryAdmin):
 
     def tell(self, request, row):
         claim_deadlines.add_to([row], at=timezone.now())
-        return {"claimable": claims.claimable(row.line), "shipping": row.shipping_effect}
+        return {
+            "claimable": claims.claimable(row.line),
+            "shipping": row.shipping_effect,
+            "goodwill": goodwill.of_line(row.line),
+        }
 
 
 @register(models.PerformanceTouch)

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from marketplace import forms as refusals
 from marketplace.refusals import Refused
-from orders import claims, worklists
+from orders import claims, goodwill, worklists
 from orders.forms import RefuseForm
 from sellers.access import seller_page
 
@@ -48,7 +48,7 @@ def claim(request, marketplace, public_id):
         else:
             messages.success(request, said)
             return redirect("shop_claim", marketplace, public_id)
-    context = {"claim": found, "form": form}
+    context = {"claim": found, "form": form, "goodwill": goodwill.of_line(found.row.line)}
     return render(request, "orders/claim.html", context, status=refusals.status(form))
 
 

@@ -130,7 +130,10 @@ def of_claim(request, claim: Claim) -> Section | None:
     if not request.user.has_perm("settlements.view_settlementline"):
         return None
     effect = _effect(claim)
-    return Section(_("If it is completed"), "settlements/admin/_claim.html", {"effect": effect})
+    shown = {"effect": effect, "deducted": claim.shipping_effect.deducted}
+    if effect:
+        shown["refund"] = effect.buyer_paid - shown["deducted"]
+    return Section(_("If it is completed"), "settlements/admin/_claim.html", shown)
 
 
 def _effect(claim: Claim) -> reversals.Value | None:

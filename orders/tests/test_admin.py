@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 from django.utils.html import strip_tags
 
-from marketplace import tenancy
-from marketplace.models import AuditEntry
+from marketplace import approvals, tenancy
+from marketplace.models import Approval, AuditEntry
 from marketplace.tests import desks
 from orders import claims, shipping
 from orders.models import Claim, Order, OrderLine
@@ -237,6 +237,24 @@ class TestClaims:
         shown = " ".join(strip_tags(page.replace("<", " <")).split())
         assert "Settled to the seller as return shipping ₩3,000" in shown
         assert "Charged to the seller for the carrier ₩3,000" in shown
+
+    def test_are_answered_with_goodwill_of_a_second_person(self, owner, market, claim):
+        with tenancy.use(market.pk):
+            line = OrderLine.objects.get(number=1)
+            make.told(make.event("confirmed", 3, 1, order=line.order.number))
+        assert "Ask for goodwill" in desks.text(owner.get(claim_page(claim)))
+        said = {"amount": "1,000", "funder": "seller", "reason": "scratched"}
+        many = owner.post(decide(claim, "goodwill"), {**said, "amount": "1,000,000"})
+        assert many.context["form"].errors.keys() == {"amount"}
+        assert owner.post(decide(claim, "goodwill"), said).status_code == 302
+        with tenancy.use(market.pk):
+            asked = Approval.objects.get(kind="grant_goodwill")
+            if asked.state == "asked":
+                chief = make.user("chief@example.org")
+                approvals.approve(asked, by=chief, at=asked.asked_at)
+        shown = desks.text(owner.get(claim_page(claim)))
+        assert "₩1,000" in shown
+        assert "(borne by the seller)" in " ".join(strip_tags(shown).split())
 
     def test_are_not_approved_for_more_than_was_asked(self, owner, market, claim):
         said = {"reason": "", "fault": "buyer", "quantity": 3}

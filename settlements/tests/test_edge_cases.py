@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from marketplace import states, tenancy, versions
-from orders import claims, refunds, return_shipping
+from marketplace import approvals, states, tenancy, versions
+from marketplace.tests import make as people
+from orders import claims, goodwill, refunds, return_shipping
 from orders.models import OrderLine
 from sellers.models import PerformanceDay
 from settlements import (
@@ -186,6 +187,33 @@ class TestWhoBearsShipping:
         close(LATER)
         with tenancy.use(market.pk):
             assert Statement.objects.get(due_on=LATER).net == -11_680
+
+
+class TestGoodwill:
+    @pytest.mark.parametrize(
+        ("funder", "figures", "expense"),
+        [
+            # 1,000 off the price, and 12 % of it with VAT given back.
+            ("seller", (-120, -12, -868), 0),
+            # The seller keeps the price and its fees; the marketplace has an expense.
+            ("platform", (0, 0, 0), 1_000),
+        ],
+    )
+    def test_is_borne_by_who_grants_it(self, market, close, funder, figures, expense):
+        """A buyer keeps goods of 10,000 and is granted 1,000."""
+        with tenancy.use(market.pk):
+            sale = make.sold(make.seller(), unit_price=10_000)
+            told = {"line": sale.number, "amount": 1_000, "funder": funder, "reason": "흠집"}
+            on_the_day = datetime(2026, 9, 14, 3, tzinfo=UTC)
+            asker, other = people.user("a@example.org"), people.user("b@example.org")
+            asked = goodwill.ask(sale.order, **told, by=asker, at=on_the_day)
+            if asked.state == "asked":
+                approvals.approve(asked, by=other, at=on_the_day)
+        close(LATER)
+        with tenancy.use(market.pk):
+            assert lines() == [SOLD, figures]
+            assert -make.balances().get("platform_funding", 0) == expense
+            assert -make.balances()["clearing"] == 9_000
 
 
 class TestDiscounts:
