@@ -48,8 +48,10 @@ _TEXT = f"""concat(
 )"""  # noqa: S608 (all parts are constants)
 DIGEST = f"sha256(convert_to({_TEXT}, 'UTF8'))"
 
-# The look-ups are lateral and by keys, as in settlements.runs: nothing to plan wrongly. Neighbours
-# are looked up one after the other, which spares the cache of the processor.
+# The look-ups are lateral and by keys, as in settlements.runs: nothing to plan wrongly. Days only
+# leave out the months before: were both ends known to the planner, it would rather read all lines
+# of those days for each statement where it has not seen many statements yet. Neighbours are looked
+# up one after the other, which spares the cache of the processor.
 _LOOKED_UP = f"""
 LEFT JOIN LATERAL (
     SELECT order_id, number, stream, unit_price, quantity, seller_discount,
@@ -78,7 +80,7 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT * FROM settlement_line
         WHERE marketplace_id = %(marketplace)s AND statement_id = t.statement
-          AND basis_on BETWEEN t.first_on AND t.last_on
+          AND basis_on >= t.first_on AND basis_on + 0 <= t.last_on
         OFFSET 0
     ) lines
     ORDER BY order_line_id

@@ -68,15 +68,15 @@ TO_SIGN = timedelta(days=7)  # in which a day should be signed, after its own
 TO_CLOSE = timedelta(days=15)  # in which a month should be closed, after its last day
 TO_EXPLAIN = timedelta(days=14)  # in which whatever differs should be explained
 
-# Lines of the statements that closed tonight against the statements' totals. The dates keep the
-# search to the months that the statements name.
+# Lines of the statements that closed tonight against the statements' totals. Days leave out the
+# months before; why not those after, see sealed_lines.
 _LINES_DIFFER = """
 SELECT s.id FROM settlements_statement s
 LEFT JOIN LATERAL (
     SELECT count(*) AS lines, sum(l.fee) AS fee, sum(l.vat) AS vat, sum(l.net) AS net
     FROM settlement_line l
     WHERE l.marketplace_id = %(marketplace)s AND l.statement_id = s.id
-      AND l.basis_on BETWEEN s.first_basis_on AND s.last_basis_on
+      AND l.basis_on >= s.first_basis_on AND l.basis_on + 0 <= s.last_basis_on
 ) t ON true
 WHERE s.marketplace_id = %(marketplace)s AND s.id = ANY(%(statements)s)
   AND (s.lines, s.fee, s.vat, s.net)
