@@ -51,12 +51,20 @@ def contact_changed(marketplace: Marketplace, *, at: datetime, seller_id: int) -
         _send("contact_changed", subject, [profile.former_contact_email], context)
 
 
-def payout_failed(marketplace: Marketplace, *, at: datetime, seller_id: int, payout: str) -> None:
-    """Tell that money did not arrive, and where to see what to do."""
+def payout_failed(
+    marketplace: Marketplace,
+    *,
+    at: datetime,
+    seller_id: int,
+    payout: str,
+    is_assigned: bool = False,
+) -> None:
+    """Tell that money did not arrive, and what to do: the seller, or the assignee of the claims."""
     seller = Seller.objects.get(pk=seller_id)
     with _speaking_for(marketplace):
-        subject = gettext("A payout to “%(shop)s” did not arrive") % {"shop": seller.name}
+        subject = gettext("A payout of “%(shop)s” did not arrive") % {"shop": seller.name}
         context = {"seller": seller, "payout": payout, "marketplace": marketplace}
+        context |= {"is_assigned": is_assigned}
         for address in _everybody(seller, at):
             _send("payout_failed", subject, [address], context)
 

@@ -309,7 +309,8 @@ def _returned(payout: Payout, by, at: datetime, said: str) -> None:
 def _give_back(payout: Payout, by, at: datetime) -> None:
     """The money did not arrive: it is owed again, and the seller is told what to do."""
     payouts.statements_back(payout, by=by, at=at)
-    outbox.add("payout.failed", seller_id=payout.seller_id, payout=payout.public_id)
+    told = {"payout": payout.public_id, "is_assigned": bool(payout.payee)}
+    outbox.add("payout.failed", seller_id=payout.seller_id, **told)
 
 
 def _paid_late(payout: Payout, by, at: datetime, source: str) -> str:

@@ -6,8 +6,9 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from marketplace import approvals, sealing, states, tenancy
-from marketplace.models import Approval, Change
+from marketplace.models import Approval, Change, OutboxMessage
 from marketplace.tests import make as people
+from sellers import letters
 from sellers.bank_accounts import Account, NotAnAccountNumber
 from settlements import (
     assigning,
@@ -164,6 +165,20 @@ class TestPutInForce:
         with tenancy.use(market.pk):
             assert set(Payout.objects.values_list("state", flat=True)) == {"paid"}
             assert make.balances() == {"clearing": -3_000, "bank": 3_000}
+
+    def test_tells_the_seller_whom_to_ask_after_a_failure(self, market, seller, mailoutbox):
+        with tenancy.use(market.pk):
+            in_force(seller, terms(ending=sandbox.FAILS))
+        shopkeeper(seller, "owner@example.org")
+        ids = executed(market)
+        payout_sending.serve(market.pk, ids["주식회사 양수"], now=lambda: LATER)
+        with tenancy.use(market.pk):
+            message = OutboxMessage.objects.get(topic="payout.failed")
+            letters.payout_failed(market, at=LATER, **message.payload)
+        [letter] = mailoutbox
+        assert "양수인에게 보낸" in letter.body
+        assert "양수인에게 다른 계좌를 확인하여" in letter.body
+        assert "다시 등록" not in letter.body
 
     def test_waits_for_another_account_after_a_failure(self, market, seller):
         with tenancy.use(market.pk):

@@ -277,6 +277,7 @@ class TestShop:
         [letter] = mailoutbox
         assert letter.to == ["f@example.org"]
         assert message.payload["payout"] in letter.body
+        assert "다시 등록" in letter.body
 
     def test_costs_the_same_for_any_number(self, market, sellers, django_assert_num_queries):
         client = shopkeeper(sellers["N"], "n@example.org")
