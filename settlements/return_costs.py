@@ -4,7 +4,7 @@ The carrier's charge is passed on as it is: money laid out for the seller is no 
 of ours, so it is outside the scope of VAT. A night charges what claims were completed up to it.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import Exists, OuterRef
 from django.utils import translation
@@ -16,6 +16,8 @@ from settlements import adjusting, adjustments
 from settlements.models import Adjustment
 
 _AT_ONCE = 2_000
+# What was completed on a day is charged in its night; later ones look for what came in late.
+_LATE = timedelta(days=60)
 _REASON = Adjustment.Reason.SHIPPING
 
 
@@ -57,6 +59,7 @@ def _uncharged(on: date):
         ~Exists(charged),
         is_shipping_advanced=True,
         state=Claim.State.COMPLETED,
+        completed_on__gt=on - _LATE,
         completed_on__lte=on,
     )
     return claims.select_related("line__order").order_by("seller_id", "pk")
