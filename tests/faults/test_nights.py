@@ -175,16 +175,24 @@ class TestServeShard:
         """The driver's own errors, raised past Django, blame the database and not the seller."""
         shard, *_ = nights.advance(market.pk, FIRST, at=AT).shards
         before = _state_of(market)
-        for kind, name in ((psycopg.ServerCursor, "execute"), (psycopg.Cursor, "copy")):
-            real = getattr(kind, name)
+        for kind, statement in (
+            (psycopg.Cursor, runs._TAKE),
+            (psycopg.Cursor, runs._INSERT),
+            (psycopg.ServerCursor, runs._REVERSALS),
+        ):
+            real = kind.execute
+            losses = []
 
-            def loses(cursor, *words, real=real, **more):
-                _terminate(connection)
-                return real(cursor, *words, **more)
+            def loses(cursor, query, *words, at=statement, real=real, losses=losses, **more):
+                if query is at and not losses:
+                    _terminate(cursor.connection.info.backend_pid)
+                    losses.append(query)
+                return real(cursor, query, *words, **more)
 
             with monkeypatch.context() as patched:
-                patched.setattr(kind, name, loses)
+                patched.setattr(kind, "execute", loses)
                 assert _unless_lost(lambda: nights.serve_shard(market.pk, shard, at=AT)) is None
+            assert losses
             assert _state_of(market) == before
         with tenancy.use(market.pk):
             assert not JobRun.objects.get(kind="night.settle").rows.exists()
@@ -299,11 +307,10 @@ class _connection_lost_at:  # noqa: N801 (reads as what it says)
         self._left -= 1
         if not self._left:
             self._hit.append(sql)
-            _terminate(context["connection"])
+            _terminate(context["connection"].connection.info.backend_pid)
         return execute(sql, params, many, context)
 
 
-def _terminate(victim):
-    pid = victim.connection.info.backend_pid
-    with psycopg.connect(**victim.get_connection_params(), autocommit=True) as other:
+def _terminate(pid):
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
