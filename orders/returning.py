@@ -7,12 +7,13 @@ line. The caller holds the transaction and has locked the order's lines.
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from itertools import count
 from typing import Final
 
 from django.db.models import Max
 
 from marketplace.refusals import Refused, gettext_noop
-from orders import applying, folding, outcomes, remainders, return_shipping
+from orders import applying, folding, outcomes, remainders, return_shipping, verdicts
 from orders.models import Claim, OrderLine, Payment
 from orders.return_shipping import Terms
 
@@ -111,10 +112,9 @@ def charge(claim: Claim, line: OrderLine, *, at: datetime, on: date) -> OrderLin
     effect = claim.shipping_effect
     if not effect.to_seller:
         return None
-    rows = OrderLine.objects.filter(order_id=line.order_id)
     sold = OrderLine.objects.create(
         order_id=line.order_id,
-        number=rows.aggregate(last=Max("number"))["last"] + 1,
+        number=_free_number(line),
         seller_id=line.seller_id,
         stream=return_shipping.STREAM,
         channel=line.channel,
@@ -139,6 +139,14 @@ def charge(claim: Claim, line: OrderLine, *, at: datetime, on: date) -> OrderLin
     claim.shipping_line = sold
     applying.touch([(sold.seller_id, on)])
     return sold
+
+
+def _free_number(line: OrderLine) -> int:
+    """The number after the order's last line; where there is none, the first that is free."""
+    taken = set(OrderLine.objects.filter(order=line.order_id).values_list("number", flat=True))
+    if (after := max(taken) + 1) <= verdicts.LARGEST_NUMBER:
+        return after
+    return next(number for number in count(1) if number not in taken)
 
 
 def _receive(line: OrderLine, amount: int, at: datetime) -> None:

@@ -11,6 +11,7 @@ from orders import claims, intake, outcomes, refunds, return_shipping, returning
 from orders.models import Claim, OrderLine, Outcome, OutcomeToSettle, Payment
 from orders.return_shipping import BUYER, CARRIER, PLATFORM, SELLER, Terms
 from orders.tests import make
+from orders.verdicts import LARGEST_NUMBER
 
 FAULTS = (BUYER, SELLER, CARRIER, PLATFORM)
 WAYS = ("", *return_shipping.PAID_BY_BUYER, return_shipping.CHARGED)
@@ -247,6 +248,15 @@ class TestClaims:
         make.told(make.event("cancelled", 8, claim.shipping_line.number))
         assert due(line) == 20_000
         assert outcomes.after_taking_back(claim.shipping_line_id, 0)[1].list_amount == 0
+
+    @pytest.mark.parametrize(
+        ("number", "free"),
+        [(7, 8), (LARGEST_NUMBER - 1, LARGEST_NUMBER), (LARGEST_NUMBER, 1)],
+    )
+    def test_has_a_number_of_its_own(self, number, free):
+        [line] = make.delivered(make.line(number))
+        claim = done(line, Terms(3_000, 0, "deducted"))
+        assert claim.shipping_line.number == free
 
     @pytest.mark.parametrize("said", ["line", "payment"])
     def test_is_no_word_for_orders(self, said):
