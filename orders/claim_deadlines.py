@@ -1,7 +1,7 @@
-"""How long claims have waited, and until when their answer is in time."""
+"""How long claims have waited, and until when their answer, or a replacement, is in time."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 from marketplace import tenancy
 from orders import confirmation_days, verdicts
@@ -9,16 +9,25 @@ from orders.models import Claim
 
 
 def add_to(claims: Iterable[Claim], *, at: datetime) -> None:
-    """Give each claim `waited_days`, `answer_by` and `is_overdue`; a few queries for all of them.
+    """Give each claim `waited_days`, `answer_by`, `resend_by` and `is_overdue`; a few queries.
 
-    A claim that is closed waits no more, and one that was answered is not overdue.
+    A claim that is closed waits no more. Overdue is one that was not answered, or an exchange
+    whose goods are back and whose replacement was not sent.
     """
     zone, days = tenancy.current().tz, confirmation_days.DueDays()
     today = verdicts.business_date(at, zone)
     for claim in claims:
         asked_on = verdicts.business_date(claim.requested_at, zone)
         claim.answer_by = days.answer_by(asked_on)
+        claim.resend_by = resend_by(claim, days, zone)
         is_open = claim.state in Claim.OPEN_STATES
         claim.waited_days = (today - asked_on).days if is_open else None
-        is_asked = claim.state == Claim.State.REQUESTED
-        claim.is_overdue = bool(is_asked and claim.answer_by and claim.answer_by < today)
+        due = claim.answer_by if claim.state == Claim.State.REQUESTED else claim.resend_by
+        claim.is_overdue = bool(is_open and due and due < today)
+
+
+def resend_by(claim: Claim, days: confirmation_days.DueDays, zone) -> date | None:
+    """The last day on which a replacement is in time, while it waits: as for any parcel."""
+    if claim.state != Claim.State.COLLECTED:
+        return None
+    return days.ship_by(verdicts.business_date(claim.collected_at, zone))

@@ -1,28 +1,27 @@
-"""Claims: somebody wants units of a line undone, before or after it was confirmed.
+"""Claims: somebody wants units of a line undone or anew, before or after it was confirmed.
 
 A claim is asked for, decided, and completed when goods or money are where they belong. Only its
-completion takes units back. An open claim keeps its units from other claims, and its line from
-being confirmed by itself. The status of the line is another axis: a claim that is rejected or
+completion takes units back; an exchange takes none, and what it does on its way is told in
+orders.exchanging. An open claim keeps its units from other claims, and its line from being
+confirmed by itself. The status of the line is another axis: a claim that is rejected or
 withdrawn leaves the line as it was.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import transaction
 from django.db.models import Sum
 
-from marketplace import audit, changes, states, tenancy
-from marketplace.models import Marketplace
+from marketplace import audit, tenancy
 from marketplace.refusals import Refused, gettext_noop
 from orders import (
     applying,
-    confirmation_days,
+    claim_steps,
     folding,
     return_shipping,
     returning,
     shipping,
     verdicts,
-    withdrawal,
 )
 from orders.models import Claim, Order, OrderLine
 from orders.return_shipping import Terms
@@ -41,6 +40,7 @@ CLAIMABLE = {  # in which statuses of its line a claim may be made
         Status.CONFIRMED,
     },
     Type.RETURN: {Status.SHIPPED, Status.DELIVERED, Status.CONFIRMED},
+    Type.EXCHANGE: {Status.SHIPPED, Status.DELIVERED, Status.CONFIRMED},
 }
 
 
@@ -49,6 +49,11 @@ class NotClaimable(Refused):
     message = gettext_noop(
         "A claim of type “%(type)s” cannot be made on a line of the status “%(status)s”."
     )
+
+
+class NoGoods(Refused):
+    code = "no_goods"
+    message = gettext_noop("Line %(line)s is a charge for shipping. Only goods are exchanged.")
 
 
 class NoSuchLine(Refused):
@@ -79,18 +84,6 @@ class AlreadyAnswered(Refused):
     message = gettext_noop("This claim was answered already; what it came to is shown here.")
 
 
-class NotForSellers(Refused):
-    code = "not_for_sellers"
-    message = gettext_noop("A seller cannot decide “%(decision)s”; the marketplace does.")
-
-
-class FoundOnApproval(Refused):
-    code = "found_on_approval"
-    message = gettext_noop(
-        "Who is at fault, and how shipping is paid, is said with the decision “approve”."
-    )
-
-
 class OverruledWithoutReason(Refused):
     code = "overruled_without_reason"
     message = gettext_noop(
@@ -119,8 +112,8 @@ def request(
 ) -> Claim:
     """Make a claim on units of a line. Repeated under one sender's id, it is the same claim.
 
-    Without a fault it follows from the reason. Raises NotClaimable, MoreThanClaimable (open
-    claims keep their units), ClaimDiffers, return_shipping.FaultMissing, and what
+    Without a fault it follows from the reason. Raises NotClaimable, NoGoods, MoreThanClaimable
+    (open claims keep their units), ClaimDiffers, return_shipping.FaultMissing, and what
     returning.check() does about the shipping.
     """
     kind = Type(type)
@@ -130,12 +123,15 @@ def request(
     line = applying.lock_line(line)
     if made := _made_before(line, kind, quantity, source, source_id):
         return made
+    is_exchange = kind == Type.EXCHANGE
+    if is_exchange and line.stream in folding.NOT_GOODS:
+        raise NoGoods(line=line.number, field="type")
     if line.status not in CLAIMABLE[kind]:
         raise NotClaimable(type=kind.label, status=Status(line.status).label)
     left = claimable(line)
     if quantity > left:
         raise MoreThanClaimable(asked=quantity, claimable=left)
-    returning.check(line, quantity, fault, shipping_terms)
+    returning.check(line, quantity, fault, shipping_terms, is_exchange=is_exchange)
     claim = Claim.objects.create(
         line=line,
         seller_id=line.seller_id,
@@ -151,7 +147,7 @@ def request(
     # Without the reason: those are a buyer's own words.
     data = {"line": line.pk, "type": str(kind), "quantity": quantity}
     audit.record("claim.requested", by=by, at=at, obj=claim, data=data)
-    _announce(claim, at)
+    claim_steps.announce(claim, at=at)
     return claim
 
 
@@ -182,7 +178,7 @@ def _made_before(line: OrderLine, kind: str, quantity: int, source: str, source_
     if source_id is None:
         return None
     made = Claim.objects.filter(source=source, source_id=source_id).first()
-    if made and (made.line_id, made.type, made.quantity) != (line.pk, kind, quantity):
+    if made and (made.line_id, made.asked_type, made.quantity) != (line.pk, kind, quantity):
         raise ClaimDiffers(source_id=source_id)
     return made
 
@@ -227,7 +223,7 @@ def agree(claim: Claim, *, by, at: datetime) -> Claim:
 
     Everything else waits until the goods are back. Raises AlreadyAnswered.
     """
-    claim, line = _open(claim)
+    claim, line = claim_steps.locked(claim)
     if claim.state != State.REQUESTED:
         raise AlreadyAnswered()
     claim = approve(claim, by=by, at=at)
@@ -242,40 +238,19 @@ def refuse(claim: Claim, *, reason: str, by, at: datetime) -> Claim:
     if not reason.strip():
         raise ReasonMissing(field="reason")
     verdicts.check_text("reason", reason, 500)
-    if _open(claim)[0].state not in Claim.OPEN_STATES:
+    if claim_steps.locked(claim)[0].state not in Claim.OPEN_STATES:
         raise AlreadyAnswered()
     return _close(claim, State.REJECTED, by, at, "refused_by_seller", answer=reason)
 
 
-def decide(
-    claim: Claim, *, decision: str, reason: str, is_seller: bool, by, at: datetime, **found
-) -> Claim:
-    """Decide as a program asks for it: "approve", "reject", "withdraw" or "complete".
-
-    Only the marketplace may withdraw, or say with its approval who is `found` to be at fault and
-    how shipping is paid. Raises NotForSellers, FoundOnApproval and what the decision itself does.
-    """
-    found = {name: value for name, value in found.items() if value is not None}
-    if found and is_seller:
-        raise NotForSellers(decision=next(iter(found)), field=next(iter(found)))
-    if found and decision != "approve":
-        raise FoundOnApproval(field=next(iter(found)))
-    if is_seller:
-        if decision == "approve":
-            return agree(claim, by=by, at=at)
-        if decision == "reject":
-            return refuse(claim, reason=reason, by=by, at=at)
-        if decision == "complete":
-            return take_back(claim, by=by, at=at)
-        raise NotForSellers(decision=decision, field="decision")
-    process = {"approve": approve, "reject": reject, "withdraw": withdraw, "complete": complete}
-    return process[decision](claim, by=by, at=at, reason=reason, **found)
-
-
 @transaction.atomic
 def take_back(claim: Claim, *, by, at: datetime) -> Claim:
-    """The seller has the goods again. Raises AlreadyAnswered where nothing was agreed to."""
-    if _open(claim)[0].state != State.APPROVED:
+    """The seller has the goods again; or, of an exchange, the buyer has the replacement.
+
+    Raises AlreadyAnswered where nothing was agreed to, or all is done.
+    """
+    state = claim_steps.locked(claim)[0].state
+    if state == State.REQUESTED or state not in Claim.OPEN_STATES:
         raise AlreadyAnswered()
     return complete(claim, by=by, at=at)
 
@@ -298,19 +273,18 @@ def approve(
     MoreThanClaimable for more units than were asked for, OverruledWithoutReason, and what
     returning.check() does.
     """
-    claim, line = _open(claim)
+    claim, line = claim_steps.locked(claim)
     changes = _found(claim, fault, quantity, reason)
     terms = returning.amended(claim, shipping_found)
     if claim.state == State.REQUESTED:
         about = changes.get("quantity", claim.quantity), changes.get("fault", claim.fault)
-        returning.check(line, *about, terms)
-    for name, value in returning.columns(terms).items():
-        if value != getattr(claim, name):
-            changes[name] = value
+        returning.check(line, *about, terms, is_exchange=claim.is_exchange)
+    changes |= returning.changed(claim, terms)
     if changes:
         data = {name: {"from": getattr(claim, name), "to": new} for name, new in changes.items()}
         audit.record("claim.corrected", by=by, at=at, obj=claim, reason=reason, data=data)
-    return _move(claim, State.APPROVED, by, at, reason, decided_at=at, **changes)
+    changes["decided_at"] = at
+    return claim_steps.move(claim, State.APPROVED, by=by, at=at, reason=reason, **changes)
 
 
 def _found(claim: Claim, fault: str | None, quantity: int | None, reason: str) -> dict:
@@ -345,15 +319,27 @@ def withdraw(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
 def complete(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
     """Take the units back: before confirmation they make no sale, afterwards a reversal.
 
-    What the buyer pays of the shipping is sold, and what others bear of it is given back to the
-    buyer. Raises states.IllegalMove when the claim is not approved, and MoreThanClaimable when
-    the line has fewer units left by now.
+    An exchange leaves the sale as it is. What the buyer pays of the shipping is sold, and what
+    others bear of it is given back to the buyer. Raises states.IllegalMove when the claim is not
+    approved, or the replacement of an exchange not sent, and MoreThanClaimable when the line has
+    fewer units left by now.
     """
-    claim, line = _open(claim)
-    on = verdicts.business_date(at, _zone())
-    _move(claim, State.COMPLETED, by, at, reason, completed_on=on)
+    claim, line = claim_steps.locked(claim)
+    on = verdicts.business_date(at, tenancy.current().tz)
+    done = {"by": by, "at": at, "reason": reason}
+    claim_steps.move(claim, State.COMPLETED, **done, completed_on=on)
     if claim.quantity > line.units_left:
         raise MoreThanClaimable(asked=claim.quantity, claimable=line.units_left)
+    if not claim.is_exchange:
+        _take_units_back(claim, line, on=on, **done)
+    applying.touch([(line.seller_id, on)])
+    returning.charge(claim, line, at=at, on=on)
+    claim_steps.let_clock_run(line.pk)
+    shipping.complete(line.order, [OrderLine.objects.get(pk=line.pk)], at=at)
+    return claim
+
+
+def _take_units_back(claim: Claim, line: OrderLine, *, on: date, by, at: datetime, reason: str):
     event = folding.Event(
         kind=folding.RETURNED if claim.type == Type.RETURN else folding.CANCELLED,
         at=at,
@@ -365,51 +351,10 @@ def complete(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
     )
     events = [event, *returning.outbound_back(claim, line, at=at, on=on)]
     applying.apply({line.order_id: events}, by=by, at=at, reason=reason)
-    applying.touch([(line.seller_id, on)])
-    returning.charge(claim, line, at=at, on=on)
-    _let_clock_run(line.pk)
-    shipping.complete(line.order, [OrderLine.objects.get(pk=line.pk)], at=at)
-    return claim
 
 
 def _close(claim: Claim, to: str, by, at: datetime, reason: str, **changes) -> Claim:
-    claim, line = _open(claim)
-    _move(claim, to, by, at, reason, decided_at=at, **changes)
-    _let_clock_run(line.pk)
+    claim, line = claim_steps.locked(claim)
+    claim_steps.move(claim, to, by=by, at=at, reason=reason, decided_at=at, **changes)
+    claim_steps.let_clock_run(line.pk)
     return claim
-
-
-def _move(claim: Claim, to: str, by, at: datetime, reason: str, **values) -> Claim:
-    states.move(claim, to, by=by, at=at, reason=reason, changes=values)
-    _announce(claim, at)
-    return claim
-
-
-def _announce(claim: Claim, at: datetime) -> None:
-    changes.announce(f"claim.{claim.state}", claim.public_id, at=at, seller_id=claim.seller_id)
-
-
-def _open(claim: Claim) -> tuple[Claim, OrderLine]:
-    """The claim and its line as they are now, the line locked first, as everywhere."""
-    line = applying.lock_line(OrderLine.objects.get(pk=claim.line_id))
-    return Claim.objects.select_for_update(no_key=True).get(pk=claim.pk), line
-
-
-def _let_clock_run(line_id: int) -> None:
-    """Move the day of automatic confirmation by the days on which a claim was open."""
-    line = OrderLine.objects.get(pk=line_id)
-    if line.status != Status.DELIVERED or line.delivered_on is None:
-        return
-    zone = _zone()
-    spans = []
-    for claim in Claim.objects.filter(line=line).exclude(state__in=Claim.OPEN_STATES):
-        made_on = verdicts.business_date(claim.requested_at, zone)
-        closed_on = claim.completed_on or verdicts.business_date(claim.decided_at, zone)
-        spans.append((made_on, closed_on))
-    paused = withdrawal.paused_days(spans, line.delivered_on)
-    due_on = confirmation_days.DueDays().due_on(line.delivered_on, paused)
-    OrderLine.objects.filter(pk=line_id).update(confirm_due_on=due_on)
-
-
-def _zone():
-    return Marketplace.objects.get(pk=tenancy.current_id()).tz

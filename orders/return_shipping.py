@@ -66,6 +66,14 @@ class NotBorneByBuyer(Refused):
     )
 
 
+class NothingToDeductFrom(Refused):
+    code = "exchange_refunds_nothing"
+    message = gettext_noop(
+        "An exchange refunds nothing that shipping could be deducted from. Choose that the buyer"
+        " encloses it with the goods, or pays directly."
+    )
+
+
 class OutboundNotCharged(Refused):
     code = "outbound_shipping_not_charged"
     message = gettext_noop(
@@ -77,7 +85,8 @@ class OutboundNotCharged(Refused):
 class Terms:
     """What shipping costs in a claim, how it is paid, and whether we have paid the carrier.
 
-    `outbound_cost` is charged where shipping to the buyer had been free.
+    `outbound_cost` is charged where shipping to the buyer had been free; in an exchange it is what
+    the way of the replacement costs.
     """
 
     return_cost: int = 0
@@ -123,14 +132,17 @@ def bearer(fault: str) -> str:
     return SELLER if fault == CARRIER else fault
 
 
-def check(terms: Terms, fault: str) -> None:
+def check(terms: Terms, fault: str, *, is_exchange: bool = False) -> None:
     """Refuse terms that no claim can have, or that burden who is not at fault.
 
-    Raises verdicts.NotBetween, PaidOtherwise, NotBorneByBuyer, OutboundNotCharged.
+    Raises verdicts.NotBetween, PaidOtherwise, NotBorneByBuyer, OutboundNotCharged, and
+    NothingToDeductFrom for an exchange.
     """
     verdicts.check_between("return_cost", terms.return_cost, 0, LARGEST)
     verdicts.check_between("outbound_cost", terms.outbound_cost, 0, LARGEST)
     if bearer(fault) == BUYER:
+        if is_exchange and terms.paid == DEDUCTED:
+            raise NothingToDeductFrom(field="paid")
         if terms.total and terms.paid not in PAID_BY_BUYER:
             raise PaidOtherwise(field="paid")
         return
@@ -140,7 +152,7 @@ def check(terms: Terms, fault: str) -> None:
         raise NotBorneByBuyer(field="paid")
 
 
-def effect(terms: Terms, fault: str) -> Effect:
+def effect(terms: Terms, fault: str, *, is_exchange: bool = False) -> Effect:
     """What checked terms do once the claim is completed."""
     borne_by = bearer(fault)
     is_buyers = borne_by == BUYER
@@ -153,5 +165,5 @@ def effect(terms: Terms, fault: str) -> Effect:
         paid_directly=paid_directly,
         to_seller=deducted + paid_directly,
         back_to_us=terms.return_cost if is_sellers_cost else 0,
-        gives_outbound_back=not is_buyers and terms.paid == CHARGED,
+        gives_outbound_back=not is_buyers and terms.paid == CHARGED and not is_exchange,
     )

@@ -55,17 +55,19 @@ class MoreThanRefund(Refused):
     )
 
 
-def check(line: OrderLine, quantity: int, fault: str, terms: Terms) -> None:
+def check(
+    line: OrderLine, quantity: int, fault: str, terms: Terms, *, is_exchange: bool = False
+) -> None:
     """Refuse terms that a claim on some units of a line cannot have.
 
     Raises NothingSent, OutboundWasPaid, MoreThanRefund, and what return_shipping.check() does.
     """
     if terms == return_shipping.NONE:
         return
-    return_shipping.check(terms, fault)
+    return_shipping.check(terms, fault, is_exchange=is_exchange)
     if line.status not in _SENT:
         raise NothingSent(line=line.number, field="return_cost")
-    if terms.outbound_cost and (paid := _outbound_paid(line)):
+    if terms.outbound_cost and not is_exchange and (paid := _outbound_paid(line)):
         raise OutboundWasPaid(paid=f"{paid:,}", field="outbound_cost")
     deducted = return_shipping.effect(terms, fault).deducted
     if deducted and deducted > (refund := _refund(line, quantity)):
@@ -75,6 +77,11 @@ def check(line: OrderLine, quantity: int, fault: str, terms: Terms) -> None:
 def columns(terms: Terms) -> dict[str, object]:
     """The values of a claim's columns by which it keeps its terms."""
     return {column: getattr(terms, name) for name, column in _COLUMNS.items()}
+
+
+def changed(claim: Claim, terms: Terms) -> dict[str, object]:
+    """The columns of a claim that these terms change, with their new values."""
+    return {name: new for name, new in columns(terms).items() if new != getattr(claim, name)}
 
 
 def amended(claim: Claim, given: Mapping[str, object]) -> Terms:

@@ -13,7 +13,7 @@ from typing import Final
 
 from marketplace import paging
 from marketplace.models import Marketplace
-from orders import shipping, verdicts
+from orders import claim_deadlines, shipping, verdicts
 from orders.confirmation_days import DueDays
 from orders.folding import NOT_GOODS
 from orders.models import Claim, Order, OrderLine, Shipment
@@ -148,10 +148,11 @@ def counts(seller: Seller) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class SellersClaim:
-    """A claim with the day until which its answer is in time, while it waits for one."""
+    """A claim with the day until which its answer, or a replacement, is in time while it waits."""
 
     row: Claim
     answer_by: date | None
+    resend_by: date | None
     is_late: bool
 
 
@@ -246,7 +247,9 @@ def _with_days(seller: Seller, rows: Iterable[Claim], at: datetime) -> list[Sell
         answer_by = None
         if row.state == State.REQUESTED:
             answer_by = days.answer_by(verdicts.business_date(row.requested_at, zone))
-        found.append(SellersClaim(row, answer_by, answer_by is not None and answer_by < today))
+        resend_by = claim_deadlines.resend_by(row, days, zone)
+        due = answer_by or resend_by
+        found.append(SellersClaim(row, answer_by, resend_by, due is not None and due < today))
     return found
 
 

@@ -35,7 +35,7 @@ _OPEN = """
 WITH claimed AS (
     SELECT DISTINCT line_id FROM orders_claim
     WHERE marketplace_id = %(marketplace)s AND seller_id = %(seller)s
-      AND state IN ('requested', 'approved')
+      AND state IN ('requested', 'approved', 'collected', 'redelivering')
 ), line AS (
     SELECT id, status, paid_on AS rate_on, stream, category_id, listing_kind, channel, seller_type,
            unit_price, quantity, seller_discount, platform_discount, partner_discount, units_left

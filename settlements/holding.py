@@ -398,18 +398,23 @@ def _announce(deed: str, holds: list[Hold], at: datetime) -> None:
 
 
 def _of_decided_claims(on: date) -> set[int]:
-    """Holds whose claim is decided; of a completed one once what it takes back is being settled."""
+    """Holds whose claim is decided; of a completed one once what it takes back is being settled.
+
+    An exchange takes nothing back.
+    """
     decided = Hold.objects.placed().filter(claim__isnull=False)
     found = list(
         decided.exclude(claim__state__in=Claim.OPEN_STATES).values_list(
-            "pk", "order_line_id", "claim__state"
+            "pk", "order_line_id", "claim__state", "claim__type"
         )
     )
-    completed = [line for _pk, line, state in found if state == Claim.State.COMPLETED]
-    underway = _underway(completed, on) if completed else set()
-    return {
-        pk for pk, line, state in found if state != Claim.State.COMPLETED or line not in underway
+    taken_back = {
+        pk: line
+        for pk, line, state, kind in found
+        if state == Claim.State.COMPLETED and kind != Claim.Type.EXCHANGE
     }
+    underway = _underway(list(taken_back.values()), on) if taken_back else set()
+    return {pk for pk, *_ in found if taken_back.get(pk) not in underway}
 
 
 def _underway(lines: list[int], on: date) -> set[int]:

@@ -14,7 +14,7 @@ ROOT = Path(settings.BASE_DIR)
 APPS = ("marketplace", "sellers", "listings", "orders", "settlements")
 ANNOUNCE = {"announce", "announce_many"}
 STATES = {  # events named by the state that a row has come to
-    "claim.": set(Claim.State.values),
+    "claim.": {*Claim.State.values, "converted"},  # an exchange that became a return
     "statement.": {Statement.State.PAYABLE.value, Statement.State.CLOSED.value},
 }
 

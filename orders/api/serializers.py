@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from marketplace.api.fields import Document, Flag, Moment, Money, Text, Whole
-from orders import pricing, remainders, verdicts
+from orders import claim_decisions, pricing, remainders, verdicts
 from orders.models import Claim, OrderEvent, OrderLine, Shipment
 
 BATCH = 100  # orders in one request
@@ -223,8 +223,9 @@ class ShipmentDocument(Document):
 class ReturnShippingDocument(Document):
     """Who bears the shipping of what comes back, in amounts with VAT, and what of it is settled.
 
-    `borne_by` follows from who is at fault. `line_number` is that of the order line by which the
-    seller is given what the buyer paid, once the claim is completed.
+    `borne_by` follows from who is at fault. In an exchange `outbound_cost` is the way of the
+    replacement. `line_number` is that of the order line by which the seller is given what the
+    buyer paid, once the claim is completed.
     """
 
     borne_by = serializers.CharField(source="shipping_effect.bearer", read_only=True)
@@ -248,7 +249,17 @@ class NewReturnShippingDocument(Document):
     is_advanced = Flag(default=False)
 
 
+class ReplacementDocument(Document):
+    """The parcel with which an exchange was sent anew."""
+
+    carrier = serializers.CharField(source="resent_carrier", read_only=True)
+    tracking_number = serializers.CharField(source="resent_number", read_only=True)
+    sent_at = Moment(source="resent_at", read_only=True)
+
+
 class ClaimDocument(Document):
+    """A claim. An exchange that was converted some time is a return from then on."""
+
     id = serializers.CharField(source="public_id", read_only=True)
     order = serializers.CharField(source="line.order.public_id", read_only=True)
     order_number = serializers.CharField(source="line.order.number", read_only=True)
@@ -264,6 +275,19 @@ class ClaimDocument(Document):
     requested_at = Moment(read_only=True)
     decided_at = Moment(read_only=True, allow_null=True)
     completed_on = serializers.DateField(read_only=True, allow_null=True)
+    collected_at = Moment(read_only=True, allow_null=True)
+    replacement = serializers.SerializerMethodField()
+    converted_at = Moment(read_only=True, allow_null=True)
+
+    def get_replacement(self, claim: Claim) -> ReplacementDocument(allow_null=True):
+        return ReplacementDocument(claim, context=self.context).data if claim.resent_at else None
+
+
+class NewReplacementDocument(Document):
+    """The parcel of a replacement; some carriers need no number."""
+
+    carrier = Text(max_length=20)
+    tracking_number = Text(max_length=40, allow_blank=True, default="")
 
 
 class NewClaimDocument(Document):
@@ -284,11 +308,12 @@ class DecisionDocument(Document):
     """What is decided. A seller's key does not withdraw; its rejection says why.
 
     With an approval the marketplace may say who is at fault after all, and how shipping is paid.
+    Of an exchange: `collect` when the goods are back, `resend` with the parcel of the replacement,
+    `complete` when it has arrived, and `convert`, with a reason, to make it a return.
     """
 
-    decision = serializers.ChoiceField(
-        [(name, name) for name in ("approve", "reject", "withdraw", "complete")]
-    )
+    decision = serializers.ChoiceField([(name, name) for name in claim_decisions.DECISIONS])
+    parcel = NewReplacementDocument(allow_null=True, default=None)
     fault = serializers.ChoiceField(Claim.Fault.choices, allow_null=True, default=None)
     shipping = NewReturnShippingDocument(allow_null=True, default=None)
     reason = Text(max_length=500, allow_blank=True, default="")

@@ -15,13 +15,16 @@ from marketplace.api.batches import items_of
 from marketplace.api.idempotency import idempotent
 from marketplace.api.views import ReadMixin, Resource, span
 from marketplace.refusals import Refused
-from orders import claims, events, intake, shipping
+from orders import claim_decisions, claims, events, intake, shipping
 from orders.api import sending, serializers
 from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment, ShipmentLine
 from orders.return_shipping import Terms
 from orders.verdicts import REPEATED
 
-_SHIPPING = frozenset(serializers.NewReturnShippingDocument().fields)
+_PARTS = {
+    "shipping": frozenset(serializers.NewReturnShippingDocument().fields),
+    "parcel": frozenset(serializers.NewReplacementDocument().fields),
+}
 
 
 class OrderViewSet(ReadMixin, Resource):
@@ -169,7 +172,7 @@ class ClaimViewSet(ReadMixin, Resource):
         )
         if agreed := words.pop("shipping"):
             words["shipping_terms"] = Terms(**agreed)
-        with _naming_shipping():
+        with _naming_parts():
             claim = claims.request(line, **words, by=None, at=timezone.now())
         document = self.get_serializer(self.get_queryset().get(pk=claim.pk))
         headers = {"Location": f"{request.path}{claim.public_id}/"}
@@ -179,20 +182,24 @@ class ClaimViewSet(ReadMixin, Resource):
     @action(detail=True, methods=["post"])
     @idempotent
     def decision(self, request, public_id):
-        """Decide on a claim, or tell that it is completed."""
+        """Decide on a claim, or tell how far it is."""
         claim, words = self.get_object(), self.checked(serializers.DecisionDocument)
         words |= words.pop("shipping") or {}
-        with _naming_shipping():
-            claims.decide(claim, **words, is_seller=bool(self.holder), by=None, at=timezone.now())
+        with _naming_parts():
+            claim_decisions.decide(
+                claim, **words, is_seller=bool(self.holder), by=None, at=timezone.now()
+            )
         return Response(self.get_serializer(self.get_object()).data)
 
 
 @contextmanager
-def _naming_shipping():
-    """Let a refusal name what was sent: the costs stand together under `shipping`."""
+def _naming_parts():
+    """Let a refusal name what was sent: costs stand under `shipping`, a parcel under `parcel`."""
     try:
         yield
     except Refused as refused:
-        if (field := refused.params.get("field")) in _SHIPPING:
-            refused.params["field"] = f"shipping.{field}"
+        field = refused.params.get("field")
+        for part, names in _PARTS.items():
+            if field in names:
+                refused.params["field"] = f"{part}.{field}"
         raise

@@ -9,17 +9,24 @@ from marketplace.models import TenantKey, TenantModel
 from orders import return_shipping
 from sellers.models import Seller
 
+_OPEN = ["requested", "approved", "collected", "redelivering"]  # for the indexes
+
 
 def _claim_id():
     return identifiers.public_id("clm")
 
 
 class Claim(TenantModel):
-    """A buyer's wish to undo (part of) a line: cancel, return, exchange."""
+    """A buyer's wish to undo (part of) a line, or to get the goods anew: cancel, return, exchange.
+
+    An exchange goes on after its approval until the replacement has arrived; it takes nothing
+    back. One that was `converted_at` some time is a return from then on.
+    """
 
     class Type(models.TextChoices):
         CANCEL = "cancel", _("Cancel")
         RETURN = "return", _("Return")
+        EXCHANGE = "exchange", _("Exchange")
 
     class Fault(models.TextChoices):
         BUYER = "buyer", _("Buyer")
@@ -30,6 +37,8 @@ class Claim(TenantModel):
     class State(models.TextChoices):
         REQUESTED = "requested", _("Requested")
         APPROVED = "approved", _("Approved")
+        COLLECTED = "collected", _("Goods are back")
+        REDELIVERING = "redelivering", _("Replacement sent")
         REJECTED = "rejected", _("Rejected")
         WITHDRAWN = "withdrawn", _("Withdrawn")
         COMPLETED = "completed", _("Completed")
@@ -42,12 +51,23 @@ class Claim(TenantModel):
 
     MOVES = {  # every legal change of state; anything else is refused
         State.REQUESTED: {State.APPROVED, State.REJECTED, State.WITHDRAWN},
-        State.APPROVED: {State.COMPLETED, State.REJECTED},
+        State.APPROVED: {State.COLLECTED, State.COMPLETED, State.REJECTED},
+        State.COLLECTED: {State.REDELIVERING, State.REJECTED, State.APPROVED},
+        State.REDELIVERING: {State.COMPLETED},
         State.REJECTED: set(),
         State.WITHDRAWN: set(),
         State.COMPLETED: set(),
     }
-    OPEN_STATES = [State.REQUESTED, State.APPROVED]
+    # Of these, what only an exchange does, and what it never does. Once it is converted to a
+    # return, goods that are back wait like those of any return that was agreed to.
+    STEPS_OF_EXCHANGES = {
+        (State.APPROVED, State.COLLECTED),
+        (State.COLLECTED, State.REDELIVERING),
+        (State.COLLECTED, State.REJECTED),
+        (State.REDELIVERING, State.COMPLETED),
+    }
+    STEPS_OF_OTHERS = {(State.APPROVED, State.COMPLETED), (State.COLLECTED, State.APPROVED)}
+    OPEN_STATES = [State.REQUESTED, State.APPROVED, State.COLLECTED, State.REDELIVERING]
 
     public_id = models.CharField(_("public id"), max_length=40, default=_claim_id, editable=False)
     # By its name: lines import claims, to ask which of them hold a line back.
@@ -92,6 +112,19 @@ class Claim(TenantModel):
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.REQUESTED)
     requested_at = models.DateTimeField(_("requested at"))
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    collected_at = models.DateTimeField(_("goods back at"), null=True, blank=True)
+    resent_at = models.DateTimeField(_("replacement sent at"), null=True, blank=True)
+    resent_carrier = models.CharField(
+        _("carrier of the replacement"), max_length=20, blank=True, default="", db_default=""
+    )
+    resent_number = models.CharField(
+        _("tracking number of the replacement"),
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+    )
+    converted_at = models.DateTimeField(_("converted to a return at"), null=True, blank=True)
     completed_on = models.DateField(_("completed on"), null=True, blank=True)
     source = models.CharField(_("sender"), max_length=40, blank=True)
     source_id = models.CharField(_("sender's id"), max_length=120, null=True, blank=True)
@@ -108,6 +141,23 @@ class Claim(TenantModel):
                 fields=["marketplace", "source", "source_id"], name="claim_is_accepted_once"
             ),
             models.CheckConstraint(name="claim_concerns_some_units", condition=Q(quantity__gt=0)),
+            models.CheckConstraint(
+                name="claim_sends_anew_only_in_an_exchange",
+                condition=Q(type="exchange") | ~Q(state__in=["collected", "redelivering"]),
+            ),
+            models.CheckConstraint(
+                name="claim_redelivering_has_its_parcel",
+                condition=~Q(state="redelivering")
+                | (Q(resent_at__isnull=False) & ~Q(resent_carrier="")),
+            ),
+            models.CheckConstraint(
+                name="claim_converted_is_a_return",
+                condition=Q(converted_at__isnull=True) | Q(type="return"),
+            ),
+            models.CheckConstraint(
+                name="claim_of_exchange_deducts_nothing",
+                condition=~Q(type="exchange", shipping_paid="deducted"),
+            ),
             models.CheckConstraint(
                 name="claim_shipping_costs_within_their_bounds",
                 condition=Q(
@@ -126,8 +176,8 @@ class Claim(TenantModel):
             models.Index(fields=["marketplace", "line"], name="claim_by_line"),
             models.Index(
                 fields=["marketplace", "requested_at"],
-                name="claim_waiting",
-                condition=Q(state__in=["requested", "approved"]),
+                name="claim_open",
+                condition=Q(state__in=_OPEN),
             ),
             models.Index(fields=["marketplace", "completed_on"], name="claim_by_completion"),
             models.Index(fields=["marketplace", "-requested_at"], name="claim_newest_first"),
@@ -135,8 +185,8 @@ class Claim(TenantModel):
             models.Index(fields=["marketplace", "state", "-id"], name="claim_by_state"),
             models.Index(
                 fields=["marketplace", "seller", "state", "requested_at", "id"],
-                name="claim_by_seller_waiting",
-                condition=Q(state__in=["requested", "approved"]),
+                name="claim_open_by_seller",
+                condition=Q(state__in=_OPEN),
             ),
             models.Index(
                 fields=["marketplace", "completed_on"],
@@ -161,7 +211,22 @@ class Claim(TenantModel):
 
     @property
     def shipping_effect(self) -> return_shipping.Effect:
-        return return_shipping.effect(self.shipping_terms, self.fault)
+        return return_shipping.effect(self.shipping_terms, self.fault, is_exchange=self.is_exchange)
+
+    @property
+    def is_exchange(self) -> bool:
+        return self.type == self.Type.EXCHANGE
+
+    @property
+    def asked_type(self) -> str:
+        """The type that was asked for; it differs once an exchange was converted."""
+        return self.Type.EXCHANGE if self.converted_at else self.type
+
+    def may_become(self, state: str) -> bool:
+        """Whether MOVES leads there for a claim of this type."""
+        step = (self.state, state)
+        barred = self.STEPS_OF_OTHERS if self.is_exchange else self.STEPS_OF_EXCHANGES
+        return state in self.MOVES[self.state] and step not in barred
 
     @property
     def is_shipping_agreed(self) -> bool:

@@ -451,6 +451,70 @@ class TestReturnShipping:
         assert cast.count(Claim) == 0
 
 
+class TestExchanges:
+    PARCEL = {"carrier": "cj", "tracking_number": "6891-2345-6784"}
+
+    @pytest.fixture
+    def at(self, cast, order):
+        """Where an exchange of the first line is decided."""
+        with tenancy.use(cast.market.pk):
+            OrderLine.objects.update(status="delivered", delivered_on="2026-03-02")
+        said = {"order": order, "line_number": 1, "type": "exchange", "quantity": 1}
+        made = cast.shop.send("claims/", said | {"reason": "wrong_item"})
+        assert made.status_code == 201, made.content
+        claim = made.json()
+        assert (claim["type"], claim["fault"], claim["replacement"]) == ("exchange", "seller", None)
+        return f"claims/{claim['id']}/decision/"
+
+    def decided(self, key, at, decision, **words) -> dict:
+        answer = key.send(at, {"decision": decision, **words})
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+    def test_are_walked_by_their_seller(self, cast, at):
+        seller = cast.of_hanok
+        assert cast.of_tteok.send(at, {"decision": "collect"}).status_code == 404
+        assert self.decided(seller, at, "approve")["state"] == "approved"
+        early = seller.send(at, {"decision": "resend", "parcel": self.PARCEL})
+        assert (early.status_code, early.json()["code"]) == (409, "illegal_move")
+        claim = self.decided(seller, at, "collect")
+        assert (claim["state"], claim["replacement"]) == ("collected", None)
+        assert claim["collected_at"]
+        claim = self.decided(seller, at, "resend", parcel=self.PARCEL)
+        assert claim["state"] == "redelivering"
+        sent = claim["replacement"]
+        assert (sent["carrier"], sent["tracking_number"]) == ("cj", "689123456784")
+        assert self.decided(seller, at, "complete")["state"] == "completed"
+        with tenancy.use(cast.market.pk):
+            assert OrderLine.objects.get(number=1).units_left == 2
+
+    def test_name_what_is_wrong_with_a_parcel(self, cast, at):
+        self.decided(cast.shop, at, "approve")
+        self.decided(cast.shop, at, "collect")
+        for parcel, code, pointer in (
+            (None, "parcel_missing", "/parcel"),
+            ({"carrier": "hare"}, "unknown_carrier", "/parcel/carrier"),
+            ({"carrier": "cj"}, "tracking_number_missing", "/parcel/tracking_number"),
+        ):
+            refused = cast.shop.send(at, {"decision": "resend", "parcel": parcel})
+            assert (refused.status_code, refused.json()["code"]) == (422, code)
+            assert refused.json()["errors"][0]["pointer"] == pointer
+        odd = cast.shop.send(at, {"decision": "collect", "parcel": self.PARCEL})
+        assert (odd.status_code, odd.json()["code"]) == (422, "parcel_on_resend")
+
+    def test_become_returns(self, cast, at):
+        words = {"fault": "buyer", "reason": "none left"}
+        refused = cast.shop.send(at, {"decision": "convert", **words})
+        assert (refused.status_code, refused.json()["code"]) == (422, "found_on_approval")
+        silent = cast.of_hanok.send(at, {"decision": "convert"})
+        assert silent.json()["code"] == "reason_missing"
+        claim = self.decided(cast.of_hanok, at, "convert", reason="none left")
+        assert (claim["type"], claim["state"]) == ("return", "requested")
+        assert claim["converted_at"]
+        again = cast.of_hanok.send(at, {"decision": "convert", "reason": "again"})
+        assert (again.status_code, again.json()["code"]) == (409, "not_convertible")
+
+
 class TestHolders:
     """What becomes of a seller's key when the seller's standing changes."""
 

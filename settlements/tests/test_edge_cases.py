@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from marketplace import approvals, states, tenancy, versions
 from marketplace.tests import make as people
-from orders import claims, goodwill, refunds, return_shipping
+from orders import claims, exchanging, goodwill, refunds, return_shipping
 from orders.models import OrderLine
 from sellers.models import PerformanceDay
 from settlements import (
@@ -89,6 +89,18 @@ def gave_back(line, *, fault, at=datetime(2026, 9, 14, 3, tzinfo=UTC), **shippin
     return claims.complete(claim, by=None, at=at)
 
 
+def exchanged(line, *, fault, at=datetime(2026, 9, 14, 3, tzinfo=UTC), **shipping):
+    """A line that was exchanged, with what was agreed about shipping both ways."""
+    terms = return_shipping.Terms(**shipping)
+    told = {"type": "exchange", "quantity": line.units_left, "fault": fault}
+    claim = claims.request(line, **told, shipping_terms=terms, by=None, at=at)
+    claims.approve(claim, by=None, at=at)
+    claim = exchanging.collect(claim, by=None, at=at)
+    parcel = {"carrier": "cj", "tracking_number": "689123456784"}
+    claim = exchanging.resend(claim, **parcel, by=None, at=at)
+    return claims.complete(claim, by=None, at=at)
+
+
 SOLD, TAKEN_BACK = (1_200, 120, 8_680), (-1_200, -120, -8_680)
 KEPT = (99, 9, 2_901)  # of 3,000 of shipping
 
@@ -149,6 +161,33 @@ class TestWhoBearsShipping:
         with tenancy.use(market.pk):
             wanted = [SOLD, KEPT, TAKEN_BACK, (-99, -9, -2_901)]
             assert sorted(lines()) == sorted(wanted)
+
+    @pytest.mark.parametrize(
+        ("fault", "shipping", "others"),
+        [
+            # 3,000 back and 2,500 there, paid to us: 5,500 less 3.3 %, cut to 181.
+            ("buyer", {"outbound_cost": 2_500, "paid": "direct"}, [(181, 16, 5_319)]),
+            (
+                "buyer",
+                {"outbound_cost": 2_500, "paid": "direct", "is_advanced": True},
+                [(181, 16, 5_319), (3_000, 0, -3_000)],
+            ),
+            ("buyer", {"outbound_cost": 2_500, "paid": "enclosed"}, []),
+            ("seller", {"paid": "charged"}, []),
+            ("carrier", {"paid": "charged", "is_advanced": True}, [(3_000, 0, -3_000)]),
+            ("platform", {"paid": "charged", "is_advanced": True}, []),
+        ],
+    )
+    def test_is_all_that_an_exchange_costs(self, market, close, fault, shipping, others):
+        with tenancy.use(market.pk):
+            sale = make.sold(make.seller(), unit_price=10_000)
+            exchanged(sale, fault=fault, return_cost=3_000, **shipping)
+        close(LATER)
+        with tenancy.use(market.pk):
+            assert sorted(lines()) == sorted([SOLD, *others])
+            nets = dict(Statement.objects.values_list("due_on", "net"))
+            assert nets.pop(LATER, 0) == sum(net for _, _, net in others)
+            assert list(nets.values()) == [SOLD[2]]
 
     def test_may_have_a_rate_of_its_own(self, market, close):
         """A contract takes 10 % of return shipping, VAT on top, and nothing of other shipping."""

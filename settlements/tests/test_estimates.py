@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from listings.models import Category
 from marketplace import calendar_days, tenancy
-from orders import claims, confirming, verdicts
+from orders import claims, confirming, exchanging, verdicts
 from orders.models import OrderLine
 from settlements import estimates, nights, runs
 from settlements.estimates import CONFIRMED, DELIVERED, IN_STATEMENTS, PAID, SHIPPED, Item
@@ -147,6 +147,18 @@ class TestExpected:
         found = estimates.expected(seller, on=SEP_8)
         assert (found.held.lines, found.stages[DELIVERED].net) == (0, 193_400)
 
+    def test_holds_a_line_until_its_replacement_has_arrived(self, market):
+        seller = make.seller()
+        line = _open(seller, "delivered", unit_price=100_000, category="gold", quantity=2)
+        claim = claims.approve(_claim(line, "exchange"), by=None, at=make.AT)
+        parcel = {"carrier": "cj", "tracking_number": "689123456784"}
+        for step, words in ((exchanging.collect, {}), (exchanging.resend, parcel)):
+            claim = step(claim, **words, by=None, at=make.AT)
+            assert estimates.expected(seller, on=SEP_8).held.net == 193_400
+        claims.complete(claim, by=None, at=make.AT)
+        found = estimates.expected(seller, on=SEP_8)
+        assert (found.held.lines, found.stages[DELIVERED].net) == (0, 193_400)
+
     def test_counts_only_the_units_that_are_left(self, market):
         seller = make.seller()
         _open(
@@ -239,8 +251,8 @@ def _sellers_with_one_random_line_each(chance, count=40):
     return sellers
 
 
-def _claim(line):
-    return claims.request(line, type="cancel", quantity=1, fault="buyer", by=None, at=make.AT)
+def _claim(line, kind="cancel"):
+    return claims.request(line, type=kind, quantity=1, fault="buyer", by=None, at=make.AT)
 
 
 def _category(code):

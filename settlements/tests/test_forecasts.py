@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from marketplace import tenancy
-from orders import claims
+from orders import claims, exchanging
 from orders.models import OrderLine
 from settlements import forecasts, nights
 from settlements.models import PayoutForecast, SellerBalance, Statement
@@ -131,6 +131,16 @@ class TestOfSeller:
             seller = make.seller()
             line = delivered(seller, "1", unit_price=100_000, category="gold")
             claims.request(line, type="return", quantity=1, fault="buyer", by=None, at=make.AT)
+        forecast = of_seller(market, seller)
+        assert (forecast.days, len(forecast.held), forecast.held_net) == ((), 1, 96_700)
+
+    def test_holds_a_line_whose_replacement_is_not_sent(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            line = delivered(seller, "1", unit_price=100_000, category="gold")
+            told = {"by": None, "at": make.AT}
+            claim = claims.request(line, type="exchange", quantity=1, fault="seller", **told)
+            exchanging.collect(claims.approve(claim, **told), **told)
         forecast = of_seller(market, seller)
         assert (forecast.days, len(forecast.held), forecast.held_net) == ((), 1, 96_700)
 

@@ -9,7 +9,7 @@ from django.db import connections
 from marketplace import approvals, reasons, states, tenancy
 from marketplace.models import Approval, AuditEntry, Change
 from marketplace.tests import make as people
-from orders import claims, verdicts
+from orders import claims, exchanging, verdicts
 from orders.models import Claim
 from settlements import holding, nights, positions, sentinels, statements, verification
 from settlements.holding import Asked, Terms
@@ -94,6 +94,28 @@ class TestOpenClaim:
             assert _figures(last) == (NET, 0, 0, NET, NET, 0)
             assert positions.of_seller(seller, on=last.due_on).confirmed == NET + 48_350
             assert Change.objects.filter(type="hold.released").count() == 1
+            _agrees(last.due_on)
+
+    def test_lets_go_of_a_sale_that_an_exchange_leaves_as_it_is(self, world):
+        """Held until the replacement has arrived, and paid by the next statement: 96,700."""
+        market, _seller, disputed, _other = world
+        with tenancy.use(market.pk):
+            claim = claims.approve(_claim(disputed, type="exchange"), by=None, at=AT)
+            exchanging.collect(claim, by=None, at=AT)
+        _close(market, DUE)
+        with tenancy.use(market.pk):
+            assert Hold.objects.get().taken == NET
+            parcel = {"carrier": "cj", "tracking_number": "689123456784"}
+            claim = exchanging.resend(claim, **parcel, by=None, at=AT)
+        _close(market, DUE + timedelta(days=3))
+        with tenancy.use(market.pk):
+            assert Hold.objects.get().state == "placed"
+            claims.complete(claim, by=None, at=datetime(2026, 9, 15, 3, tzinfo=UTC))
+        _close(market, date(2026, 9, 15))
+        with tenancy.use(market.pk):
+            assert Hold.objects.get().state == "released"
+            last = Statement.objects.latest("due_on")
+            assert (last.lines, *_figures(last)) == (0, NET, 0, 0, NET, NET, 0)
             _agrees(last.due_on)
 
     def test_meets_what_its_completion_takes_back(self, world):
