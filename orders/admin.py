@@ -29,6 +29,7 @@ from orders import (
     claim_deadlines,
     claims,
     confirming,
+    exchanging,
     folding,
     goodwill,
     import_pages,
@@ -138,7 +139,9 @@ class NewClaimForm(forms.Form):
     type = forms.ChoiceField(
         label=_("type"),
         choices=models.Claim.Type,
-        help_text=_("A cancellation before the goods have left, a return afterwards."),
+        help_text=_(
+            "A cancellation before the goods have left, a return or an exchange afterwards."
+        ),
     )
     quantity = forms.IntegerField(
         label=_("units"), min_value=1, max_value=verdicts.LARGEST_QUANTITY, initial=1
@@ -346,20 +349,9 @@ class OutcomeToSettleAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
 
-class ApprovalForm(RemarkForm):
-    """What whoever decides has found: who is at fault, how many units, and who pays shipping."""
+class ReturnShippingForm(forms.Form):
+    """What the ways of goods cost, and how it is paid."""
 
-    fault = forms.ChoiceField(
-        label=_("at fault"),
-        choices=models.Claim.Fault,
-        help_text=_("Whoever is at fault bears the cost; it counts in the seller's grade."),
-    )
-    quantity = forms.IntegerField(
-        label=_("units"),
-        min_value=1,
-        max_value=verdicts.LARGEST_QUANTITY,
-        help_text=_("Fewer than were asked for, where only some are due."),
-    )
     return_cost = AmountField(
         label=_("cost of return shipping"),
         required=False,
@@ -370,7 +362,10 @@ class ApprovalForm(RemarkForm):
         label=_("cost of shipping to the buyer"),
         required=False,
         widget=TextInput,
-        help_text=_("Only where it had been free and the buyer is at fault."),
+        help_text=_(
+            "Only where the buyer is at fault: if it had been free; in an exchange, what sending"
+            " the replacement costs."
+        ),
     )
     paid = forms.ChoiceField(
         label=_("how shipping is paid"),
@@ -389,9 +384,51 @@ class ApprovalForm(RemarkForm):
         return given | {name: given.get(name) or 0 for name in ("return_cost", "outbound_cost")}
 
 
+class ApprovalForm(ReturnShippingForm, RemarkForm):
+    """What whoever decides has found: who is at fault, how many units, and who pays shipping."""
+
+    fault = forms.ChoiceField(
+        label=_("at fault"),
+        choices=models.Claim.Fault,
+        help_text=_("Whoever is at fault bears the cost; it counts in the seller's grade."),
+    )
+    quantity = forms.IntegerField(
+        label=_("units"),
+        min_value=1,
+        max_value=verdicts.LARGEST_QUANTITY,
+        help_text=_("Fewer than were asked for, where only some are due."),
+    )
+    field_order = ["reason", "fault", "quantity"]
+
+
+class ConversionForm(ReturnShippingForm, ReasonForm):
+    """Why the buyer gets money instead of a replacement, and how the way back is paid then."""
+
+    field_order = ["reason"]
+
+
+class ParcelForm(forms.Form):
+    """The parcel of a replacement."""
+
+    carrier = forms.ChoiceField(label=_("carrier"))
+    tracking_number = forms.CharField(
+        label=_("tracking number"), required=False, max_length=60, widget=TextInput
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["carrier"].choices = [
+            (carrier.code, gettext(carrier.name)) for carrier in carriers.CARRIERS
+        ]
+
+
 def _as_asked(claim):
     terms = asdict(claim.shipping_terms)
     return {"fault": claim.fault, "quantity": claim.quantity, **terms}
+
+
+def _without_a_replacement(claim):
+    return asdict(claim.shipping_terms) | {"outbound_cost": 0}
 
 
 def _is_asked(claim):
@@ -458,6 +495,50 @@ class ClaimAdmin(StoryAdmin):
             offered=_is_asked,
             done=_("The claim is approved."),
         ),
+        "collect": Decision(
+            name=_("The goods are back"),
+            explanation=_("The seller may now send the replacement."),
+            process=exchanging.collect,
+            form=RemarkForm,
+            offered=lambda claim: claim.may_become(ClaimState.COLLECTED),
+            done=_("The goods are back. The replacement is to be sent."),
+        ),
+        "resend": Decision(
+            name=_("Replacement sent"),
+            explanation=_("The parcel that is on its way to the buyer; its number may be mended."),
+            process=exchanging.resend,
+            form=ParcelForm,
+            initial=lambda claim: {
+                "carrier": claim.resent_carrier,
+                "tracking_number": claim.resent_number,
+            },
+            offered=lambda claim: claim.state in (ClaimState.COLLECTED, ClaimState.REDELIVERING),
+            done=_("The parcel of the replacement is recorded."),
+        ),
+        "arrived": Decision(
+            name=_("Complete"),
+            explanation=_(
+                "The buyer has the replacement. The sale stays as it is; what the buyer pays of "
+                "the shipping is settled."
+            ),
+            process=claims.complete,
+            form=RemarkForm,
+            offered=lambda claim: claim.state == ClaimState.REDELIVERING,
+            done=_("The claim is completed."),
+        ),
+        "convert": Decision(
+            name=_("Make it a return"),
+            explanation=_(
+                "No replacement is sent: the buyer gets the money back. Who is at fault, and how "
+                "far the goods are, stays as it is."
+            ),
+            process=exchanging.convert,
+            form=ConversionForm,
+            initial=_without_a_replacement,
+            offered=lambda claim: claim.is_exchange and claim.state in exchanging.CONVERTIBLE,
+            is_grave=True,
+            done=_("The exchange is a return now."),
+        ),
         "complete": Decision(
             name=_("Complete"),
             explanation=_(
@@ -466,7 +547,9 @@ class ClaimAdmin(StoryAdmin):
             ),
             process=claims.complete,
             form=RemarkForm,
-            offered=lambda claim: claim.state == ClaimState.APPROVED,
+            offered=lambda claim: (
+                claim.state == ClaimState.APPROVED and claim.may_become(ClaimState.COMPLETED)
+            ),
             done=_("The claim is completed."),
         ),
         "reject": Decision(
@@ -474,7 +557,7 @@ class ClaimAdmin(StoryAdmin):
             explanation=_("The line stays as it is. The buyer is told the reason."),
             process=claims.reject,
             form=ReasonForm,
-            offered=lambda claim: claim.state in OPEN_STATES,
+            offered=lambda claim: claim.may_become(ClaimState.REJECTED),
             is_grave=True,
             done=_("The claim is rejected."),
         ),
@@ -509,11 +592,13 @@ class ClaimAdmin(StoryAdmin):
         days = claim.waited_days
         return ngettext("%(count)s day", "%(count)s days", days) % {"count": days}
 
-    @display(description=_("answer by"))
+    @display(description=_("due"))
     def deadline(self, claim):
-        if claim.answer_by is None:
+        """Until when it is to be answered; of an exchange whose goods are back, to be sent anew."""
+        due = claim.resend_by or claim.answer_by
+        if due is None:
             return "-"
-        return chip(claim.answer_by.isoformat(), "bad" if claim.is_overdue else "")
+        return chip(due.isoformat(), "bad" if claim.is_overdue else "")
 
     @display(description=_("line"))
     def line_title(self, claim):

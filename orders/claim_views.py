@@ -8,12 +8,15 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from marketplace import forms as refusals
+from marketplace import states
 from marketplace.refusals import Refused
-from orders import claims, goodwill, worklists
-from orders.forms import RefuseForm
+from orders import claims, exchanging, goodwill, worklists
+from orders.forms import ConvertForm, ParcelForm, RefuseForm
 from sellers.access import seller_page
 
 AGREE, REFUSE, COMPLETE = "agree", "refuse", "complete"
+COLLECT, RESEND, CONVERT = "collect", "resend", "convert"
+FORMS = {REFUSE: RefuseForm, RESEND: ParcelForm, CONVERT: ConvertForm}
 
 
 @seller_page
@@ -36,33 +39,55 @@ def claim(request, marketplace, public_id):
     found = worklists.claim(request.seller, public_id, at=timezone.now())
     if found is None:
         raise Http404
-    form = RefuseForm(request.POST if request.method == "POST" else None)
+    answer = request.POST.get("answer", "")
+    named = answer if answer in FORMS else REFUSE  # what else is refused stands there, too
+    forms = {name: _form(request, found.row, name, named) for name in FORMS}
+    form = forms[named]
     if request.method == "POST" and form.is_valid():
         try:
-            said = _answer(request, found.row, form.cleaned_data["reason"])
-        except claims.AlreadyAnswered as refused:
-            messages.warning(request, refused.text(gettext))
+            said = _answer(request, found.row, answer, form.cleaned_data)
+        except (claims.AlreadyAnswered, states.IllegalMove):
+            messages.warning(request, claims.AlreadyAnswered().text(gettext))
             return redirect("shop_claim", marketplace, public_id)
         except Refused as refused:
             refusals.show(form, refused)
         else:
             messages.success(request, said)
             return redirect("shop_claim", marketplace, public_id)
-    context = {"claim": found, "form": form, "goodwill": goodwill.of_line(found.row.line)}
+    context = {"claim": found, "forms": forms, "goodwill": goodwill.of_line(found.row.line)}
     return render(request, "orders/claim.html", context, status=refusals.status(form))
 
 
-def _answer(request, row, reason: str) -> str:
-    answer, told = request.POST.get("answer"), {"by": request.user, "at": timezone.now()}
+def _form(request, row, name: str, named: str):
+    sent = request.POST if request.method == "POST" and name == named else None
+    parcel = {"carrier": row.resent_carrier, "tracking_number": row.resent_number}
+    return FORMS[name](sent, initial=parcel if name == RESEND else None)
+
+
+def _answer(request, row, answer: str, given: dict) -> str:
+    told = {"by": request.user, "at": timezone.now()}
     if answer == AGREE:
         agreed = claims.agree(row, **told)
         if agreed.state == agreed.State.COMPLETED:
             return gettext("Cancelled. The buyer gets the money back.")
+        if agreed.is_exchange:
+            return gettext("Agreed. Say here when the goods are back.")
         return gettext("Agreed. Complete it here when the goods are back.")
     if answer == COMPLETE:
-        claims.take_back(row, **told)
+        done = claims.take_back(row, **told)
+        if done.is_exchange:
+            return gettext("Completed. The sale stays as it was.")
         return gettext("Completed. The buyer gets the money back.")
+    if answer == COLLECT:
+        exchanging.collect(row, **told)
+        return gettext("The goods are back. Now send the replacement.")
+    if answer == RESEND:
+        exchanging.resend(row, **given, **told)
+        return gettext("Saved. Complete the exchange when the replacement has arrived.")
+    if answer == CONVERT:
+        exchanging.convert(row, reason=given["why"], **told)
+        return gettext("It is a return now. The buyer gets the money back once it is completed.")
     if answer == REFUSE:
-        claims.refuse(row, reason=reason, **told)
+        claims.refuse(row, reason=given["reason"], **told)
         return gettext("Turned down. The buyer is told your reason.")
     raise Http404

@@ -164,3 +164,12 @@ class RefuseForm(forms.Form):
         help_text=_("Say it so that the buyer understands: they are told it."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+
+class ConvertForm(forms.Form):
+    why = forms.CharField(
+        label=_("Why no replacement?"),
+        max_length=LONGEST_REASON,
+        help_text=_("For the marketplace, which keeps it in its records."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )

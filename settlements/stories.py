@@ -129,8 +129,9 @@ def of_claim(request, claim: Claim) -> Section | None:
         return None
     if not request.user.has_perm("settlements.view_settlementline"):
         return None
-    effect = _effect(claim)
+    effect = None if claim.is_exchange else _effect(claim)
     shown = {"effect": effect, "deducted": claim.shipping_effect.deducted}
+    shown["is_exchange"] = claim.is_exchange
     if effect:
         shown["refund"] = effect.buyer_paid - shown["deducted"]
     return Section(_("If it is completed"), "settlements/admin/_claim.html", shown)

@@ -23,7 +23,9 @@ COLOURS = {
         "good",
     ),
     **dict.fromkeys(("closed", "confirmed", "delivered", "paid", "published"), "good"),
-    **dict.fromkeys(("in_payout", "preparing", "running", "shipped"), "busy"),
+    **dict.fromkeys(
+        ("collected", "in_payout", "preparing", "redelivering", "running", "shipped"), "busy"
+    ),
     **dict.fromkeys(
         ("asked", "draft", "onboarding", "open", "queued", "requested", "submitted"), "care"
     ),

@@ -21,6 +21,8 @@ _LINE_TONES = {
 _CLAIM_TONES = {
     Claim.State.REQUESTED: "yellow",
     Claim.State.APPROVED: "blue",
+    Claim.State.COLLECTED: "blue",
+    Claim.State.REDELIVERING: "blue",
     Claim.State.REJECTED: "red",
     Claim.State.COMPLETED: "green",
 }

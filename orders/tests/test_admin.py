@@ -8,6 +8,7 @@ from marketplace import approvals, tenancy
 from marketplace.models import Approval, AuditEntry
 from marketplace.tests import desks
 from orders import claims, shipping
+from orders.admin import ClaimAdmin
 from orders.models import Claim, Order, OrderLine
 from orders.tests import make
 
@@ -148,7 +149,7 @@ class TestOrders:
             ({"quantity": "4"}, "only 3 can be claimed"),
             ({"quantity": "0"}, "greater than or equal to 1"),
             ({"reason": " "}, "This field is required."),
-            ({"type": "exchange"}, "exchange is not one of the available choices."),
+            ({"type": "barter"}, "barter is not one of the available choices."),
         ],
     )
     def test_take_no_claim_that_cannot_be_made(self, owner, market, order, given, told):
@@ -313,3 +314,58 @@ class TestClaims:
         with django_assert_max_num_queries(20):
             answer = owner.get(CLAIMS)
         assert len(answer.context["cl"].result_list) == 50
+
+
+class TestExchanges:
+    PARCEL = {"carrier": "cj", "tracking_number": "689123456784"}
+
+    @pytest.fixture
+    def exchange(self, order, market):
+        with tenancy.use(market.pk):
+            line = OrderLine.objects.get(number=1)
+            words = {"type": "exchange", "quantity": 2, "fault": "buyer", "reason": "too small"}
+            return claims.request(line, **words, by=None, at=make.day(5))
+
+    def offered(self, owner, claim) -> set[str]:
+        page = desks.text(owner.get(claim_page(claim)))
+        return {name for name in ClaimAdmin.decisions if decide(claim, name) in page}
+
+    def test_offer_what_comes_next(self, owner, market, exchange):
+        assert self.offered(owner, exchange) == {"approve", "reject", "withdraw", "convert"}
+        both = {"return_cost": "3,000", "outbound_cost": "2,500"}
+        said = {"fault": "buyer", "quantity": 2, **both}
+        refused = owner.post(decide(exchange, "approve"), {**said, "paid": "deducted"})
+        assert "An exchange refunds nothing" in desks.text(refused)
+        assert (
+            owner.post(decide(exchange, "approve"), {**said, "paid": "direct"}).status_code == 302
+        )
+        assert self.offered(owner, exchange) == {"collect", "reject", "convert"}
+        owner.post(decide(exchange, "collect"), {})
+        assert self.offered(owner, exchange) == {"resend", "reject", "convert"}
+        assert exchange in owner.get(CLAIMS).context["cl"].result_list
+        short = owner.post(decide(exchange, "resend"), {"carrier": "cj", "tracking_number": "1"})
+        assert short.context["form"].errors.keys() == {"tracking_number"}
+        owner.post(decide(exchange, "resend"), self.PARCEL)
+        assert self.offered(owner, exchange) == {"resend", "arrived"}
+        shown = desks.text(owner.get(claim_page(exchange)))
+        assert self.PARCEL["tracking_number"] in shown
+        assert "An exchange leaves the sale as it is." in shown
+        assert "₩5,500" in shown
+        owner.post(decide(exchange, "arrived"), {})
+        assert stored(exchange, market).state == "completed"
+        assert self.offered(owner, exchange) == set()
+
+    def test_become_returns_with_a_reason(self, owner, market, exchange):
+        assert owner.post(decide(exchange, "convert"), {}).status_code == 422
+        said = {"reason": "none left", "return_cost": "3,000", "paid": "deducted"}
+        assert owner.post(decide(exchange, "convert"), said).status_code == 302
+        after = stored(exchange, market)
+        assert (after.type, after.return_cost, after.shipping_paid) == ("return", 3_000, "deducted")
+        assert "converted to a return at" in desks.text(owner.get(claim_page(exchange)))
+
+    @pytest.mark.parametrize("decision", ["collect", "resend", "convert", "arrived"])
+    def test_are_nothing_to_a_stranger(self, stranger, market, exchange, decision):
+        assert stranger.get(decide(exchange, decision)).status_code == 404
+        said = {"reason": "x", **self.PARCEL}
+        assert stranger.post(decide(exchange, decision), said).status_code == 404
+        assert stored(exchange, market).state == "requested"

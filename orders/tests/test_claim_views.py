@@ -205,3 +205,54 @@ class TestReturnShipping:
         page = owner.get(cast.url(f"claims/{claim.public_id}/")).content.decode()
         text = " ".join(strip_tags(page.replace("<", " <")).split())
         assert [words for words in told if words not in text] == []
+
+
+class TestExchange:
+    NUMBER = "689123456784"
+
+    @pytest.fixture
+    def claim(self, cast):
+        cast.told("shipped", day=1)
+        cast.told("delivered", day=2)
+        return cast.claim(1, 2, kind="exchange", day=3)
+
+    def page(self, owner, cast, claim) -> str:
+        return owner.get(cast.url(f"claims/{claim.public_id}/")).content.decode()
+
+    def test_is_walked_to_its_end(self, owner, cast, claim):
+        assert "Agree to the exchange" in self.page(owner, cast, claim)
+        answer(owner, cast, claim, "agree")
+        answer(owner, cast, claim, "collect")
+        assert state(cast, claim) == "collected"
+        assert "Send the replacement" in owner.get(cast.url("claims/")).content.decode()
+        wrong = answer(owner, cast, claim, "resend", carrier="cj", tracking_number="12")
+        assert wrong.status_code == 422
+        assert 'value="12"' in wrong.content.decode()
+        answer(owner, cast, claim, "resend", carrier="cj", tracking_number=self.NUMBER)
+        page = self.page(owner, cast, claim)
+        assert self.NUMBER in page
+        assert "Turn it down" not in page
+        answer(owner, cast, claim, "complete")
+        assert (state(cast, claim), cast.status()) == ("completed", "delivered")
+        assert "The sale stays as it was." in self.page(owner, cast, claim)
+
+    def test_becomes_a_return_with_a_reason(self, owner, cast, claim):
+        assert answer(owner, cast, claim, "convert").status_code == 422
+        assert answer(owner, cast, claim, "convert", why="None left").status_code == 302
+        page = self.page(owner, cast, claim)
+        assert "Agree to the return" in page
+        assert "Was an exchange until" in page
+
+    def test_pressed_twice_is_said_to_be_answered(self, owner, cast, claim):
+        answer(owner, cast, claim, "agree")
+        answer(owner, cast, claim, "collect")
+        assert answer(owner, cast, claim, "collect").status_code == 302
+        assert "answered already" in self.page(owner, cast, claim)
+
+    @pytest.mark.parametrize("who", ["stranger", "neighbour"])
+    def test_is_not_for_others(self, client, cast, claim, who):
+        client.force_login(getattr(cast, who))
+        for verb in ("agree", "collect", "resend", "convert", "complete"):
+            given = {"why": "x", "carrier": "cj", "tracking_number": self.NUMBER}
+            assert answer(client, cast, claim, verb, **given).status_code == 404
+        assert state(cast, claim) == "requested"
