@@ -1,8 +1,8 @@
 """What waits for people in the marketplaces of the demo, beside what the simulation left open.
 
-Applications, listings to review, a cancellation to answer, fees for the next year that wait for a
-second person, and a profile for order files: each comes in through the process that people use.
-What is said stands in the file beside.
+Applications, listings to review, cancellations and exchanges to answer, fees for the next year
+that wait for a second person, and a profile for order files: each comes in through the process
+that people use. What is said stands in the file beside.
 """
 
 import json
@@ -18,7 +18,7 @@ from listings import reviewing
 from listings.models import Category
 from marketplace import approvals, tenancy, versions
 from marketplace.models import Marketplace, User
-from orders import claims, importing
+from orders import claims, exchanging, importing
 from orders.models import Claim, OrderLine
 from sellers import applying
 from sellers.models import Seller
@@ -27,6 +27,7 @@ from settlements.models import FeeRule, FeeScheduleVersion
 
 IMPORT_PROFILE = "shop-orders"
 _HOUR = timedelta(hours=1)
+_SINCE_DELIVERY = timedelta(days=2)
 
 
 @transaction.atomic
@@ -44,6 +45,7 @@ def lay_out(
         for number, told in enumerate(said["listings"], 1):
             _hand_in(shop, told, operator, shopkeeper, at - 9 * number * _HOUR)
         _ask_to_cancel(shop, said["cancel_reasons"], at)
+        _ask_to_exchange(shop, said.get("exchange_reasons", []), at)
         _draft_fees(market, said["fee"], operator, at - 20 * _HOUR)
         importing.own_profile(IMPORT_PROFILE)
 
@@ -95,6 +97,31 @@ def _ask_to_cancel(shop: Seller, reasons: list[str], at: datetime) -> None:
             by=None,
             at=at - (2 + 3 * number) * _HOUR,
         )
+
+
+def _ask_to_exchange(shop: Seller, reasons: list[str], at: datetime) -> None:
+    """Buyers want goods anew: the first waits for an answer, the others' goods are back."""
+    arrived = OrderLine.objects.filter(
+        seller=shop,
+        stream="goods",
+        status=OrderLine.Status.DELIVERED,
+        delivered_on__lte=(at - _SINCE_DELIVERY).date(),
+    )
+    unclaimed = arrived.exclude(claims__isnull=False).order_by("-order__placed_at", "number")
+    for number, (line, reason) in enumerate(zip(unclaimed[: len(reasons)], reasons, strict=False)):
+        asked_at = at - (5 + 20 * number) * _HOUR
+        claim = claims.request(
+            line,
+            type=Claim.Type.EXCHANGE,
+            quantity=1,
+            fault=Claim.Fault.SELLER,
+            reason=reason,
+            by=None,
+            at=asked_at,
+        )
+        if number:
+            claim = claims.approve(claim, by=None, at=asked_at + 2 * _HOUR)
+            exchanging.collect(claim, by=None, at=at - 3 * _HOUR)
 
 
 def _draft_fees(market: Marketplace, told: Mapping[str, Any], operator: User, at: datetime) -> None:

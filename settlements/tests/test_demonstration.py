@@ -6,7 +6,7 @@ import pytest
 from listings.models import Finding, Revision
 from marketplace import approvals, tenancy
 from marketplace.models import Approval, Marketplace, Membership, User
-from orders.models import ImportProfile, Order
+from orders.models import Claim, ImportProfile, Order
 from sellers.models import BankAccount, Seller, SellerMember, SellerProfile
 from settlements import day_sheet, demonstration, nights, positions, verification
 from settlements.models import (
@@ -86,6 +86,19 @@ class TestDesks:
             draft = FeeScheduleVersion.objects.get(state="draft")
             assert draft.valid_from == dt.date(2027, 1, 1)
             assert ImportProfile.objects.get().code == "shop-orders"
+
+    def test_has_an_exchange_to_answer_and_one_to_send(self):
+        [*_] = demonstration.fill(SMALL[0], days=9, at=AT)
+        demonstration.people(SMALL[0], "a-password")
+        demonstration.desks(SMALL[0], "a-password", at=AT)
+        with tenancy.use(code="market"):
+            exchanges = Claim.objects.filter(type="exchange").order_by("pk")
+            found = list(exchanges.values_list("state", "fault", "line__status"))
+            assert found == [
+                ("requested", "seller", "delivered"),
+                ("collected", "seller", "delivered"),
+            ]
+            assert len(set(exchanges.values_list("reason", flat=True))) == 2
 
     def test_lets_the_second_person_put_the_fees_into_force(self):
         [*_] = demonstration.fill(SMALL[0], days=2, at=AT)
