@@ -35,6 +35,7 @@ FORMAT = "jangteo-statement-1"
 CONTENTS = ("README.md", "lines.csv", "rules.json", "statement.json")
 MANIFEST = "manifest.json"
 NO_HEAD = "0" * 64
+SALE_VAT = "sale_vat"  # the component that is no fee: the VAT of a sale the marketplace issues
 ADJUSTMENT = "adj_"  # and the reason: the component that adjustments are summed up under
 MOST_UNITS = 1_000_000  # of one line; more is no order but a damaged number
 RETURN_SHIPPING = "return_shipping"
@@ -186,14 +187,18 @@ def vat_on(fee: int, charge: dict, vat_rate_ppm: int) -> int:
 
 @dataclass(frozen=True)
 class Value:
-    """What a line is worth: (base, fee, VAT) of each component, their sums, and the net."""
+    """What a line is worth: (base, fee, VAT) of each component, their sums, and the net.
+
+    The VAT of the sale stands among the components, but is in no sum of fees.
+    """
 
     charges: tuple[tuple[int, int, int], ...]
     net: int
+    sale_vat: int
 
     @property
     def fee(self) -> int:
-        return sum(fee for _, fee, _ in self.charges)
+        return sum(fee for _, fee, _ in self.charges) - self.sale_vat
 
     @property
     def vat(self) -> int:
@@ -204,7 +209,7 @@ class Value:
             tuple(mine - its for mine, its in zip(one, another, strict=True))
             for one, another in zip(self.charges, other.charges, strict=True)
         )
-        return Value(charges, self.net - other.net)
+        return Value(charges, self.net - other.net, self.sale_vat - other.sale_vat)
 
 
 def worth(terms: dict, remains: dict[str, int], sold: Value | None = None) -> Value:
@@ -218,12 +223,17 @@ def worth(terms: dict, remains: dict[str, int], sold: Value | None = None) -> Va
     bases = {"after_seller_discount": after, "buyer_paid": paid}
     for name in ("list_amount", "shipping", "amount"):
         bases[name] = remains["list_amount"]
-    charges, net = [], after
+    charges, net, sale_vat = [], after, 0
     for at, charge in enumerate(terms["charges"]):
         if sold is not None and charge.get("keep_on_refund"):
             base, fee, vat = sold.charges[at]
         elif not remains["quantity"]:
             base = fee = vat = 0
+        elif charge["component"] == SALE_VAT:
+            # No fee: the VAT that is contained in what the buyer paid.
+            rate = terms["vat_rate_ppm"]
+            base, vat = paid, 0
+            fee = sale_vat = rounded(Fraction(paid * rate, MILLION + rate), charge["mode"])
         else:
             base = bases.get(charge["base"], 0)  # the fee of what charged nothing is 0
             fee = rounded(exact_fee(charge, base, remains["quantity"]), charge["mode"])
@@ -231,7 +241,7 @@ def worth(terms: dict, remains: dict[str, int], sold: Value | None = None) -> Va
         bases["fee:" + charge["component"]] = fee
         charges.append((base, fee, vat))
         net -= fee + (vat if charge["vat_kind"] == "exclusive" else 0)
-    return Value(tuple(charges), net)
+    return Value(tuple(charges), net, sale_vat)
 
 
 # Units of a line, and what remains of them

@@ -7,11 +7,12 @@ lines, so that it costs the same however many there are of them. Amounts are min
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 
-from django.db.models import Count, F, OuterRef, Subquery, Sum
-from django.db.models.functions import Greatest
+from django.db.models import BigIntegerField, Count, F, OuterRef, Subquery, Sum
+from django.db.models.functions import Cast, Coalesce, Greatest
 
 from sellers import grades
 from sellers.models import GradePolicy, OfficialGrade, PerformanceDay, Seller
+from settlements.fee_rules import SALE_VAT
 from settlements.models import Statement
 
 TREND = 30  # days
@@ -85,8 +86,14 @@ def _closed(first: date, last: date):
         )
         .values("closed_on")
         .annotate(
-            # Not fee + vat: in fees that contain their VAT it would be counted twice.
-            fees=Sum(F("list_amount") - F("seller_discount") - F("net")),
+            # Not fee + vat: in fees that contain their VAT it would be counted twice. The VAT of
+            # sales that the marketplace issues is no fee.
+            fees=Sum(
+                F("list_amount")
+                - F("seller_discount")
+                - F("net")
+                - Coalesce(Cast(f"components__{SALE_VAT}__0", BigIntegerField()), 0)
+            ),
             payable=Sum("net"),
             held=Sum(
                 F("reserve")

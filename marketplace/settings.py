@@ -378,6 +378,7 @@ SPECTACULAR_SETTINGS = {
         "WebhookEndpointState": "marketplace.models.WebhookEndpoint.State",
         "StatementState": "settlements.models.Statement.State",
         "SettlementLineKind": "settlements.api.serializers.KINDS",
+        "NewLineDocumentTaxKindEnum": "orders.api.serializers.TaxKind",
         "AccountKind": "settlements.models.Account.Kind",
         "AccountSide": "settlements.models.Account.Side",
         "PeriodState": "settlements.models.Period.State",

@@ -364,7 +364,7 @@ class SettlementLineAdmin(BulkAdmin):
                 }
                 for component in components
             ],
-            on_top=line.list_amount - line.seller_discount - line.fee - line.net,
+            on_top=line.charged - line.fee - line.sale_vat,
         )
 
 

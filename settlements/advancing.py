@@ -69,7 +69,7 @@ def _pay(on: date, at: datetime) -> int:
 def _expected_net(line: OrderLine, book: RateBook) -> int:
     """What the units left of a line would come to if they were settled today."""
     day = book.seller_day(line.seller_id, line.paid_on)
-    kind = (line.stream, line.category_id, line.listing_kind, line.channel, line.seller_type)
+    kind = estimates.kind_of_line(line)
     plan = day.plans.get(kind) or day.plan(kind, line.paid_on)
     left = remainders.remaining(
         line.unit_price,

@@ -34,6 +34,7 @@ HOST_PAYABLE: Final = "host_payable"
 REFUNDS_DUE: Final = "refunds_due"
 AD_PREPAYMENT: Final = "ad_prepayment"
 VAT_PAYABLE: Final = "vat_payable"
+SALE_VAT_PAYABLE: Final = "sale_vat_payable"
 WITHHOLDING_INCOME: Final = "withholding_income"
 WITHHOLDING_LOCAL: Final = "withholding_local"
 SUSPENSE: Final = "suspense"
@@ -88,6 +89,7 @@ ACCOUNTS: Final = (  # in the order of lists
     Entry(ROUNDING, EXPENSE, DEBIT, "단수차이", "Rounding differences"),
     Entry(RECONCILIATION_DIFFERENCE, EXPENSE, DEBIT, "대사 차이", "Reconciliation differences"),
     Entry(SELLER_ADVANCE, ASSET, DEBIT, "판매자 선지급금", "Paid ahead to sellers", True),
+    Entry(SALE_VAT_PAYABLE, LIABILITY, CREDIT, "매출 부가세 예수금", "VAT payable on sales"),
 )
 BY_CODE: Final[Mapping[str, Entry]] = {entry.code: entry for entry in ACCOUNTS}
 PER_SELLER: Final = frozenset(entry.code for entry in ACCOUNTS if entry.is_per_seller)

@@ -96,6 +96,10 @@ def _facts(contract: SellerContract, on: date) -> Iterable[Fact]:
     yield Fact(_("VAT on what the seller supplies"), supply_tax, bool(said.supply_tax))
     vat_level = str(contract.get_vat_level_display())
     yield Fact(_("VAT on fees is computed"), vat_level, said.vat_level != vat.BY_LINE)
+    issuer = str(contract.get_sale_issuer_display())
+    if said.is_issued_by_platform:
+        issuer = _("the marketplace; the VAT in what buyers pay is taken off")
+    yield Fact(_("Sales are issued by"), issuer, said.is_issued_by_platform)
 
 
 def _rules(rules: Iterable[FeeRule], vat_rate_ppm: int | None) -> Iterable[RuleTold]:

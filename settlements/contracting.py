@@ -77,7 +77,7 @@ def schedule_of(contract: SellerContract) -> Schedule:
     """
     said = contracts.read(contract, list(FeeRule.objects.filter(contract=contract)))
     schedule = rate_cards.schedules(said.schedule or rate_cards.STANDARD).on(contract.valid_from)
-    return schedule.with_own_rules(said.rules)
+    return contracts.with_own_terms(schedule, said)
 
 
 def _refuse_second_change(contract: SellerContract, today: date) -> None:

@@ -36,6 +36,7 @@ class Contract:
     is_service: bool  # lines are income from personal services, from which tax is withheld
     supply_tax: str  # the VAT of what the seller supplies; empty: by its type
     vat_level: str  # whether VAT is that of the lines or of the month's invoice
+    is_issued_by_platform: bool  # the marketplace, not the seller, owes the VAT of the sales
 
 
 class Contracts:
@@ -80,7 +81,7 @@ class Contracts:
         schedule = self._card(contract.schedule or rate_cards.STANDARD).on(day)
         key = (contract.id, schedule)
         if key not in self._schedules:
-            self._schedules[key] = schedule.with_own_rules(contract.rules)
+            self._schedules[key] = with_own_terms(schedule, contract)
         return self._schedules[key]
 
     def payout_terms(self, seller_id: int, day: date) -> PayoutTerms:
@@ -97,6 +98,11 @@ class Contracts:
         """Whether the lines of a seller's rate date are income from personal services."""
         contract = self.on(seller_id, day)
         return contract is not None and contract.is_service
+
+    def is_issued_by_platform(self, seller_id: int, day: date) -> bool:
+        """Whether the marketplace issues the sales of a seller's rate date towards buyers."""
+        contract = self.on(seller_id, day)
+        return contract is not None and contract.is_issued_by_platform
 
     def schedules_of(self, seller_id: int) -> set[str]:
         """The codes of all fee schedules that hold for a seller on some day."""
@@ -131,6 +137,11 @@ def standing(seller_id: int, *, on: date) -> tuple[SellerContract | None, Seller
     )
 
 
+def with_own_terms(schedule: Schedule, contract: Contract) -> Schedule:
+    """What a contract says about charges over the schedule that it stands before."""
+    return schedule.with_own_rules(contract.rules, takes_sale_vat=contract.is_issued_by_platform)
+
+
 def over(standard: PayoutTerms, contract: Contract) -> PayoutTerms:
     """What the contract says over the standard terms."""
     minimum, reserve = contract.minimum_payout, contract.reserve_ppm
@@ -160,6 +171,7 @@ def read(row: SellerContract, rules: Collection[FeeRule]) -> Contract:
         is_service=row.income_kind == withholding.SERVICE,
         supply_tax=row.supply_tax,
         vat_level=row.vat_level,
+        is_issued_by_platform=row.sale_issuer == SellerContract.Issuer.PLATFORM,
     )
 
 

@@ -70,6 +70,7 @@ def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: da
         gettext("Your own discount"),
         gettext("Fees"),
         gettext("VAT on fees"),
+        gettext("VAT of sales"),
         gettext("Net"),
         gettext("Carried in"),
         gettext("Given back from holds"),
@@ -107,6 +108,7 @@ def lines(statement: Statement, marketplace: Marketplace) -> Table:
         gettext("Discount of partners"),
         gettext("Fees"),
         gettext("VAT on fees"),
+        gettext("VAT of sales"),
         gettext("Net"),
     ]
     rows = _lines(statement, _amounts(marketplace))
@@ -175,7 +177,8 @@ def _head(statement: Statement, marketplace: Marketplace) -> statement_pdf.Head:
 
 def _of_statement(row: Statement, amount) -> list:
     figures = (
-        *(row.list_amount, row.seller_discount, row.fee, row.vat, row.net, row.carry_in),
+        *(row.list_amount, row.seller_discount, row.fee, row.vat, row.sale_vat),
+        *(row.net, row.carry_in),
         *(row.released_holds, row.hold_taken, row.payable, row.reserve, row.reserve_released),
         *(row.withholding_income, row.withholding_local),
         *(row.payout, row.debt_invoiced, row.carry_out),
@@ -208,7 +211,7 @@ def _lines(statement: Statement, amount) -> Iterator[list]:
             line, sold = shown.line, shown.sold
             figures = (
                 *(line.list_amount, line.seller_discount, line.platform_discount),
-                *(line.partner_discount, line.fee, line.vat, line.net),
+                *(line.partner_discount, line.fee, line.vat, line.sale_vat, line.net),
             )
             yield [
                 sold.order.number,
@@ -223,7 +226,7 @@ def _lines(statement: Statement, amount) -> Iterator[list]:
             ]
     for adjusted in shop_statements.adjustments(statement):
         row, line = adjusted.adjustment, adjusted.line
-        figures = (0, 0, 0, 0, line.fee, line.vat, line.net)
+        figures = (0, 0, 0, 0, line.fee, line.vat, 0, line.net)
         yield [
             row.public_id,
             1,

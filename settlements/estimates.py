@@ -13,7 +13,8 @@ from typing import Final
 from django.db.models import Sum
 
 from marketplace import tenancy
-from orders import remainders, verdicts
+from orders import pricing, remainders, verdicts
+from orders.models import OrderLine
 from orders.remainders import Remainder
 from sellers.models import Seller
 from settlements import fees, reversals, runs
@@ -38,22 +39,24 @@ WITH claimed AS (
       AND state IN ('requested', 'approved', 'collected', 'redelivering')
 ), line AS (
     SELECT id, status, paid_on AS rate_on, stream, category_id, listing_kind, channel, seller_type,
-           unit_price, quantity, seller_discount, platform_discount, partner_discount, units_left
+           tax_kind = 'taxable' AS is_taxed, unit_price, quantity, seller_discount,
+           platform_discount, partner_discount, units_left
     FROM orders_orderline
     WHERE marketplace_id = %(marketplace)s AND seller_id = %(seller)s AND stream <> 'shipping'
       AND status IN ('paid', 'preparing', 'shipped', 'delivered')
       AND paid_on IS NOT NULL AND units_left > 0
     UNION ALL  -- apart, as each half has a small index of its own
     SELECT id, status, paid_on, stream, category_id, listing_kind, channel, seller_type,
-           unit_price, quantity, seller_discount, platform_discount, partner_discount, units_left
+           tax_kind = 'taxable' AS is_taxed, unit_price, quantity, seller_discount,
+           platform_discount, partner_discount, units_left
     FROM orders_orderline
     WHERE marketplace_id = %(marketplace)s AND seller_id = %(seller)s AND stream = 'shipping'
       AND status IN ('paid', 'preparing', 'shipped', 'delivered')
       AND paid_on IS NOT NULL AND units_left > 0
     UNION ALL
     SELECT NULL, 'confirmed', o.rate_on, l.stream, l.category_id, l.listing_kind, l.channel,
-           l.seller_type, l.unit_price, o.quantity, o.seller_discount, o.platform_discount,
-           o.partner_discount, o.quantity
+           l.seller_type, l.tax_kind = 'taxable', l.unit_price, o.quantity, o.seller_discount,
+           o.platform_discount, o.partner_discount, o.quantity
     FROM orders_outcometosettle q
     JOIN orders_outcome o ON o.marketplace_id = %(marketplace)s AND o.id = q.outcome_id
     JOIN orders_orderline l ON l.marketplace_id = %(marketplace)s AND l.id = o.line_id
@@ -61,15 +64,16 @@ WITH claimed AS (
 )
 SELECT CASE WHEN claimed.line_id IS NOT NULL THEN 'held' WHEN status = 'preparing' THEN 'paid'
             ELSE status END,
-       rate_on, stream, category_id, listing_kind, channel, seller_type, unit_price, quantity,
-       seller_discount, platform_discount, partner_discount, units_left, count(*)
+       rate_on, stream, category_id, listing_kind, channel, seller_type, is_taxed, unit_price,
+       quantity, seller_discount, platform_discount, partner_discount, units_left, count(*)
 FROM line LEFT JOIN claimed ON claimed.line_id = line.id
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
 """
 
 # As the night reads them (settlements.runs), but the sale may be waiting itself.
 _REVERSALS = """
-SELECT o.rate_on, l.stream, l.category_id, l.listing_kind, l.channel, l.seller_type, l.unit_price,
+SELECT o.rate_on, l.stream, l.category_id, l.listing_kind, l.channel, l.seller_type,
+       l.tax_kind = 'taxable', l.unit_price,
        o.quantity, o.list_amount, o.seller_discount, o.platform_discount, o.partner_discount,
        b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
        f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
@@ -101,6 +105,7 @@ class Item:
     stream: str = "goods"
     listing_kind: str = "goods"
     channel: str = ""
+    tax_kind: str = pricing.TAXABLE
     seller_discount: int = 0
     platform_discount: int = 0
     partner_discount: int = 0
@@ -229,8 +234,8 @@ def expected(seller: Seller, *, on: date) -> Expected:
         sales = remainder.after_seller_discount
         into.add(count, count * sales, count * fee, count * vat, count * net)
     confirmed = result.stages[CONFIRMED]
-    for back in _waiting_reversals(book, seller, parameters):
-        fee, vat = (sum(charge[at] for charge in back.charged) for at in (1, 2))
+    for terms, back in _waiting_reversals(book, seller, parameters):
+        fee, vat = terms.sums(back.charged)
         confirmed.add(1, -(back.list_amount - back.seller_discount), -fee, -vat, -back.net)
     result.stages[IN_STATEMENTS].add(*_in_statements(seller))
     return result
@@ -249,29 +254,36 @@ def terms_of(book: RateBook, seller_id: int, rate_on: date, kind: tuple, unit_pr
 
 def kind_of(item: Item, seller: Seller) -> tuple:
     """What of an item and its seller decides which plan holds (see rating.SellerDay.plan)."""
-    return (item.stream, item.category_id, item.listing_kind, item.channel, seller.seller_type)
+    about = (item.stream, item.category_id, item.listing_kind, item.channel)
+    return (*about, seller.seller_type, item.tax_kind == pricing.TAXABLE)
+
+
+def kind_of_line(line: OrderLine) -> tuple:
+    """What of an order line decides which plan holds (see rating.SellerDay.plan)."""
+    about = (line.stream, line.category_id, line.listing_kind, line.channel)
+    return (*about, line.seller_type, line.tax_kind == pricing.TAXABLE)
 
 
 def _kinds_of_open_lines(
     book: RateBook, seller: Seller, parameters: dict
 ) -> Iterator[tuple[str, Terms, Remainder, int]]:
     for row in runs.stream("expected", _OPEN, parameters):
-        stage, rate_on, *kind, unit_price = row[:8]
+        stage, rate_on, *kind, unit_price = row[:9]
         terms = terms_of(book, seller.pk, rate_on, tuple(kind), unit_price)
-        yield stage, terms, remainders.remaining(unit_price, *row[8:13]), row[13]
+        yield stage, terms, remainders.remaining(unit_price, *row[9:14]), row[14]
 
 
 def _waiting_reversals(
     book: RateBook, seller: Seller, parameters: dict
-) -> Iterator[reversals.Value]:
+) -> Iterator[tuple[Terms, reversals.Value]]:
     stored = runs.StoredTerms(book)
     for rate_on, *row in runs.stream("expected_back", _REVERSALS, parameters):
-        after, before, sold = (Remainder(*row[at : at + 5]) for at in (6, 11, 16))
-        if (terms_id := row[21]) is None:
-            terms = terms_of(book, seller.pk, rate_on, tuple(row[:5]), row[5])
+        after, before, sold = (Remainder(*row[at : at + 5]) for at in (7, 12, 17))
+        if (terms_id := row[22]) is None:
+            terms = terms_of(book, seller.pk, rate_on, tuple(row[:6]), row[6])
         else:
             terms = stored[terms_id]
-        yield reversals.reversed_between(terms, sold, before, after)
+        yield terms, reversals.reversed_between(terms, sold, before, after)
 
 
 def _in_statements(seller: Seller) -> tuple[int, int, int, int, int]:

@@ -10,8 +10,8 @@ from datetime import date
 from marketplace.refusals import Refused, gettext_noop
 from orders.models import Outcome
 from orders.remainders import NOTHING, Remainder
-from settlements import fees, rate_cards
-from settlements.fee_rules import Rule
+from settlements import contracts, fees, rate_cards
+from settlements.fee_rules import SALE_VAT, Rule
 from settlements.fees import Charge, Explanation, Terms
 from settlements.models import FeeScheduleVersion, LineTerms, SellerContract, SettlementLine
 
@@ -27,7 +27,8 @@ class LineDiffers(Refused):
 class Component:
     """One component of a line. A reversal is the difference of what was left before and after.
 
-    `contract` is the version of the seller's contract where a rule of its own says the charge.
+    `contract` is the version of the seller's contract where a rule of its own says the charge, or
+    where it says that the marketplace issues the sale.
     `fee` and `vat` are the line's own figures in minor units, below zero for a reversal.
     """
 
@@ -61,7 +62,7 @@ def explain(line: SettlementLine) -> tuple[Component, ...]:
     """Explain each component of a line. Raises LineDiffers when the figures do not follow."""
     terms = _terms(line.terms_id)
     version = FeeScheduleVersion.objects.select_related("schedule").get(pk=terms.version_id)
-    contracts = _contracts(terms)
+    said_by = _contracts(terms, line)
     remainders = _remainders(line)
     sold = remainders[0]
     if line.sequence:
@@ -78,7 +79,7 @@ def explain(line: SettlementLine) -> tuple[Component, ...]:
             schedule_name=version.schedule.name,
             version=version.number,
             valid_from=version.valid_from,
-            contract=contracts.get(pinned.rule.contract_id),
+            contract=said_by.get(pinned.rule.contract_id or pinned.rule.component),
             charge=pinned,
             before=before,
             after=after,
@@ -97,10 +98,18 @@ def _terms(terms_id: int) -> Terms:
     return rate_cards.stored_terms(key)
 
 
-def _contracts(terms: Terms) -> dict[int | None, SellerContract]:
-    """The versions of contracts whose rules charge; of most lines there are none."""
+def _contracts(terms: Terms, line: SettlementLine) -> dict[int | str, SellerContract]:
+    """The versions of contracts whose rules charge, and, by its component, the one that says who
+    issues the sale; of most lines there are none."""
     named = {charge.rule.contract_id for charge in terms.charges} - {None}
-    return dict(SellerContract.objects.in_bulk(named)) if named else {}
+    found: dict[int | str, SellerContract] = {}
+    if named:
+        found.update(SellerContract.objects.in_bulk(named))
+    if terms.has_sale_vat:
+        in_force, _ = contracts.standing(line.seller_id, on=line.rate_on)
+        if in_force is not None:
+            found[SALE_VAT] = in_force
+    return found
 
 
 def _remainders(line: SettlementLine) -> list[Remainder]:

@@ -14,6 +14,7 @@ from django.db import connection
 
 from marketplace import sheets, tenancy
 from settlements import runs, statutory
+from settlements.fee_rules import SALE_VAT
 from settlements.models import FeeRule, FeeScheduleVersion, LineTerms
 
 ORDER_COLUMNS = (
@@ -72,7 +73,9 @@ LINE_COLUMNS = (
     "schedule",
     "version",
     "charges",
+    "sale_vat",
 )
+_FEE = LINE_COLUMNS.index("fee")
 _LINES = """
 SELECT coalesce(n.number, a.public_id), coalesce(l.number, 1), s.sequence,
        CASE s.kind WHEN 1 THEN 'sale' WHEN 2 THEN 'reversal' ELSE 'adjustment' END, r.code,
@@ -186,7 +189,7 @@ def _lines(seller_id: int | None) -> Iterator[tuple]:
             f"{component}#{rank} base={charges[at]} fee={charges[at + 1]} vat={charges[at + 2]}"
             for (component, rank), at in zip(rules, range(0, len(charges), 3), strict=True)
         )
-        yield *row, schedule, version, "; ".join(told)
+        yield *row, schedule, version, "; ".join(told), sum(charges[1::3]) - row[_FEE]
 
 
 def _named_terms(terms_id: int) -> tuple:
@@ -200,7 +203,10 @@ def _named_terms(terms_id: int) -> tuple:
     version = FeeScheduleVersion.objects.select_related("schedule").get(pk=version_id)
     rows = FeeRule.objects.select_related("contract")
     names = rows.in_bulk([rule_id for rule_id, *_ in charges])
-    rules = [(names[rule_id].component, _rank(names[rule_id])) for rule_id, *_ in charges]
+    rules = [
+        (names[rule_id].component, _rank(names[rule_id])) if rule_id in names else (SALE_VAT, "-")
+        for rule_id, *_ in charges
+    ]
     return version.schedule.code, version.number, rules
 
 

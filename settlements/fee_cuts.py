@@ -15,7 +15,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from marketplace import tenancy
-from settlements import adjustments, funding, rate_cards, tax_invoices
+from settlements import adjustments, funding, rate_cards, sale_issuers, tax_invoices
 from settlements.funding import Cut
 from settlements.models import Adjustment, SettlementTerms
 
@@ -26,14 +26,15 @@ Found = tuple[str, str, str, object, object]
 """What, which, which of its figures, what it should be, what it is."""
 
 # Of a line the discount is taken off its fees, with their VAT, and off no more than these.
-OF_LINE = """
+_CHARGED = f"(l.list_amount - l.seller_discount - l.net - {sale_issuers.SALE_VAT})"
+OF_LINE = f"""
 CASE WHEN l.platform_discount > 0
-     THEN least(l.platform_discount, greatest(l.list_amount - l.seller_discount - l.net, 0))
-     ELSE greatest(l.platform_discount, least(l.list_amount - l.seller_discount - l.net, 0)) END
+     THEN least(l.platform_discount, greatest({_CHARGED}, 0))
+     ELSE greatest(l.platform_discount, least({_CHARGED}, 0)) END
 """
 _FUNDED = f"""
 SELECT l.seller_id, date_trunc('month', l.basis_on)::date, sum({OF_LINE})::bigint,
-       sum(l.list_amount - l.seller_discount - l.net)::bigint, sum(l.vat)::bigint
+       sum({_CHARGED})::bigint, sum(l.vat)::bigint
 FROM settlement_line l
 WHERE l.marketplace_id = %(marketplace)s AND l.basis_on >= %(since)s AND l.basis_on < %(end)s
   AND l.kind <> 3

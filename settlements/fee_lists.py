@@ -54,6 +54,7 @@ class FeeList:
     valid_from: date
     contract: int | None  # the version of the seller's contract, where there is one
     vat_rate_ppm: int
+    takes_sale_vat: bool  # beside all fees, where the marketplace issues the sales
     grade: str | None
     sections: tuple[Section, ...]
 
@@ -106,6 +107,7 @@ def _on(day: date, book: RateBook, seller: Seller, categories, versions) -> FeeL
         valid_from=version.valid_from,
         contract=contract.number if contract else None,
         vat_rate_ppm=schedule.vat_rate_ppm,
+        takes_sale_vat=schedule.takes_sale_vat,
         grade=of_day.grade,
         sections=tuple(_sections(of_day, day, seller, categories)),
     )
@@ -152,7 +154,14 @@ def _sections(of_day, day: date, seller: Seller, categories) -> Iterator[Section
 def _by_component(of_day, day: date, seller: Seller, category, kind) -> dict[str, _Prices]:
     """The charge of each component at each price from which on another may apply."""
     stream, channel, listing_kind = kind
-    key = (stream, category.pk if category else None, listing_kind, channel, seller.seller_type)
+    key = (
+        stream,
+        category.pk if category else None,
+        listing_kind,
+        channel,
+        seller.seller_type,
+        False,
+    )
     plan = of_day.plans.get(key) or of_day.plan(key, day)
     charges = {
         price: {charge.rule.component: charge for charge in plan.terms(price).charges}

@@ -13,6 +13,7 @@ from typing import Final
 from marketplace import money
 from marketplace.money import MILLION
 from marketplace.refusals import Refused, gettext_noop
+from settlements import vat
 
 # What a fee is taken from. A shipping or revenue line brings its amount as `list_amount`.
 LIST_AMOUNT: Final = "list_amount"
@@ -23,6 +24,10 @@ AMOUNT: Final = "amount"
 FEE_OF: Final = "fee:"  # and the component: the rounded fee of an earlier one
 RETURN_SHIPPING: Final = "return_shipping"  # a stream, charged as shipping where no rule names it
 BASES: Final = (LIST_AMOUNT, AFTER_SELLER_DISCOUNT, BUYER_PAID, SHIPPING, AMOUNT)
+
+# The VAT of a sale that the marketplace issues, taken off its seller beside the fees: a component
+# that no schedule may list.
+SALE_VAT: Final = "sale_vat"
 
 WHOLE: Final = "whole"
 MARGINAL: Final = "marginal"
@@ -91,6 +96,17 @@ class Rule:
         if not self.bands or self.band_basis != BAND_ON_PREVIOUS_SALES:
             return None
         return band_at(self.bands, previous_sales).rate_ppm
+
+
+# No fee of any schedule, so it is no row, has no id, and no benefit touches it.
+SALE_VAT_RULE: Final = Rule(
+    id=0,
+    rank=0,
+    component=SALE_VAT,
+    base=BUYER_PAID,
+    mode=money.HALF_UP,
+    vat_kind=vat.OUTSIDE_SCOPE,
+)
 
 
 @dataclass(frozen=True, slots=True)

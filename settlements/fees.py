@@ -24,6 +24,7 @@ from settlements.fee_rules import (
     FEE_OF,
     LIST_AMOUNT,
     MARGINAL,
+    SALE_VAT,
     SHIPPING,
     Band,
     Benefit,
@@ -98,6 +99,9 @@ class Charge:
 class Terms:
     """The charges pinned for a line, one per component that matched, in the schedule's order.
 
+    Last of them may stand the VAT of the sale itself, which the marketplace owes where it issues
+    the sale. It is no fee: no sum of fees has it, but it is not left to the seller either.
+
     Equal terms charge equally for ever: they hold the rules themselves. They are compiled once
     into plain integers, as `figures` is called a million times a night.
     """
@@ -107,6 +111,7 @@ class Terms:
     charges: tuple[Charge, ...]
     nothing: Charged = field(init=False, repr=False, compare=False)
     parts: tuple[tuple[str, bool], ...] = field(init=False, repr=False, compare=False)
+    has_sale_vat: bool = field(init=False, repr=False, compare=False)
     _steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -115,11 +120,22 @@ class Terms:
         parts = tuple((rule.component, rule.vat_kind == vat.EXCLUSIVE) for rule in rules)
         object.__setattr__(self, "nothing", ((0, 0, 0),) * len(self.charges))
         object.__setattr__(self, "parts", parts)
+        has_sale_vat = bool(rules) and rules[-1].component == SALE_VAT
+        object.__setattr__(self, "has_sale_vat", has_sale_vat)
         object.__setattr__(self, "_steps", _compiled(self.charges, self.vat_rate_ppm))
 
     @property
     def components(self) -> tuple[str, ...]:
         return tuple(charge.rule.component for charge in self.charges)
+
+    def sums(self, charged: Charged) -> tuple[int, int]:
+        """Return the fees that were charged, or given back, and the VAT on them."""
+        fees = sum(fee for _, fee, _ in charged)
+        return fees - self.sale_vat(charged), sum(fee_vat for *_, fee_vat in charged)
+
+    def sale_vat(self, charged: Charged) -> int:
+        """Return the VAT of the sale that was taken, or given back."""
+        return charged[-1][1] if self.has_sale_vat else 0
 
     def key(self) -> tuple[Any, ...]:
         """Return what identifies the terms: hashable, and storable as JSON."""
@@ -150,7 +166,8 @@ class Explanation:
     rule_id: int
     base_kind: str
     base: int
-    slices: tuple[tuple[int, int], ...]  # (part of the base, rate after points off in ppm)
+    # (part of the base, rate after points off in ppm); of the VAT of a sale the rate of VAT
+    slices: tuple[tuple[int, int], ...]
     points_off_ppm: int
     percents_off_ppm: tuple[int, ...]
     unclamped: Fraction  # before minimum and maximum
@@ -196,9 +213,10 @@ def figures(
 
     Without units nothing is charged; with units on a base of 0, fixed amount and minimum are due.
     `kept` is what the original line was charged: components that are kept on a refund have its
-    figures. The net is the price less the seller's discount, the fees, and the VAT on top of them;
-    platform and partner discounts are not taken from the seller, their funders owe them. Refuses
-    negative units and lines for which the buyer pays less than nothing.
+    figures. The net is the price less the seller's discount, the fees, the VAT on top of them, and
+    the VAT of the sale where the marketplace owes that; platform and partner discounts are not
+    taken from the seller, their funders owe them. Refuses negative units and lines for which the
+    buyer pays less than nothing.
     """
     after = list_amount - seller_discount
     if not quantity and kept is None:
@@ -227,6 +245,8 @@ def figures(
         fees += fee
         vats += fee_vat
         net -= fee + fee_vat if is_on_top else fee
+    if terms.has_sale_vat:
+        fees -= charged[-1][1]
     return tuple(charged), fees, vats, net
 
 
@@ -273,7 +293,8 @@ def _compiled(charges: Sequence[Charge], vat_rate_ppm: int) -> tuple[_Step, ...]
     steps = []
     for at, pinned in enumerate(charges):
         rule = pinned.rule
-        shape, unit = _shaped(pinned)
+        is_sale_vat = rule.component == SALE_VAT
+        shape, unit = _contained_vat(vat_rate_ppm) if is_sale_vat else _shaped(pinned)
         share, least = _plain(shape, unit, rule.mode)
         step = _Step(
             # A component that charged nothing has no step; the fee of it is the zero at 3.
@@ -337,6 +358,12 @@ def _shaped(pinned: Charge) -> tuple[_Shape, int]:
     return shape, unit // common
 
 
+def _contained_vat(vat_rate_ppm: int) -> tuple[_Shape, int]:
+    """Return the VAT contained in an amount as `_shaped` does a fee."""
+    numerator, unit = vat.ratio(vat.INCLUSIVE, vat_rate_ppm)
+    return ((), ((numerator, 0),), 0, 0, 0, None), unit
+
+
 def _explained(
     pinned: Charge,
     step: _Step,
@@ -359,7 +386,7 @@ def _explained(
         rule_id=rule.id,
         base_kind=rule.base,
         base=base,
-        slices=_slices(pinned, base),
+        slices=((base, vat_rate_ppm),) if rule.component == SALE_VAT else _slices(pinned, base),
         points_off_ppm=pinned.points_off_ppm,
         percents_off_ppm=pinned.percents_off_ppm,
         unclamped=unclamped,

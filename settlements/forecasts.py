@@ -70,8 +70,8 @@ WITH claimed AS (
 SELECT seller_id, id, CASE WHEN claimed.line_id IS NOT NULL THEN 'held'
             WHEN status = 'preparing' THEN 'paid' ELSE status END,
        paid_on, shipped_on, delivered_on, confirm_due_on, stream, category_id, listing_kind,
-       channel, seller_type, unit_price, quantity, seller_discount, platform_discount,
-       partner_discount, units_left,
+       channel, seller_type, tax_kind = 'taxable', unit_price, quantity, seller_discount,
+       platform_discount, partner_discount, units_left,
        (SELECT f.advanced - f.taken_back FROM settlements_fastsettlement f
         WHERE f.marketplace_id = %(marketplace)s AND f.order_line_id = line.id
           AND f.ended_on IS NULL)
@@ -81,7 +81,7 @@ ORDER BY seller_id, id
 
 _WAITING = """
 SELECT o.seller_id, o.line_id, o.sequence, o.rate_on, o.basis_on, l.stream, l.category_id,
-       l.listing_kind, l.channel, l.seller_type, l.unit_price,
+       l.listing_kind, l.channel, l.seller_type, l.tax_kind = 'taxable', l.unit_price,
        o.quantity, o.list_amount, o.seller_discount, o.platform_discount, o.partner_discount,
        b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
        f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
@@ -394,21 +394,21 @@ def _unconfirmed(book: RateBook, due: _DueDays, parameters: dict) -> Iterator[Ex
     days = confirmation_days.DueDays()
     for row in runs.stream("forecast", _OPEN, parameters):
         seller_id, line_id, stage, paid_on, shipped_on, delivered_on, confirm_due_on = row[:7]
-        terms = estimates.terms_of(book, seller_id, paid_on, tuple(row[7:12]), row[12])
-        left = remainders.remaining(*row[12:18])
+        terms = estimates.terms_of(book, seller_id, paid_on, tuple(row[7:13]), row[13])
+        left = remainders.remaining(*row[13:19])
         net = fees.figures(terms, *estimates.amounts_of(left))[3]
         is_service = book.contracts.is_service(seller_id, paid_on)
         if stage == HELD:
             item = Item(None, left.after_seller_discount, net)
             yield from _with_ahead(
-                Expected(seller_id, (line_id, 0), stage, None, item, is_service), row[18]
+                Expected(seller_id, (line_id, 0), stage, None, item, is_service), row[19]
             )
             continue
         basis_on = confirm_due_on or _confirmed_on(days, book.on, paid_on, shipped_on, delivered_on)
         basis_on = max(basis_on, book.on)
         item = Item(due.of(seller_id, basis_on, paid_on), left.after_seller_discount, net)
         yield from _with_ahead(
-            Expected(seller_id, (line_id, 0), stage, basis_on, item, is_service), row[18]
+            Expected(seller_id, (line_id, 0), stage, basis_on, item, is_service), row[19]
         )
 
 
@@ -438,13 +438,13 @@ def _unsettled(book: RateBook, due: _DueDays, parameters: dict) -> Iterator[Expe
     stored = runs.StoredTerms(book)
     for row in runs.stream("forecast_waiting", _WAITING, parameters):
         seller_id, line_id, sequence, rate_on, basis_on = row[:5]
-        after = Remainder(*row[11:16])
-        if (terms_id := row[26]) is None:
-            terms = estimates.terms_of(book, seller_id, rate_on, tuple(row[5:10]), row[10])
+        after = Remainder(*row[12:17])
+        if (terms_id := row[27]) is None:
+            terms = estimates.terms_of(book, seller_id, rate_on, tuple(row[5:11]), row[11])
         else:
             terms = stored[terms_id]
         if sequence:
-            before, sold = Remainder(*row[16:21]), Remainder(*row[21:26])
+            before, sold = Remainder(*row[17:22]), Remainder(*row[22:27])
             back = reversals.reversed_between(terms, sold, before, after)
             sales, net = -(back.list_amount - back.seller_discount), -back.net
         else:
@@ -454,7 +454,7 @@ def _unsettled(book: RateBook, due: _DueDays, parameters: dict) -> Iterator[Expe
         is_service = book.contracts.is_service(seller_id, rate_on)
         yield from _with_ahead(
             Expected(seller_id, (line_id, sequence), CONFIRMED, basis_on, item, is_service),
-            row[27],
+            row[28],
         )
 
 

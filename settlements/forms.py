@@ -10,6 +10,7 @@ from listings.models import Category
 from marketplace import money
 from marketplace.refusals import Refused
 from orders import verdicts
+from orders.models import OrderLine
 
 
 class MoneyField(forms.CharField):
@@ -38,7 +39,7 @@ class MoneyField(forms.CharField):
 class CalculatorForm(forms.Form):
     """An item that might be sold, for the estimate of its fees."""
 
-    def __init__(self, *arguments, marketplace, channels, **given):
+    def __init__(self, *arguments, marketplace, channels, asks_for_tax, **given):
         super().__init__(*arguments, **given)
         exponent = marketplace.currency_exponent
         self.fields["category"] = forms.TypedChoiceField(
@@ -57,6 +58,13 @@ class CalculatorForm(forms.Form):
             required=False,
             help_text=_("Coupons of the marketplace or of a partner; they are not taken from you."),
         )
+        if asks_for_tax:
+            self.fields["tax_kind"] = forms.ChoiceField(
+                label=_("VAT of the item"),
+                required=False,
+                choices=OrderLine.TaxKind.choices,
+                help_text=_("What is taxed has VAT that the marketplace takes off and pays."),
+            )
         if channels:
             self.fields["channel"] = forms.ChoiceField(
                 label=_("Sold through"),
@@ -84,8 +92,8 @@ class CalculatorForm(forms.Form):
 class SimulatorForm(CalculatorForm):
     """An item at a price, or at the price that leaves what is wanted; and a supposed grade."""
 
-    def __init__(self, *arguments, marketplace, channels, grades, **given):
-        super().__init__(*arguments, marketplace=marketplace, channels=channels, **given)
+    def __init__(self, *arguments, marketplace, grades, **given):
+        super().__init__(*arguments, marketplace=marketplace, **given)
         exponent = marketplace.currency_exponent
         self.fields["unit_price"].required = False
         self.fields["wanted"] = MoneyField(

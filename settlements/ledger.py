@@ -12,6 +12,7 @@ from typing import Final
 
 from django.db import IntegrityError, connection
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from marketplace import bulk, tenancy
 from marketplace.models import Marketplace
@@ -34,6 +35,7 @@ from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     PURCHASE,
     REFUNDS_DUE,
     ROUNDING,
+    SALE_VAT_PAYABLE,
     SELLER_ADVANCE,
     SELLER_HELD,
     SELLER_PAYABLE,
@@ -44,6 +46,7 @@ from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     WITHHOLDING_INCOME,
     WITHHOLDING_LOCAL,
 )
+from settlements.fee_rules import SALE_VAT
 from settlements.models import Account, Adjustment, DayClose, Journal, LedgerEntry, Period
 
 REVERSAL = "reversal"  # template of a counter-entry
@@ -56,6 +59,7 @@ NO_REVENUE: Final[Mapping[str, str]] = {  # accounts of all components that are 
     adjustments.component(adjustments.VAT_ROUNDING): ROUNDING,
     adjustments.component(adjustments.FUNDING_OFFSET): PLATFORM_FUNDING,
     **dict.fromkeys(map(adjustments.component, adjustments.FAST), SELLER_ADVANCE),
+    SALE_VAT: SALE_VAT_PAYABLE,
 }
 
 
@@ -107,16 +111,20 @@ def component_names() -> dict[str, str]:
     is_component = Q(code__startswith=chart.FEE_REVENUE) | Q(code__startswith=chart.PURCHASE)
     accounts = Account.objects.filter(is_component)
     shared = NO_REVENUE.keys() - PURCHASES.keys()  # these have no account of their own
-    reasons = {adjustments.component(code): label for code, label in Adjustment.Reason.choices}
+    named = {adjustments.component(code): label for code, label in Adjustment.Reason.choices}
+    named[SALE_VAT] = _("VAT of the sale")
     return {row.code.partition(":")[2]: row.label for row in accounts} | {
-        component: str(reasons[component]) for component in sorted(shared)
+        component: str(named[component]) for component in sorted(shared)
     }
 
 
 def fee_names() -> dict[str, str]:
     """What the components of fee schedules are called; without what stands beside sales."""
-    beside = adjustments.COMPONENT
-    return {code: name for code, name in component_names().items() if not code.startswith(beside)}
+    return {
+        code: name
+        for code, name in component_names().items()
+        if code != SALE_VAT and not code.startswith(adjustments.COMPONENT)
+    }
 
 
 def account_of(component: str) -> str:

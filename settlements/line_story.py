@@ -19,6 +19,7 @@ from settlements.fee_rules import (
     BUYER_PAID,
     FEE_OF,
     RETURN_SHIPPING,
+    SALE_VAT,
     SHIPPING,
 )
 from settlements.fees import Charge, Explanation
@@ -79,6 +80,8 @@ class Story:
     def rate(self, charge: Charge, vat_rate_ppm: int) -> str:
         """A charge in words: "12% (VAT apart, 13.2% in all), at least ₩500"."""
         rule = charge.rule
+        if rule.component == SALE_VAT:
+            return gettext("VAT of %(rate)s, contained") % {"rate": _percent(vat_rate_ppm)}
         bands = charge.bands()
         factor = Fraction(1)
         for percent_off_ppm in charge.percents_off_ppm:
@@ -108,7 +111,9 @@ class Story:
         return ", ".join(told)
 
     def workings(self, explanation: Explanation) -> str:
-        """How a fee was computed, from its base to the rounded amount."""
+        """How a fee was computed, from its base to the rounded amount; or the VAT of a sale."""
+        if explanation.component == SALE_VAT:
+            return _joined(self._contained_vat(explanation))
         return _joined(self._fee_steps(explanation))
 
     def vat_workings(self, explanation: Explanation) -> str:
@@ -138,6 +143,13 @@ class Story:
 
     def _of_component(self, component: Component) -> Iterator[Entry]:
         name = self.name(component.code)
+        if component.code == SALE_VAT:
+            told = gettext(
+                "The marketplace issues this sale to the buyer and owes its VAT, so the VAT "
+                "contained in what the buyer paid is taken off."
+            )
+            yield Entry(name, (told, *self._both(component, self.workings)), -component.fee)
+            return
         is_kept = component.rule.keep_on_refund and component.before is not None
         if is_kept:
             yield Entry(name, (gettext("This fee is not given back on a refund."),), 0)
@@ -184,6 +196,13 @@ class Story:
         elif explanation.exact < explanation.unclamped:
             text = gettext("at most %(amount)s is charged")
             yield text % {"amount": self._exact(explanation.exact)}
+        yield from self._rounding(explanation.exact, explanation.mode, explanation.fee)
+
+    def _contained_vat(self, explanation: Explanation) -> Iterator[str]:
+        rate = _percent(explanation.vat_rate_ppm)
+        whole = _percent(money.MILLION + explanation.vat_rate_ppm)
+        base = self._money(explanation.base)
+        yield f"{base} × {rate} ÷ {whole} = {self._exact(explanation.exact)}"
         yield from self._rounding(explanation.exact, explanation.mode, explanation.fee)
 
     def _rounding(self, exact: Fraction, mode: str, rounded: int) -> Iterator[str]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from marketplace import money
 from settlements.explanations import Component
+from settlements.fee_rules import SALE_VAT
 from settlements.fees import Charge, Explanation
 
 _MODES = {
@@ -32,6 +33,8 @@ def describe(component: Component, names: Mapping[str, str]) -> list[str]:
 
     `names` are the marketplace's words for components.
     """
+    if component.code == SALE_VAT:
+        return _sale_vat(component, names)
     about = {
         "component": names.get(component.code, component.code),
         "schedule": component.schedule_name,
@@ -54,6 +57,41 @@ def describe(component: Component, names: Mapping[str, str]) -> list[str]:
     else:
         told.append(_figures(component.after))
     return told
+
+
+def _sale_vat(component: Component, names: Mapping[str, str]) -> list[str]:
+    """Of a sale that the marketplace issues: no rule charges it, the seller's contract says so."""
+    about = {
+        "component": names.get(component.code, component.code),
+        "version": component.contract.number if component.contract else "-",
+    }
+    text = _(
+        "%(component)s: the marketplace issues the sale and owes its VAT, by version %(version)s "
+        "of the seller's contract"
+    )
+    told = [text % about]
+    if component.before is None:
+        return [*told, _contained(component.after)]
+    before, after = _contained(component.before), _contained(component.after)
+    told.append(_("before: %(figures)s") % {"figures": before})
+    told.append(_("after: %(figures)s") % {"figures": after})
+    told.append(_("difference: %(amount)s") % {"amount": f"{component.fee:,}"})
+    return told
+
+
+def _contained(explanation: Explanation) -> str:
+    whole = money.MILLION + explanation.vat_rate_ppm
+    return _(
+        "paid by the buyer %(base)s × %(rate)s ÷ %(whole)s = %(exact)s, rounded (%(mode)s) to "
+        "%(amount)s"
+    ) % {
+        "base": f"{explanation.base:,}",
+        "rate": rate(explanation.vat_rate_ppm),
+        "whole": rate(whole),
+        "exact": decimals(explanation.exact),
+        "mode": _MODES[explanation.mode],
+        "amount": f"{explanation.fee:,}",
+    }
 
 
 def rate(rate_ppm: int) -> str:

@@ -18,6 +18,7 @@ from settlements.fee_rules import (
     BAND_ON_BASE,
     BUYER_PAID,
     FEE_OF,
+    SALE_VAT,
     WHOLE,
 )
 from settlements.fees import Charge, Terms
@@ -114,7 +115,7 @@ def _refuse_flat(terms: Terms) -> None:
     for charge in terms.charges:
         base = charge.rule.base
         slope = steepest.get(base.removeprefix(FEE_OF), Fraction(0)) if FEE_OF in base else 1
-        share = slope * _rate(charge)
+        share = slope * _rate(charge, terms.vat_rate_ppm)
         steepest[charge.rule.component] = share
         is_on_top = charge.rule.vat_kind == vat.EXCLUSIVE
         taken += share * (MILLION + (terms.vat_rate_ppm if is_on_top else 0)) / MILLION
@@ -122,8 +123,10 @@ def _refuse_flat(terms: Terms) -> None:
         raise NotSearchable()
 
 
-def _rate(charge: Charge) -> Fraction:
-    """The highest rate that a charge may take, less its benefits."""
+def _rate(charge: Charge, vat_rate_ppm: int) -> Fraction:
+    """The highest rate that a charge may take, less its benefits; of the VAT of a sale its own."""
+    if charge.rule.component == SALE_VAT:
+        return Fraction(*vat.ratio(vat.INCLUSIVE, vat_rate_ppm))
     rate = Fraction(max(band.rate_ppm for band in charge.bands()), MILLION)
     for percent_off_ppm in charge.percents_off_ppm:
         rate *= Fraction(MILLION - percent_off_ppm, MILLION)

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from marketplace.refusals import Refused, gettext_noop
 from settlements import funding
 from settlements.due_dates import DueTerms
-from settlements.fee_rules import Band, Rule
+from settlements.fee_rules import SALE_VAT_RULE, Band, Rule
 from settlements.fees import Terms
 from settlements.models import FeeRule, FeeScheduleVersion, SellerContract, SettlementTerms
 from settlements.schedules import Schedule
@@ -120,7 +120,8 @@ def _schedule(tenant: int, version_id: int) -> Schedule:
 
 @lru_cache(maxsize=64)
 def _rules(tenant: int, version_id: int) -> dict[int, Rule]:
-    return {rule.id: rule for rule in _schedule(tenant, version_id).rules}
+    rules = (*_schedule(tenant, version_id).rules, SALE_VAT_RULE)
+    return {rule.id: rule for rule in rules}
 
 
 def read_rule(row: FeeRule) -> Rule:

@@ -45,8 +45,8 @@ class SellerDay:
         return not self.schedule.asks_for_sales and not self.schedule.named("seller_id")
 
     def plan(self, kind: tuple, rate_on: date) -> Plan:
-        """The plan for (stream, category, listing kind, channel, seller type)."""
-        stream, category_id, listing_kind, channel, seller_type = kind
+        """The plan for (stream, category, listing kind, channel, seller type, whether taxed)."""
+        stream, category_id, listing_kind, channel, seller_type, is_taxed = kind
         plan = self.plans[kind] = self.schedule.plan(
             stream=stream,
             rate_on=rate_on,
@@ -58,6 +58,7 @@ class SellerDay:
             grade=self.grade,
             previous_sales=self.previous_sales,
             benefits=self.benefits,
+            is_taxed=is_taxed,
         )
         return plan
 

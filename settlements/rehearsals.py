@@ -21,6 +21,7 @@ from marketplace.models import JobRun, JobShard
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
 from settlements import nights, rate_cards, replays
+from settlements.fee_rules import SALE_VAT
 from settlements.models import FeeRehearsal, FeeRehearsalRow, FeeScheduleVersion, Statement
 from settlements.replays import Replayed
 
@@ -251,6 +252,8 @@ def _add(sums: dict[tuple, list[int]], line: Replayed) -> None:
     named = set()
     for side, (fee_at, net_at) in ((before, (2, 4)), (after, (5, 7))):
         for (component, is_on_top), (_, fee, vat) in zip(side.parts, side.charged, strict=True):
+            if component == SALE_VAT:
+                continue  # no fee, and on both sides the same
             row = sums[Subject.COMPONENT, None, None, component]
             taken = fee + vat if is_on_top else fee
             row[fee_at] += fee

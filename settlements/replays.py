@@ -25,7 +25,7 @@ _LINES = """
 SELECT s.seller_id, s.order_line_id, s.sequence, s.basis_on, s.id, s.rate_on, s.terms_id,
        s.quantity, s.list_amount, s.seller_discount, s.platform_discount, s.partner_discount,
        s.charges, s.fee, s.vat, s.net, l.unit_price, l.category_id,
-       l.stream, l.listing_kind, l.channel, l.seller_type{columns}
+       l.stream, l.listing_kind, l.channel, l.seller_type, l.is_taxed{columns}
 FROM settlements_statement t
 CROSS JOIN LATERAL (
     SELECT * FROM settlement_line
@@ -34,7 +34,8 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) s
 CROSS JOIN LATERAL (
-    SELECT unit_price, category_id, stream, listing_kind, channel, seller_type
+    SELECT unit_price, category_id, stream, listing_kind, channel, seller_type,
+           tax_kind = 'taxable' AS is_taxed
     FROM orders_orderline WHERE marketplace_id = %(marketplace)s AND id = s.order_line_id
     LIMIT 1
 ) l{joins}
@@ -148,7 +149,7 @@ class _Chooser:
             day = self._book.seller_day(seller_id, rate_on, rules_on=rules_on)
             found = self._days[seller_id, rate_on] = day, rules_on
         day, rules_on = found
-        kind = (row[18], category_id, *row[19:22])
+        kind = (row[18], category_id, *row[19:23])
         return (day.plans.get(kind) or day.plan(kind, rules_on)).terms(unit_price)
 
     def _rules_on(self, seller_id: int, rate_on: date) -> date:
@@ -183,8 +184,7 @@ def _sold(terms: Terms, row: tuple) -> Side:
 
 
 def _given_back(terms: Terms, row: tuple) -> Side:
-    after, before, sold = (Remainder(*row[at : at + 5]) for at in (22, 27, 32))
+    after, before, sold = (Remainder(*row[at : at + 5]) for at in (23, 28, 33))
     back = reversals.reversed_between(terms, sold, before, after)
     charged = tuple((-base, -fee, -vat) for base, fee, vat in back.charged)
-    fee, vat = sum(part[1] for part in charged), sum(part[2] for part in charged)
-    return Side(terms.parts, charged, fee, vat, -back.net)
+    return Side(terms.parts, charged, *terms.sums(charged), -back.net)

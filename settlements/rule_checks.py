@@ -20,6 +20,7 @@ from settlements.fee_rules import (
     FEE_OF,
     MARGINAL,
     RETURN_SHIPPING,
+    SALE_VAT,
     SHIPPING,
     WHOLE,
     Rule,
@@ -60,6 +61,8 @@ def findings(components: Sequence[str], rules: Iterable[Rule]) -> tuple[Finding,
         for rule in rules
         for code in _codes(rule, positions)
     ]
+    if SALE_VAT in positions:
+        found.append(Finding("component_reserved", SALE_VAT, ()))
     if len(positions) < len(components):
         repeated = sorted({c for c in components if components.count(c) > 1})
         found.extend(Finding("component_repeated", component, ()) for component in repeated)

@@ -15,6 +15,9 @@ from settlements.rule_checks import Finding
 
 FINDINGS: dict[str, Promise] = {
     "component_unknown": gettext_lazy("The component is not among those of the version."),
+    "component_reserved": gettext_lazy(
+        "The component has the code of the VAT of sales, which is no fee. Choose another code."
+    ),
     "component_repeated": gettext_lazy("A component stands twice among those of the version."),
     "rank_repeated": gettext_lazy("Two rules of a component have the same rank."),
     "never_applies": gettext_lazy("A rule never applies: one before it holds for all its lines."),

@@ -59,8 +59,9 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) o ON true
 LEFT JOIN LATERAL (
-    SELECT order_id, number, stream, category_id, listing_kind, channel, seller_type, unit_price,
-           quantity AS ordered, seller_discount AS by_seller, platform_discount AS by_platform,
+    SELECT order_id, number, stream, category_id, listing_kind, channel, seller_type,
+           tax_kind = 'taxable' AS is_taxed, unit_price, quantity AS ordered,
+           seller_discount AS by_seller, platform_discount AS by_platform,
            partner_discount AS by_partner
     FROM orders_orderline
     WHERE marketplace_id = %(marketplace)s AND id = o.line_id
@@ -80,7 +81,8 @@ WITH block AS (
     RETURNING *
 )
 SELECT seller_id, rate_on, basis_on, stream, category_id, listing_kind, channel, seller_type,
-       unit_price, at, quantity, list_amount, seller_discount, platform_discount, partner_discount
+       is_taxed, unit_price, at, quantity, list_amount, seller_discount, platform_discount,
+       partner_discount
 FROM block
 WHERE sequence = 0
 """  # noqa: S608 (all parts are constants)
@@ -276,14 +278,14 @@ class _SaleLines:
             day = days.get((seller_id, rate_on))
             if day is None:
                 day = days[seller_id, rate_on] = day_of(seller_id, rate_on)
-            kind = row[3:8]
+            kind = row[3:9]
             plan = day.plans.get(kind) or day.plan(kind, rate_on)
-            terms, terms_id, label, parts = pinned_of(plan.terms(row[8]))
+            terms, terms_id, label, parts = pinned_of(plan.terms(row[9]))
             labels[terms_id] = label
-            sold = row[10:]
+            sold = row[11:]
             charged, fee, vat, net = figures(terms, *sold)
             tally = tally_of(seller_id, basis_on, rate_on)
-            head = (row[9], tally.statement_id, terms_id)
+            head = (row[10], tally.statement_id, terms_id)
             line = (*head, *sold, fee, vat, net, *chain.from_iterable(charged))
             tally.add(parts, basis_on, line)
             lines.append(line)
@@ -310,11 +312,11 @@ class _ReversalLines:
             labels[terms_id] = label
             back = reversals.reversed_between(terms, sold, before, after)
             charges = [-amount for amount in chain.from_iterable(back.charged)]
-            fee, vat = sum(charges[1::3]), sum(charges[2::3])
+            fee, vat = terms.sums(back.charged)
             amounts = (-amount for amount in back[:5])
             tally = self._statements.tally(seller_id, basis_on, rate_on)
             head = (at, tally.statement_id, terms_id)
-            line = (*head, *amounts, fee, vat, -back.net, *charges)
+            line = (*head, *amounts, -fee, -vat, -back.net, *charges)
             tally.add(parts, basis_on, line)
             lines.append(line)
         return _Block(lines, labels)

@@ -20,6 +20,7 @@ from settlements import rule_checks
 from settlements.fee_rules import (
     BAND_ON_PREVIOUS_SALES,
     RETURN_SHIPPING,
+    SALE_VAT_RULE,
     SHIPPING,
     Benefit,
     Rule,
@@ -63,6 +64,7 @@ class Sale:
     seller_id: int | None = None
     grade: str | None = None
     previous_sales: int = 0  # of the seller, in the previous closed period
+    is_taxed: bool = False  # what is sold bears VAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Plan:
     _benefits: tuple[Benefit, ...]
     _previous_sales: int
     _edges: tuple[int, ...]  # unit prices at which another rule may apply
+    _with_sale_vat: bool
     _known: dict[int, Terms] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -92,6 +95,8 @@ class Plan:
                 for rule in chosen
                 if rule is not None
             )
+            if self._with_sale_vat:
+                charges += (Charge(SALE_VAT_RULE),)
             known = self._known[band] = self._schedule.shared(charges)
         return known
 
@@ -108,6 +113,7 @@ class Schedule:
     rules: tuple[Rule, ...]
     vat_rate_ppm: int
     behind: "Schedule | None" = None
+    takes_sale_vat: bool = False  # the marketplace issues the sales, so it owes their VAT
     _tables: dict[str, dict[_Mask, _Table]] = field(init=False, repr=False)
     _named: dict[str, frozenset[Any]] = field(init=False, repr=False)
     _days: tuple[date, ...] = field(init=False, repr=False)
@@ -134,12 +140,13 @@ class Schedule:
         object.__setattr__(self, "_days", tuple(sorted(days)))
         object.__setattr__(self, "_tiers", tuple(sorted(tiers)))
 
-    def with_own_rules(self, rules: Sequence[Rule]) -> "Schedule":
+    def with_own_rules(self, rules: Sequence[Rule], *, takes_sale_vat: bool = False) -> "Schedule":
         """Return this schedule with the rules of a contract before its own, whatever their ranks.
 
-        The schedule itself is shared, not copied: a thousand contracts cost their few rules.
+        With `takes_sale_vat` the VAT of what is sold is taken off the seller, too. The schedule
+        itself is shared, not copied: a thousand contracts cost their few rules.
         """
-        if not rules:
+        if not rules and not takes_sale_vat:
             return self
         return Schedule(
             version_id=self.version_id,
@@ -147,6 +154,7 @@ class Schedule:
             rules=tuple(rules),
             vat_rate_ppm=self.vat_rate_ppm,
             behind=self,
+            takes_sale_vat=takes_sale_vat,
         )
 
     def check(self) -> tuple[rule_checks.Finding, ...]:
@@ -171,6 +179,7 @@ class Schedule:
             rate_on=sale.rate_on,
             previous_sales=sale.previous_sales,
             benefits=tuple(benefits),
+            is_taxed=sale.is_taxed,
         )
         return plan.terms(sale.unit_price)
 
@@ -187,6 +196,7 @@ class Schedule:
         grade: str | None = None,
         previous_sales: int = 0,
         benefits: tuple[Benefit, ...] = (),
+        is_taxed: bool = False,
     ) -> Plan:
         """Return the plan for sales that differ only in unit price; as in `Sale`.
 
@@ -194,6 +204,7 @@ class Schedule:
         thousands of sellers over a month share a few plans.
         """
         named = self._named
+        with_sale_vat = is_taxed and self.takes_sale_vat
         key = (
             _stream(stream, named["stream"]),
             tuple(node for node in category_path if node in named["category_id"]),
@@ -202,6 +213,7 @@ class Schedule:
             seller_type if seller_type in named["seller_type"] else None,
             *self.told_apart(seller_id, grade, rate_on, previous_sales),
             benefits,
+            with_sale_vat,
         )
         plan = self._plans.get(key)
         if plan is None:
@@ -217,7 +229,8 @@ class Schedule:
                 for price in (rule.price_from, rule.price_to)
                 if price is not None
             }
-            plan = Plan(self, candidates, benefits, previous_sales, tuple(sorted(edges)))
+            prices = tuple(sorted(edges))
+            plan = Plan(self, candidates, benefits, previous_sales, prices, with_sale_vat)
             self._plans[key] = plan
         return plan
 

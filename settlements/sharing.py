@@ -91,7 +91,8 @@ def _choose_terms(rows: list[RevenueReport], book: RateBook) -> None:
     """Give reports the terms of their day, by which they are settled from now on."""
     used: dict[int, Terms] = {}
     for row in rows:
-        kind = (row.stream, None, "", "", row.seller.seller_type)
+        # What is shared no buyer paid, so it has no VAT of a sale.
+        kind = (row.stream, None, "", "", row.seller.seller_type, False)
         day = book.seller_day(row.seller_id, row.on)
         terms = (day.plans.get(kind) or day.plan(kind, row.on)).terms(row.amount)
         row.terms_id = runs.terms_id_of(tenancy.current_id(), terms)

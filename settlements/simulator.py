@@ -53,16 +53,19 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a seller may suppose: channels that fees differ by, and grades."""
+    """What a seller may suppose: channels that fees differ by, and grades; whether VAT of the item
+    is taken off, so that it has to be told."""
 
     channels: tuple[str, ...]
     grades: tuple[Grade, ...]
+    takes_sale_vat: bool
 
 
 def choices(seller: Seller, *, on: date) -> Choices:
     """What can be supposed on a day. Raises what settlements.rate_cards raises without fees."""
     schedule = estimates.book_of(seller, on).seller_day(seller.pk, on).schedule
-    return Choices(tuple(sorted(schedule.named("channel"))), _grades(on))
+    channels = tuple(sorted(schedule.named("channel")))
+    return Choices(channels, _grades(on), schedule.takes_sale_vat)
 
 
 def estimate(seller: Seller, item: Item, *, on: date, grade: str = "") -> Estimate:

@@ -6,7 +6,7 @@ from django.utils.translation import gettext
 
 from listings import kind_words
 from marketplace.refusals import Refused
-from orders import verdicts
+from orders import pricing, verdicts
 from sellers.access import seller_page
 from settlements import ledger, simulator
 from settlements.estimates import Item
@@ -31,6 +31,7 @@ def show(request, marketplace):
         marketplace=request.marketplace,
         channels=choices.channels,
         grades=choices.grades,
+        asks_for_tax=choices.takes_sale_vat,
     )
     if is_asked and form.is_valid():
         try:
@@ -46,6 +47,7 @@ def _answer(request, given, today) -> dict:
         quantity=given["quantity"],
         category_id=given["category"],
         channel=given.get("channel", ""),
+        tax_kind=given.get("tax_kind") or pricing.TAXABLE,
         seller_discount=given["seller_discount"],
         platform_discount=given["other_discount"],
     )

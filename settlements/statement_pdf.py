@@ -13,8 +13,9 @@ from settlements import pdf
 
 AT_ONCE: Final = 200  # lines of a PDF that a page makes: about what it may take
 MOST_LINES: Final = 5_000  # that are drawn; a longer one has the sums alone
-# Of the columns of a file of lines, those that fit a page.
-_SHOWN: Final = (0, 2, 3, 6, 7, 8, 9, 12, 13, 14)
+# Of the columns of a file of lines, those that fit a page; one of them only where it has figures.
+_SHOWN: Final = (0, 2, 3, 6, 7, 8, 9, 12, 13, 14, 15)
+_SALE_VAT: Final = 14
 _FIRST_FIGURE: Final = 7  # of a file's columns; all that come after are figures too
 
 
@@ -69,13 +70,14 @@ def html(table) -> str:
     """The page that is drawn."""
     rows = _Rows(table.rows)
     head = table.head()
+    shown = [at for at in _SHOWN if at != _SALE_VAT or (rows.totals and rows.totals[at])]
     return pdf.page(
         "settlements/pdf/statement.html",
         {
             "head": head,
-            "columns": [(table.columns[at], at >= _FIRST_FIGURE) for at in _SHOWN],
-            "rows": list(_told(rows.kept, table.decimals)),
-            "totals": [_text(rows.totals[at], table.decimals) for at in _SHOWN]
+            "columns": [(table.columns[at], at >= _FIRST_FIGURE) for at in shown],
+            "rows": list(_told(rows.kept, shown, table.decimals)),
+            "totals": [_text(rows.totals[at], table.decimals) for at in shown]
             if rows.totals
             else [],
             "count": rows.count,
@@ -85,10 +87,12 @@ def html(table) -> str:
     )
 
 
-def _told(rows: list[Sequence], decimals: int) -> Iterator[list[tuple[str, bool]]]:
+def _told(
+    rows: list[Sequence], shown: list[int], decimals: int
+) -> Iterator[list[tuple[str, bool]]]:
     """Each cell as text, and whether it is a figure."""
     for row in rows:
-        yield [(_text(row[at], decimals), at >= _FIRST_FIGURE) for at in _SHOWN]
+        yield [(_text(row[at], decimals), at >= _FIRST_FIGURE) for at in shown]
 
 
 def _text(value, decimals: int) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from django.db import connection
 
 from marketplace import tenancy
-from settlements import adjustments, invoicing, ledger, tax_invoices, tax_ties
+from settlements import adjustments, invoicing, ledger, sale_issuers, tax_invoices, tax_ties
 from settlements.models import TaxInvoice
 from settlements.tax_invoices import Amount
 
@@ -34,7 +34,8 @@ SALES_COLUMNS: Final = (
     "platform_discount",
     "partner_discount",
 )
-SALES: Final = """
+# What the marketplace issues is its own sale, and none of a seller's to report.
+SALES: Final = f"""
 SELECT to_char(l.basis_on, 'YYYY"Q"Q'), to_char(l.basis_on, 'YYYY-MM'), r.code, r.business_number,
        r.seller_type, coalesce(nullif(p.company, ''), r.name),
        count(*) FILTER (WHERE l.kind = 1), count(*) FILTER (WHERE l.kind = 2),
@@ -49,9 +50,10 @@ JOIN sellers_seller r ON r.marketplace_id = %(marketplace)s AND r.id = l.seller_
 LEFT JOIN sellers_sellerprofile p ON p.marketplace_id = %(marketplace)s AND p.seller_id = r.id
 WHERE l.marketplace_id = %(marketplace)s AND l.kind IN (1, 2)
       AND (%(seller)s::bigint IS NULL OR l.seller_id = %(seller)s::bigint)
+      AND NOT {sale_issuers.BY_PLATFORM}
 GROUP BY 1, 2, 3, 4, 5, 6
 ORDER BY 2, r.code COLLATE "C"
-"""
+"""  # noqa: S608 (all parts are constants)
 
 INVOICE_COLUMNS: Final = (
     "quarter",
@@ -86,14 +88,17 @@ GROUP BY 1, 2, 3
 ORDER BY 1, r.code COLLATE "C"
 """
 
-_SOLD = """
-SELECT coalesce(sum(l.list_amount - l.seller_discount), 0),
+_SOLD = f"""
+SELECT coalesce(sum(l.list_amount - l.seller_discount)
+                FILTER (WHERE NOT {sale_issuers.BY_PLATFORM}), 0),
+       coalesce(sum(l.list_amount - l.seller_discount)
+                FILTER (WHERE {sale_issuers.BY_PLATFORM}), 0),
        coalesce(sum(l.list_amount - l.seller_discount)
                 FILTER (WHERE s.closed_on IS NULL OR s.closed_on >= %(end)s), 0)
 FROM settlement_line l
 LEFT JOIN settlements_statement s ON s.marketplace_id = %(marketplace)s AND s.id = l.statement_id
 WHERE l.marketplace_id = %(marketplace)s AND l.basis_on >= %(first)s AND l.basis_on < %(end)s
-"""
+"""  # noqa: S608 (all parts are constants)
 _SOLD_BEFORE = """
 SELECT coalesce(sum(l.list_amount - l.seller_discount), 0)
 FROM settlements_statement s
@@ -128,6 +133,7 @@ class SalesTie:
     """From the sales that are reported to what the ledger took up as sold."""
 
     reported: int
+    by_platform: int  # sales that the marketplace issues, which are its own
     closed_elsewhere: int  # on statements that are open, or closed in a later quarter
     of_other_quarters: int  # on statements closed in this one
     taken_off_fees: int  # discounts that are no funding in the end, but a cut of fees
@@ -135,7 +141,7 @@ class SalesTie:
 
     @property
     def unexplained(self) -> int:
-        taken_up = self.reported - self.closed_elsewhere + self.of_other_quarters
+        taken_up = self.reported + self.by_platform - self.closed_elsewhere + self.of_other_quarters
         return self.booked - (taken_up - self.taken_off_fees)
 
 
@@ -201,7 +207,7 @@ def quarter(day: date) -> Quarter:
         "income": ledger.WITHHOLDING_INCOME,
         "local": ledger.WITHHOLDING_LOCAL,
     }
-    sold, elsewhere = _row(_SOLD, words)
+    sold, by_platform, elsewhere = _row(_SOLD, words)
     [of_others] = _row(_SOLD_BEFORE, words)
     [taken_off] = _row(_TAKEN_OFF_FEES, words)
     booked, income, local = _row(_BOOKED, words)
@@ -210,7 +216,7 @@ def quarter(day: date) -> Quarter:
         first=first,
         end=end,
         due_on=end.replace(day=15),
-        sales=SalesTie(sold, elsewhere, of_others, taken_off, booked),
+        sales=SalesTie(sold, by_platform, elsewhere, of_others, taken_off, booked),
         invoices=_invoices([month for month in months if _is_over(month)]),
         withholding=WithholdingTie((withheld[0], withheld[1]), (income, local)),
     )

@@ -120,7 +120,9 @@ def amount(fee: int, fee_vat: int, vat_kind: str) -> Amount:
 
 
 def kind_of(vat_kind: str) -> str:
-    """The kind of invoice for a fee rule's VAT."""
+    """The kind of invoice for a fee rule's VAT; none for what is outside its scope."""
+    if vat_kind == vat.OUTSIDE_SCOPE:
+        return OUTSIDE_SCOPE
     return EXEMPT if vat_kind == vat.EXEMPT else TAXABLE
 
 

@@ -12,6 +12,7 @@ from django.db import connection
 
 from marketplace import tenancy
 from settlements import adjustments, tax_invoices, vat
+from settlements.fee_rules import SALE_VAT_RULE
 from settlements.models import FeeRule, LineTerms
 from settlements.tax_invoices import Amount
 
@@ -56,8 +57,8 @@ Key = tuple[int, str, date]  # seller, kind of invoice, month that was charged
 
 
 def owed(month: date) -> dict[Key, Owed]:
-    """What the lines of a month come to, but for what is outside the scope of VAT or supplied by
-    the seller, who invoices that."""
+    """What the lines of a month come to, but for what is outside the scope of VAT, or the VAT of
+    the marketplace's own sales, or supplied by the seller, who invoices that."""
     found: dict[Key, Owed] = {}
     rows = list(_rows(_OWED, month=month, after=tax_invoices.after(month)))
     named = _named({terms_id for _, _, terms_id, *_ in rows if terms_id})
@@ -92,6 +93,7 @@ def _named(terms: set[int]) -> dict[int, list[tuple[str, str]]]:
             "pk", "component", "vat_kind"
         )
     }
+    rules[SALE_VAT_RULE.id] = SALE_VAT_RULE.component, SALE_VAT_RULE.vat_kind
     return {pk: [rules[rule_id] for rule_id, *_ in key[2]] for pk, key in keys.items()}
 
 

@@ -12,17 +12,17 @@ from django.db import connection
 from django.db.models import Sum
 
 from marketplace import tenancy
-from settlements import adjustments, ledger, tax_invoices
+from settlements import adjustments, ledger, sale_issuers, tax_invoices
 from settlements.models import TaxInvoice
 from settlements.tax_invoices import Amount
 
-# Without its VAT a fee is what was taken off the seller, less the VAT.
-_LINES = """
-SELECT coalesce(sum(l.list_amount - l.seller_discount - l.net - l.vat), 0),
+# Without its VAT a fee is what was taken off the seller, less the VAT, and less that of the sale.
+_SUPPLY = f"l.list_amount - l.seller_discount - l.net - l.vat - {sale_issuers.SALE_VAT}"
+_LINES = f"""
+SELECT coalesce(sum({_SUPPLY}), 0),
        coalesce(sum(l.vat), 0),
-       coalesce(sum(l.list_amount - l.seller_discount - l.net - l.vat)
-                FILTER (WHERE a.tax_kind = 'outside_scope'), 0),
-       coalesce(sum(l.list_amount - l.seller_discount - l.net - l.vat)
+       coalesce(sum({_SUPPLY}) FILTER (WHERE a.tax_kind = 'outside_scope'), 0),
+       coalesce(sum({_SUPPLY})
                 FILTER (WHERE s.closed_on IS NULL OR s.closed_on >= %(after)s), 0),
        coalesce(sum(l.vat) FILTER (WHERE s.closed_on IS NULL OR s.closed_on >= %(after)s), 0)
 FROM settlement_line l
@@ -31,12 +31,11 @@ LEFT JOIN settlements_adjustment a ON a.marketplace_id = %(marketplace)s
      AND l.kind = 3 AND a.id = -l.order_line_id
 WHERE l.marketplace_id = %(marketplace)s AND l.basis_on >= %(month)s AND l.basis_on < %(after)s
   AND (a.reason_code = ANY(%(no_fees)s)) IS NOT TRUE
-"""
+"""  # noqa: S608 (all parts are constants)
 
 # Lines of other months on statements that closed in this one; the statements name their days.
-_OF_OTHERS = """
-SELECT coalesce(sum(l.list_amount - l.seller_discount - l.net - l.vat), 0),
-       coalesce(sum(l.vat), 0)
+_OF_OTHERS = f"""
+SELECT coalesce(sum({_SUPPLY}), 0), coalesce(sum(l.vat), 0)
 FROM settlements_statement s
 JOIN settlement_line l ON l.marketplace_id = %(marketplace)s AND l.statement_id = s.id
      AND l.basis_on BETWEEN s.first_basis_on AND s.last_basis_on
@@ -46,7 +45,7 @@ WHERE s.marketplace_id = %(marketplace)s AND s.closed_on >= %(month)s AND s.clos
   AND (s.first_basis_on < %(month)s OR s.last_basis_on >= %(after)s)
   AND (l.basis_on < %(month)s OR l.basis_on >= %(after)s)
   AND (a.reason_code = ANY(%(no_fees)s)) IS NOT TRUE
-"""
+"""  # noqa: S608 (all parts are constants)
 
 _BOOKED = """
 SELECT coalesce(sum(e.credit - e.debit) FILTER (WHERE a.code <> %(vat)s), 0),

@@ -1,5 +1,6 @@
 """Seller pages about tax documents: the invoices for fees, and sales for the VAT return."""
 
+from dataclasses import astuple
 from datetime import date
 from decimal import Decimal
 
@@ -116,6 +117,7 @@ def _tables(view: vat_view.View) -> list[dict]:
             "taxable": sales.of_kind(pricing.TAXABLE),
             "exempt": sales.of_kind(pricing.EXEMPT),
             "total": sales.total,
+            "by_platform": sales.by_platform,
         }
         for title, explained, sales in told
     ]
@@ -142,6 +144,18 @@ def _vat_file(view: vat_view.View, tables: list[dict], kind: str, exponent: int)
         for table in tables
         for name, taxable, exempt, total in table["rows"]
     ]
+    rows.extend(
+        [
+            table["title"],
+            gettext("Issued by the marketplace: not your sales"),
+            None,
+            Decimal(table["by_platform"].vat).scaleb(-exponent),
+            None,
+            Decimal(table["by_platform"].sales).scaleb(-exponent),
+        ]
+        for table in tables
+        if any(astuple(table["by_platform"]))
+    )
     name = f"vat-{view.month:%Y-%m}.{kind}"
     return HttpResponse(
         sheets.write(kind, header, rows),

@@ -12,6 +12,7 @@ from marketplace import money
 EXCLUSIVE: Final = "exclusive"
 INCLUSIVE: Final = "inclusive"
 EXEMPT: Final = "exempt"
+OUTSIDE_SCOPE: Final = "outside_scope"  # what is no supply, and so no rule of a fee can say
 KINDS: Final = (EXCLUSIVE, INCLUSIVE, EXEMPT)
 
 BY_LINE: Final = "line"  # the VAT of an invoice is the sum of its lines'
@@ -64,7 +65,7 @@ def rounding(charged: Iterable[Charged]) -> Rounding:
         fees_and_vat = sums.setdefault((kind, vat_rate_ppm), [0, 0])
         fees_and_vat[0] += fees
         fees_and_vat[1] += vat
-    difference = {EXCLUSIVE: 0, INCLUSIVE: 0, EXEMPT: 0}
+    difference = dict.fromkeys((*KINDS, OUTSIDE_SCOPE), 0)
     for (kind, vat_rate_ppm), (fees, vat) in sums.items():
         difference[kind] += on_invoice(fees, kind, vat_rate_ppm) - vat
     return Rounding(difference[EXCLUSIVE], difference[INCLUSIVE])

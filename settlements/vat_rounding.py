@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from marketplace import tenancy
 from settlements import adjustments, tax_invoices, vat
 from settlements.contracts import Contracts
+from settlements.fee_rules import SALE_VAT_RULE
 from settlements.models import Adjustment, FeeRule, LineTerms, SellerContract
 from settlements.vat import Charged, Rounding
 
@@ -111,6 +112,7 @@ def _vat_of_terms(terms: set[int]) -> dict[int, list[tuple[str, int]]]:
     keys = dict(LineTerms.objects.filter(pk__in=terms).values_list("pk", "key"))
     ids = {rule_id for _, _, charges in keys.values() for rule_id, *_ in charges}
     kinds = dict(FeeRule.objects.filter(pk__in=ids).values_list("pk", "vat_kind"))
+    kinds[SALE_VAT_RULE.id] = SALE_VAT_RULE.vat_kind
     return {pk: [(kinds[rule_id], key[1]) for rule_id, *_ in key[2]] for pk, key in keys.items()}
 
 

@@ -1,9 +1,10 @@
 """A seller's sales of a month as the VAT return asks for them, by two dates.
 
 The tax office counts a card sale on the day it was approved; statements count it on the day the
-purchase was confirmed. Both are shown, so that a seller can find why they differ. A reversal
-counts on its own day by either. What is paid and not confirmed yet is in neither: it is told
-apart. Figures are sums over outcomes of order lines; nothing is stored.
+purchase was confirmed. Both are shown, so that a seller can find why they differ. A reversal counts
+on its own day by either. Sales that the marketplace issues are its own, and told apart. What is
+paid and not confirmed yet is in neither: it is told apart. Figures are sums over outcomes of order
+lines; nothing is stored.
 """
 
 from collections import defaultdict
@@ -64,10 +65,17 @@ class Sales:
 
     parts: dict[tuple[str, str], Part] = field(default_factory=dict)
     lines: int = 0
+    by_platform: Part = field(default_factory=Part)  # issued by the marketplace: none of these
 
     def add(self, means: str, tax_kind: str, more: Part) -> None:
         old = self.parts.get((means, tax_kind), Part())
         self.parts[means, tax_kind] = Part(old.sales + more.sales, old.vat + more.vat)
+
+    def add_by_platform(self, before: Sold, now: Sold, rate_ppm: int, tax_kind: str) -> None:
+        """Add a sale of the marketplace's own, with the VAT in what the buyer paid."""
+        old, new = (pricing.sale_vat(sold.buyer_paid, rate_ppm, tax_kind) for sold in (before, now))
+        more = now.after_seller_discount - before.after_seller_discount
+        self.by_platform = Part(self.by_platform.sales + more, self.by_platform.vat + new - old)
 
     @property
     def total(self) -> Part:
@@ -136,6 +144,9 @@ def _added(query: str, words: dict, seller: Seller, contracts: Contracts) -> Sal
                 pricing.sale_vat(old_after, rate_ppm, tax_kind),
                 pricing.sale_vat(after, rate_ppm, tax_kind),
             )
+            if contracts.is_issued_by_platform(seller.pk, rate_on):
+                sales.add_by_platform(before, now, rate_ppm, tax_kind)
+                continue
             changed = sale_means.change(before, now, paid_by[line_id], contained)
             for means, part in changed.items():
                 sales.add(means, tax_kind, part)

@@ -66,8 +66,8 @@ class Difference:
 _LINES = """
 SELECT n.number || '/' || l.number || '#' || s.sequence, s.seller_id, s.sequence, s.rate_on,
        s.terms_id, l.unit_price, l.stream, l.category_id, l.listing_kind, l.channel, l.seller_type,
-       o.rate_on, o.basis_on, o.quantity, o.list_amount, o.seller_discount, o.platform_discount,
-       o.partner_discount,
+       l.tax_kind = 'taxable', o.rate_on, o.basis_on,
+       o.quantity, o.list_amount, o.seller_discount, o.platform_discount, o.partner_discount,
        b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
        f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
        s.basis_on, s.quantity, s.list_amount, s.seller_discount, s.platform_discount,
@@ -529,7 +529,7 @@ def _lines(on: date, statement: Statement | None) -> Iterator[Difference]:
     }
     days: dict = {}
     for row in runs.stream("verified_lines", _LINES, parameters):
-        key, seller_id, sequence, rate_on, terms_id, unit_price, *kind = row[:11]
+        key, seller_id, sequence, rate_on, terms_id, unit_price, *kind = row[:12]
         terms = stored[terms_id]
         if not sequence:
             day = days.get((seller_id, rate_on))
@@ -542,10 +542,10 @@ def _lines(on: date, statement: Statement | None) -> Iterator[Difference]:
             )
             if chosen.key() != terms.key():
                 yield Difference("settlement line", key, "terms", chosen.key(), terms.key())
-        if row[11] != rate_on:
-            yield Difference("settlement line", key, "rate_on", row[11], rate_on)
+        if row[12] != rate_on:
+            yield Difference("settlement line", key, "rate_on", row[12], rate_on)
         expected = _expected(terms, row)
-        for field, right, found in zip(_FIGURES, expected, row[28:], strict=True):
+        for field, right, found in zip(_FIGURES, expected, row[29:], strict=True):
             if right != found:
                 yield Difference("settlement line", key, field, right, found)
 
@@ -582,22 +582,15 @@ def _adjusted(line: SettlementLine, row: Adjustment, contracts: Contracts) -> It
 
 def _expected(terms: Terms, row: tuple) -> tuple:
     """The figures that a line must show, in the order of _FIGURES."""
-    after = Remainder(*row[13:18])
+    after = Remainder(*row[14:19])
     if row[2]:
         back = reversals.reversed_between(
-            terms, Remainder(*row[23:28]), Remainder(*row[18:23]), after
+            terms, Remainder(*row[24:29]), Remainder(*row[19:24]), after
         )
         figures = tuple(-amount for amount in back[:5])
         charged = tuple((-base, -fee, -vat) for base, fee, vat in back.charged)
         net = -back.net
     else:
-        figures = row[13:18]
+        figures = row[14:19]
         charged, _, _, net = fees.figures(terms, *figures)
-    return (
-        row[12],
-        *figures,
-        list(chain.from_iterable(charged)),
-        sum(fee for _, fee, _ in charged),
-        sum(vat for _, _, vat in charged),
-        net,
-    )
+    return (row[13], *figures, list(chain.from_iterable(charged)), *terms.sums(charged), net)

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from listings import kind_words
 from marketplace import identifiers, paging
-from orders import verdicts
+from orders import pricing, verdicts
 from sellers.access import seller_page
 from settlements import (
     bundles,
@@ -147,6 +147,7 @@ def fees(request, marketplace):
         request.GET if "unit_price" in request.GET else None,
         marketplace=request.marketplace,
         channels=channels,
+        asks_for_tax=current.takes_sale_vat,
     )
     estimate = _estimate(request.seller, form, today) if form.is_valid() else None
     contract, coming = contract_words.of_seller(request.seller.pk, on=today)
@@ -320,6 +321,7 @@ def _estimate(seller, form, on) -> Estimate:
         quantity=given["quantity"],
         category_id=given["category"],
         channel=given.get("channel", ""),
+        tax_kind=given.get("tax_kind") or pricing.TAXABLE,
         seller_discount=given["seller_discount"],
         platform_discount=given["other_discount"],
     )

@@ -51,6 +51,9 @@ class ContractVersionDocument(Document):
     income_kind = serializers.CharField()
     supply_tax = serializers.CharField()
     vat_level = serializers.CharField()
+    sale_issuer = serializers.CharField(
+        help_text="`platform`: the marketplace issues the sales, and takes their VAT off."
+    )
     rules = serializers.SerializerMethodField()
 
     def get_rules(self, contract) -> ContractRuleDocument(many=True):

@@ -3,7 +3,8 @@
 from rest_framework import serializers
 
 from marketplace.api.fields import Document, Moment, Money, Text, Whole
-from orders import verdicts
+from orders import pricing, verdicts
+from orders.api.serializers import TaxKind
 from settlements import hold_words
 from settlements.models import AttachmentPayment, Hold, SettlementLine, Statement
 
@@ -59,6 +60,10 @@ class StatementDocument(Document):
     partner_discount = Money(read_only=True)
     fee = Money(read_only=True)
     vat = Money(read_only=True)
+    sale_vat = Money(
+        read_only=True,
+        help_text="VAT of sales that the marketplace issues. It is neither in `fee` nor in `vat`.",
+    )
     net = Money(read_only=True)
     components = serializers.SerializerMethodField()
     carry_in = Money(read_only=True)
@@ -108,6 +113,10 @@ class SettlementLineDocument(Document):
     partner_discount = Money(read_only=True)
     fee = Money(read_only=True)
     vat = Money(read_only=True)
+    sale_vat = Money(
+        read_only=True,
+        help_text="VAT of a sale that the marketplace issues. It is neither in `fee` nor in `vat`.",
+    )
     net = Money(read_only=True)
 
 
@@ -118,7 +127,7 @@ class ComponentDocument(Document):
     schedule = serializers.CharField()
     schedule_version = serializers.IntegerField()
     contract_version = serializers.IntegerField(
-        allow_null=True, help_text="Where a rule of the seller's contract says the charge."
+        allow_null=True, help_text="Where the seller's contract says the charge."
     )
     rule = serializers.IntegerField()
     fee = Money()
@@ -215,6 +224,7 @@ class ItemDocument(Document):
     stream = Text(max_length=30, default="goods")
     listing_kind = Text(max_length=30, default="goods")
     channel = Text(max_length=30, allow_blank=True, default="")
+    tax_kind = serializers.ChoiceField(TaxKind, default=pricing.TAXABLE)
     seller_discount = Money(default=0)
     platform_discount = Money(default=0)
     partner_discount = Money(default=0)

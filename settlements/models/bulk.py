@@ -85,8 +85,14 @@ class SettlementLine(TenantModel):
         return f"{self.order_line_id}#{self.sequence}"
 
     @property
+    def sale_vat(self):
+        """The VAT of a sale that the marketplace issues: charged, but in no sum of fees."""
+        return sum(self.charges[1::3]) - self.fee
+
+    @property
     def charged(self):
-        """Fees with all their VAT, below zero for a reversal."""
+        """Fees with all their VAT, and the VAT of the sale where the marketplace owes it; below
+        zero for a reversal."""
         return self.list_amount - self.seller_discount - self.net
 
 

@@ -19,6 +19,10 @@ class SellerContract(VersionedRule):
     rate date of a line; minimum payout and reserve by the due date of a statement.
     """
 
+    class Issuer(models.TextChoices):
+        SELLER = "seller", _("Seller")
+        PLATFORM = "platform", _("Marketplace")
+
     seller = TenantKey(Seller, related_name="contracts", verbose_name=_("seller"))
     reference = models.CharField(
         _("signed document"), max_length=100, blank=True, help_text=_("Its number or place.")
@@ -78,6 +82,18 @@ class SellerContract(VersionedRule):
         help_text=_(
             "Once for the invoice: what that differs from the sum of the lines is charged or given "
             "at the month's end, as a line of its own."
+        ),
+    )
+
+    sale_issuer = models.CharField(
+        _("sales are issued by"),
+        max_length=10,
+        choices=Issuer,
+        default=Issuer.SELLER,
+        db_default=Issuer.SELLER,
+        help_text=_(
+            "Who gives buyers the receipt or tax document, and so owes the VAT of the sale. The "
+            "marketplace: that VAT is taken off what the seller is owed."
         ),
     )
 

@@ -8,6 +8,7 @@ from django.utils.translation import pgettext_lazy
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, scoped
 from sellers.models import Seller
+from settlements.fee_rules import SALE_VAT
 from settlements.models.rates import FeeScheduleVersion
 
 
@@ -194,14 +195,21 @@ class Statement(TenantModel):
         return sum(on_top for _, _, on_top in self.components.values())
 
     @property
+    def sale_vat(self):
+        """The VAT of sales that the marketplace issues and owes; it is no fee and in no sum of
+        fees."""
+        return self.components.get(SALE_VAT, (0,))[0]
+
+    @property
     def hold_unfilled(self):
         """What holds asked for beyond what there was; it waits for the next statement."""
         return self.new_holds - self.hold_taken
 
     @property
     def charged(self):
-        """Fees with all their VAT: what the lines are worth less than was sold for."""
-        return self.fee + self.vat_on_top
+        """Fees with all their VAT, and the VAT of sales that the marketplace owes: what the lines
+        are worth less than was sold for."""
+        return self.fee + self.vat_on_top + self.sale_vat
 
 
 class SellerBalance(TenantModel):

@@ -252,6 +252,7 @@ class TestLines:
             "partner_discount": cast.won(0),
             "fee": cast.won(2_999),
             "vat": cast.won(300),
+            "sale_vat": cast.won(0),
             "net": cast.won(96_700),
         }
         [component] = components
