@@ -38,7 +38,7 @@ TERMS = {
     "waiting": _("waiting to be settled"),
     "lost": _("on no line and not waiting"),
     "sold": _("sales after sellers' discounts"),
-    "charged": _("fees with their VAT"),
+    "charged": _("fees and VAT taken off"),
     "net": _("net of statements"),
     "opening": _("owed at the beginning"),
     "accrued": _("earned on statements"),

@@ -37,7 +37,7 @@ class Facts:
     waiting: int
     lost: int  # outcomes neither on a line nor waiting
     sold: int  # of the statements that closed
-    charged: int  # fees with their VAT
+    charged: int  # fees with their VAT, and the VAT of sales that the marketplace owes
     net: int
     opening: int  # owed to sellers when the day began
     withheld: int

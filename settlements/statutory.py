@@ -107,6 +107,29 @@ JOIN settlement_line l ON l.marketplace_id = %(marketplace)s AND l.statement_id 
 WHERE s.marketplace_id = %(marketplace)s AND s.closed_on >= %(first)s AND s.closed_on < %(end)s
   AND (l.basis_on < %(first)s OR l.basis_on >= %(end)s)
 """
+# What buyers paid for sales that the marketplace issues, and the VAT in it.
+_OWN = f"""
+SELECT coalesce(sum(l.list_amount - l.seller_discount - l.platform_discount - l.partner_discount)
+                FILTER (WHERE o.tax_kind = 'taxable'), 0),
+       coalesce(sum(l.list_amount - l.seller_discount - l.platform_discount - l.partner_discount)
+                FILTER (WHERE o.tax_kind = 'exempt'), 0),
+       coalesce(sum({sale_issuers.SALE_VAT}), 0),
+       coalesce(sum({sale_issuers.SALE_VAT})
+                FILTER (WHERE s.closed_on IS NULL OR s.closed_on >= %(end)s), 0)
+FROM settlement_line l
+JOIN orders_orderline o ON o.marketplace_id = %(marketplace)s AND o.id = l.order_line_id
+LEFT JOIN settlements_statement s ON s.marketplace_id = %(marketplace)s AND s.id = l.statement_id
+WHERE l.marketplace_id = %(marketplace)s AND l.basis_on >= %(first)s AND l.basis_on < %(end)s
+  AND l.kind IN (1, 2) AND {sale_issuers.BY_PLATFORM}
+"""  # noqa: S608 (all parts are constants)
+_OWN_BEFORE = f"""
+SELECT coalesce(sum({sale_issuers.SALE_VAT}), 0)
+FROM settlements_statement s
+JOIN settlement_line l ON l.marketplace_id = %(marketplace)s AND l.statement_id = s.id
+     AND l.basis_on BETWEEN s.first_basis_on AND s.last_basis_on
+WHERE s.marketplace_id = %(marketplace)s AND s.closed_on >= %(first)s AND s.closed_on < %(end)s
+  AND (l.basis_on < %(first)s OR l.basis_on >= %(end)s)
+"""  # noqa: S608 (all parts are constants)
 _TAKEN_OFF_FEES = """
 SELECT coalesce(sum((components -> %(offset)s ->> 0)::bigint), 0) FROM settlements_statement
 WHERE marketplace_id = %(marketplace)s AND closed_on >= %(first)s AND closed_on < %(end)s
@@ -114,7 +137,8 @@ WHERE marketplace_id = %(marketplace)s AND closed_on >= %(first)s AND closed_on 
 _BOOKED = """
 SELECT coalesce(sum(e.debit - e.credit) FILTER (WHERE a.code = ANY(%(sales)s)), 0),
        coalesce(sum(e.credit - e.debit) FILTER (WHERE a.code = %(income)s), 0),
-       coalesce(sum(e.credit - e.debit) FILTER (WHERE a.code = %(local)s), 0)
+       coalesce(sum(e.credit - e.debit) FILTER (WHERE a.code = %(local)s), 0),
+       coalesce(sum(e.credit - e.debit) FILTER (WHERE a.code = %(sale_vat)s), 0)
 FROM ledger_entry e
 JOIN settlements_account a ON a.marketplace_id = %(marketplace)s AND a.id = e.account_id
 JOIN settlements_journal j ON j.marketplace_id = %(marketplace)s AND j.id = e.journal_id
@@ -143,6 +167,30 @@ class SalesTie:
     def unexplained(self) -> int:
         taken_up = self.reported + self.by_platform - self.closed_elsewhere + self.of_other_quarters
         return self.booked - (taken_up - self.taken_off_fees)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSalesTie:
+    """Sales that the marketplace issues, by what buyers paid: its own VAT return has them.
+
+    From the VAT in them to what the ledger owes for them.
+    """
+
+    taxable: int  # with the VAT
+    exempt: int
+    vat: int
+    closed_elsewhere: int  # of the VAT: on statements that are open, or closed in a later quarter
+    of_other_quarters: int  # on statements closed in this one
+    booked: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every sale is issued by its seller."""
+        return not any((self.taxable, self.exempt, self.vat, self.of_other_quarters, self.booked))
+
+    @property
+    def unexplained(self) -> int:
+        return self.booked - (self.vat - self.closed_elsewhere + self.of_other_quarters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +235,7 @@ class Quarter:
     end: date
     due_on: date
     sales: SalesTie
+    own: OwnSalesTie
     invoices: InvoiceTie
     withholding: WithholdingTie
 
@@ -206,17 +255,21 @@ def quarter(day: date) -> Quarter:
         "offset": adjustments.component(adjustments.FUNDING_OFFSET),
         "income": ledger.WITHHOLDING_INCOME,
         "local": ledger.WITHHOLDING_LOCAL,
+        "sale_vat": ledger.SALE_VAT_PAYABLE,
     }
     sold, by_platform, elsewhere = _row(_SOLD, words)
     [of_others] = _row(_SOLD_BEFORE, words)
     [taken_off] = _row(_TAKEN_OFF_FEES, words)
-    booked, income, local = _row(_BOOKED, words)
+    taxable, exempt, own_vat, own_elsewhere = _row(_OWN, words)
+    [own_before] = _row(_OWN_BEFORE, words)
+    booked, income, local, booked_vat = _row(_BOOKED, words)
     withheld = _row(_WITHHELD, words)
     return Quarter(
         first=first,
         end=end,
         due_on=end.replace(day=15),
         sales=SalesTie(sold, by_platform, elsewhere, of_others, taken_off, booked),
+        own=OwnSalesTie(taxable, exempt, own_vat, own_elsewhere, own_before, booked_vat),
         invoices=_invoices([month for month in months if _is_over(month)]),
         withholding=WithholdingTie((withheld[0], withheld[1]), (income, local)),
     )

@@ -74,6 +74,11 @@ class TestTrend:
         statement(make.seller(), LAST, list_amount=10_000, fee=1_000, vat=91)
         assert figures.trend(LAST, days=1)[0][1].fees == 1_000
 
+    def test_leaves_out_the_vat_of_sales_that_the_marketplace_issues(self, market):
+        components = {"sales": [1_000, 100, 100], "sale_vat": [900, 0, 0]}
+        statement(make.seller(), LAST, list_amount=11_000, components=components)
+        assert figures.trend(LAST, days=1)[0][1].fees == 1_100
+
     def test_asks_two_queries(self, market, django_assert_num_queries):
         with django_assert_num_queries(2):
             figures.trend(LAST)

@@ -104,6 +104,21 @@ class TestPayment:
         with tenancy.use(market.pk):
             assert moved() == [("fast_advance", OPEN, NEXT, 7_812)]
 
+    def test_leaves_the_vat_of_a_sale_that_the_marketplace_issues(self, market, close):
+        """Of 11,000 the fees take 1,452 and the VAT of the sale 1,000."""
+        with tenancy.use(market.pk):
+            row = seller(sale_issuer="platform")
+            line = shipped(row, unit_price=11_000)
+            shipped(row, "O2", unit_price=11_000, tax_kind="exempt")
+        close()
+        with tenancy.use(market.pk):
+            assert sorted(amount for *_, amount in moved()) == [8_548, 9_548]
+            confirmed(line)
+        close(date(2026, 9, 15))
+        with tenancy.use(market.pk):
+            assert moved()[-1] == ("fast_offset", CONFIRMED, DUE, -8_548)
+            assert make.balances()["sale_vat_payable"] == 1_000
+
     def test_is_made_once(self, market, close):
         with tenancy.use(market.pk):
             shipped(seller())

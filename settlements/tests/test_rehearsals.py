@@ -15,6 +15,7 @@ from settlements.models import (
     FeeRehearsalRow,
     FeeRule,
     FeeScheduleVersion,
+    SellerContract,
     SettlementLine,
 )
 from settlements.tests import make
@@ -73,6 +74,9 @@ def random_history(market, seed, *, sellers=12, lines=6):
             if chance.random() < 0.5:
                 grade = chance.choice(["power", "big_power", "platinum"])
                 make.graded(seller, grade, effective_from=SEP_1 + timedelta(chance.randint(-3, 3)))
+            if not number % 3:
+                issuers = SellerContract.Issuer
+                make.contract(seller, valid_from=SEP_8, sale_issuer=issuers.PLATFORM)
             for item in range(lines):
                 price, quantity = chance.randint(1, 99_999), chance.randint(1, 5)
                 sold = make.sold(
@@ -82,7 +86,8 @@ def random_history(market, seed, *, sellers=12, lines=6):
                     quantity=quantity,
                     category=chance.choice([*categories, None]),
                     channel=chance.choice(["", "live"]),
-                    paid_on=SEP_1 + timedelta(chance.randint(0, 6)),
+                    tax_kind=chance.choice(["taxable", "exempt"]),
+                    paid_on=SEP_1 + timedelta(chance.randint(0, 8)),
                     confirmed_on=SEP_8 + timedelta(chance.randint(0, 2)),
                     seller_discount=chance.randint(0, price * quantity // 3),
                     platform_discount=chance.randint(0, price * quantity // 3),

@@ -85,6 +85,9 @@ class TestFindings:
         assert codes(rule(1, grade="gold"), rule(2, rank=1)) == ["rank_repeated"]
         assert codes(rule(), components=("sales", "sales")) == ["component_repeated"]
 
+    def test_forbids_the_code_of_what_is_no_fee(self):
+        assert "component_reserved" in codes(rule(), components=("sales", "sale_vat"))
+
     def test_takes_the_same_rank_in_two_components(self):
         assert codes(rule(1), rule(2, rank=1, component="payment")) == []
 

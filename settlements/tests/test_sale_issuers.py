@@ -12,7 +12,7 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace import tenancy
+from marketplace import tenancy, versions
 from marketplace.models import Marketplace
 from orders import remainders
 from settlements import (
@@ -45,6 +45,7 @@ from settlements.models import (
     LineTerms,
     SellerContract,
     SettlementLine,
+    SettlementTerms,
     Statement,
     TaxInvoice,
 )
@@ -424,6 +425,50 @@ class TestReports:
             assert [row.split(",")[2] for row in out.getvalue().split("\n")[1:-1]] == ["B"]
             tie = statutory.quarter(SEPTEMBER).sales
             assert (tie.reported, tie.by_platform, tie.unexplained) == (7_000, 11_000, 0)
+
+    def test_tie_the_marketplaces_own_sales_to_what_it_owes(self, market, issued, close):
+        """Paid in September, closed in October: the VAT is of the third quarter, booked in the
+        fourth."""
+        with tenancy.use(market.pk):
+            line = sold(issued, quantity=2, confirmed_on=date(2026, 9, 30))
+            sold(issued, "O2", unit_price=5_000, tax_kind="exempt", confirmed_on=OPEN)
+            make.returned(line, left=1, on=date(2026, 10, 2))
+        close(date(2026, 10, 15))
+        with tenancy.use(market.pk):
+            third = statutory.quarter(SEPTEMBER).own
+            assert (third.taxable, third.exempt, third.vat) == (22_000, 5_000, 2_000)
+            assert (third.closed_elsewhere, third.booked) == (2_000, 0)
+            fourth = statutory.quarter(date(2026, 10, 1)).own
+            assert (fourth.taxable, fourth.vat, fourth.of_other_quarters) == (
+                -11_000,
+                -1_000,
+                2_000,
+            )
+            assert fourth.booked == 1_000
+            assert (third.unexplained, fourth.unexplained) == (0, 0)
+
+    def test_tell_of_no_own_sales_where_sellers_issue_all(self, market, close):
+        with tenancy.use(market.pk):
+            sold(make.seller("B"))
+        close()
+        with tenancy.use(market.pk):
+            assert statutory.quarter(SEPTEMBER).own.is_empty
+
+    def test_cut_only_fees_by_what_the_marketplace_funds(self, market, issued, close):
+        """Of 3,000 on 11,000 the fees of 1,452 are cut, and not the VAT of the sale, 727."""
+        with tenancy.use(market.pk):
+            before = SettlementTerms.objects.published().latest("valid_from")
+            draft = versions.revise(before, valid_from=date(2026, 9, 9), by=None, at=AT)
+            draft.funding_as = "fee_cut"
+            draft.save()
+            versions.publish(draft, by=None, at=AT)
+            sold(issued, platform_discount=3_000)
+        close()
+        with tenancy.use(market.pk):
+            rows = SettlementLine.objects.filter(kind=3).order_by("pk")
+            assert [row.net for row in rows] == [1_452, -1_452]
+            [line] = SettlementLine.objects.exclude(kind=3)
+            assert figures(line) == (1_320, 132, 727, 8_821)
 
 
 class TestStoredTerms:

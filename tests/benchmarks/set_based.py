@@ -412,7 +412,7 @@ def _pinned(book: RateBook, on: date) -> dict[str, list[tuple]]:
             if key not in scopes:
                 scopes[key] = len(scopes)
                 for category_id, channel in product(leaves, CHANNELS):
-                    kind = ("goods", category_id, "goods", channel, "sole_proprietor")
+                    kind = ("goods", category_id, "goods", channel, "sole_proprietor", True)
                     terms = day.plan(kind, rate_on).terms(0)
                     terms_id = runs.terms_id_of(market.MARKETPLACE, terms)
                     rates[terms_id] = (terms_id, *_rates(terms), labels.of(terms_id, terms))
