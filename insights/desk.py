@@ -7,15 +7,18 @@ that a backlog slows nothing down; oldest and amount are looked for on the front
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from urllib.parse import urlencode
 
+from django.db import connection
 from django.db.models import (
     BigIntegerField,
     CharField,
     DateTimeField,
     F,
     IntegerField,
+    Model,
     OuterRef,
     QuerySet,
     Subquery,
@@ -34,6 +37,7 @@ from settlements import nights, payout_exceptions, sentinels
 from settlements.models import (
     DayClose,
     Discrepancy,
+    Hold,
     LedgerDifference,
     Payout,
     PayoutBatch,
@@ -42,27 +46,31 @@ from settlements.models import (
     TaxInvoice,
 )
 
+_DAY = timedelta(days=1)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Queue:
     """Rows that wait, since when each of them does, and the filters that list them.
 
+    `rows` and `filters` are told the last closed day, and depend on nothing else that changes.
     `first` orders those that are looked at, as an index holds them where they may be many.
     """
 
     code: str
     name: str | Promise
-    rows: Callable[[Marketplace], QuerySet]
+    model: type[Model]
+    rows: Callable[[date], QuerySet]
     since: Callable[[], object]
-    filters: Callable[[Marketplace], dict]
+    filters: Callable[[date], dict]
     first: str = "pk"
     amount: Callable[[], object] | None = None  # of a row, in minor units and above zero
 
-    def address(self, market: Marketplace) -> str:
+    def address(self, on: date) -> str:
         """The list of the admin that shows these rows and no others."""
-        options = self.rows(market).model._meta
+        options = self.model._meta
         page = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
-        return f"{page}?{urlencode(self.filters(market))}"
+        return f"{page}?{urlencode(self.filters(on))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +88,51 @@ class Waiting:
 
 def waiting(market: Marketplace, user, *, with_oldest: bool = False) -> list[Waiting]:
     """Every queue whose rows the user may see, the empty ones too, so that none moves about."""
-    queues = [queue for queue in QUEUES if user.has_perm(_view(queue.rows(market).model))]
+    queues = tuple(queue for queue in QUEUES if user.has_perm(_view(queue.model)))
     if not queues:
         return []
-    asked = {}
-    for queue in queues:
-        asked[f"{queue.code}_count"] = _Count(_counted(queue, market).values("pk"))
-        if with_oldest:
-            since = Cast(queue.since(), DateTimeField())
-            rows = _counted(queue, market).annotate(since=since).values("since")
-            asked[f"{queue.code}_oldest"] = _Oldest(rows)
-            if queue.amount is not None:
-                worth = _counted(queue, market).annotate(worth=queue.amount()).values("worth")
-                asked[f"{queue.code}_amount"] = _Sum(worth)
-    found = Marketplace.objects.filter(pk=market.pk).values(**asked).get()
+    on = nights.last_closed(market)
+    names, statement, parameters = _asked(queues, market.pk, on, with_oldest)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        found = dict(zip(names, cursor.fetchone(), strict=True))
     return [
         Waiting(
             queue.code,
             queue.name,
             found[f"{queue.code}_count"],
             found.get(f"{queue.code}_oldest"),
-            queue.address(market),
+            queue.address(on),
             found.get(f"{queue.code}_amount"),
         )
         for queue in queues
     ]
 
 
-def _counted(queue: Queue, market: Marketplace) -> QuerySet:
-    return paging.up_to_the_limit(queue.rows(market).order_by(queue.first))
+@lru_cache(maxsize=64)
+def _asked(
+    queues: tuple[Queue, ...], market_id: int, on: date, with_oldest: bool
+) -> tuple[tuple[str, ...], str, tuple]:
+    """What is asked of the database, by name, as one statement with its parameters.
+
+    It stays the same until the next night, and to put it together takes longer than to answer it.
+    """
+    asked = {}
+    for queue in queues:
+        asked[f"{queue.code}_count"] = _Count(_counted(queue, on).values("pk"))
+        if with_oldest:
+            since = Cast(queue.since(), DateTimeField())
+            rows = _counted(queue, on).annotate(since=since).values("since")
+            asked[f"{queue.code}_oldest"] = _Oldest(rows)
+            if queue.amount is not None:
+                worth = _counted(queue, on).annotate(worth=queue.amount()).values("worth")
+                asked[f"{queue.code}_amount"] = _Sum(worth)
+    query = Marketplace.objects.filter(pk=market_id).values(**asked).query
+    return tuple(asked), *query.sql_with_params()
+
+
+def _counted(queue: Queue, on: date) -> QuerySet:
+    return paging.up_to_the_limit(queue.rows(on).order_by(queue.first))
 
 
 class _Count(Subquery):
@@ -148,128 +172,144 @@ QUEUES = (
     Queue(
         "applications",
         _("Applications to decide"),
-        lambda market: Seller.objects.filter(state=Seller.State.ONBOARDING),
+        Seller,
+        lambda on: Seller.objects.filter(state=Seller.State.ONBOARDING),
         lambda: F("joined_on"),
-        lambda market: {"state__exact": Seller.State.ONBOARDING.value},
+        lambda on: {"state__exact": Seller.State.ONBOARDING.value},
     ),
     Queue(
         "reviews",
         _("Listings waiting for review"),
-        lambda market: Revision.objects.awaiting_review(),
+        Revision,
+        lambda on: Revision.objects.awaiting_review(),
         lambda: F("submitted_at"),
-        lambda market: {"state__exact": Revision.State.SUBMITTED.value},
+        lambda on: {"state__exact": Revision.State.SUBMITTED.value},
         first="submitted_at",
     ),
     Queue(
         "blocked",
         _("Listings blocked by findings"),
-        lambda market: Revision.objects.filter(state=Revision.State.BLOCKED),
+        Revision,
+        lambda on: Revision.objects.filter(state=Revision.State.BLOCKED),
         _last_moved_at,
-        lambda market: {"state__exact": Revision.State.BLOCKED.value},
+        lambda on: {"state__exact": Revision.State.BLOCKED.value},
     ),
     Queue(
         "claims",
         _("Claims in progress"),
-        lambda market: Claim.objects.filter(state__in=Claim.OPEN_STATES),
+        Claim,
+        lambda on: Claim.objects.filter(state__in=Claim.OPEN_STATES),
         lambda: F("requested_at"),
-        lambda market: {"state__in": ",".join(Claim.OPEN_STATES)},
+        lambda on: {"state__in": ",".join(Claim.OPEN_STATES)},
         first="requested_at",
     ),
     Queue(
         "statements",
         _("Statements to close next night"),
-        lambda market: Statement.objects.due_on(nights.next_on(market)),
+        Statement,
+        lambda on: Statement.objects.due_on(on + _DAY),
         lambda: F("due_on"),
-        lambda market: {
+        lambda on: {
             "state__exact": Statement.State.OPEN.value,
-            "due_on__lte": nights.next_on(market).isoformat(),
+            "due_on__lte": (on + _DAY).isoformat(),
         },
         first="due_on",
     ),
     Queue(
         "holds",
         _("Holds past their day, or without an end"),
-        lambda market: sentinels.stuck_holds(nights.last_closed(market)),
+        Hold,
+        sentinels.stuck_holds,
         lambda: F("placed_at"),
-        lambda market: {"end": "stuck"},
+        lambda on: {"end": "stuck"},
     ),
     Queue(
         "payouts",
         _("Payouts to approve"),
-        lambda market: PayoutBatch.objects.to_approve(),
+        PayoutBatch,
+        lambda on: PayoutBatch.objects.to_approve(),
         lambda: F("prepared_at"),
-        lambda market: {"state__exact": PayoutBatch.State.PREPARED.value},
+        lambda on: {"state__exact": PayoutBatch.State.PREPARED.value},
         amount=lambda: F("amount"),
     ),
     Queue(
         "results",
         _("Payouts whose result is missing"),
-        lambda market: Payout.objects.overdue(nights.last_closed(market)),
+        Payout,
+        lambda on: Payout.objects.overdue(on),
         lambda: F("sent_at"),
-        lambda market: {
+        lambda on: {
             "state__in": ",".join(Payout.UNANSWERED),
-            "result_due_on__lte": nights.last_closed(market).isoformat(),
+            "result_due_on__lte": on.isoformat(),
         },
         amount=lambda: F("amount"),
     ),
     Queue(
         "payout_exceptions",
         _("Payouts that do not fit the bank's word"),
-        lambda market: PayoutException.objects.filter(state=PayoutException.State.OPEN),
+        PayoutException,
+        lambda on: PayoutException.objects.filter(state=PayoutException.State.OPEN),
         lambda: F("raised_at"),
-        lambda market: {"state__exact": PayoutException.State.OPEN.value},
+        lambda on: {"state__exact": PayoutException.State.OPEN.value},
         amount=payout_exceptions.at_stake,
     ),
     Queue(
         "discrepancies",
         _("Payments that differ from the provider's"),
-        lambda market: Discrepancy.objects.open(),
+        Discrepancy,
+        lambda on: Discrepancy.objects.open(),
         lambda: F("found_on"),
-        lambda market: {"state__exact": Discrepancy.State.OPEN.value},
+        lambda on: {"state__exact": Discrepancy.State.OPEN.value},
         amount=lambda: Abs("difference"),
     ),
     Queue(
         "ledger_differences",
         _("Statements that differ from the ledger"),
-        lambda market: LedgerDifference.objects.open(),
+        LedgerDifference,
+        lambda on: LedgerDifference.objects.open(),
         lambda: F("found_on"),
-        lambda market: {"state__exact": LedgerDifference.State.OPEN.value},
+        lambda on: {"state__exact": LedgerDifference.State.OPEN.value},
         amount=lambda: Abs("difference"),
     ),
     Queue(
         "days",
         _("Business days to sign"),
-        lambda market: DayClose.objects.filter(state=DayClose.State.OPEN),
+        DayClose,
+        lambda on: DayClose.objects.filter(state=DayClose.State.OPEN),
         lambda: F("day"),
-        lambda market: {"state__exact": DayClose.State.OPEN.value},
+        lambda on: {"state__exact": DayClose.State.OPEN.value},
     ),
     Queue(
         "tax_invoices",
         _("Tax invoices to issue or transmit"),
-        lambda market: TaxInvoice.objects.to_send(),
+        TaxInvoice,
+        lambda on: TaxInvoice.objects.to_send(),
         lambda: F("written_on"),
-        lambda market: {"state__in": ",".join(TaxInvoice.UNSENT)},
+        lambda on: {"state__in": ",".join(TaxInvoice.UNSENT)},
         first="deadline_on",
     ),
     Queue(
         "approvals",
         _("Requests waiting for a second person"),
-        lambda market: Approval.objects.waiting(),
+        Approval,
+        lambda on: Approval.objects.waiting(),
         lambda: F("asked_at"),
-        lambda market: {"state__exact": Approval.State.ASKED.value},
+        lambda on: {"state__exact": Approval.State.ASKED.value},
     ),
     Queue(
         "jobs",
         _("Jobs that failed or are parked"),
-        lambda market: JobRun.objects.in_trouble(),
+        JobRun,
+        lambda on: JobRun.objects.in_trouble(),
         lambda: Coalesce("finished_at", "started_at"),
-        lambda market: {"trouble": "stopped"},
+        lambda on: {"trouble": "stopped"},
     ),
     Queue(
         "sentinels",
         _("Sentinels raised last night"),
-        lambda market: JobRun.objects.sentinels_raised(market.last_closed_on),
+        JobRun,
+        lambda on: JobRun.objects.sentinels_raised(on),
         lambda: F("finished_at"),
-        lambda market: {"trouble": "sentinels"},
+        lambda on: {"trouble": "sentinels"},
     ),
 )

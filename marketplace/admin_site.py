@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -58,6 +59,11 @@ class AdminSite(UnfoldAdminSite):
             "more_marketplaces": len(offered) > _OFFERED,
             "kind_of_marketplace": _kind(getattr(request, "marketplace", None)),
         }
+
+    def get_app_list(self, request, app_label=None):
+        """Put together where it is looked at: our pages show the sidebar instead."""
+        usual = super().get_app_list
+        return SimpleLazyObject(lambda: usual(request, app_label))
 
     def get_sidebar_list(self, request):
         """What waits, then every list that the user may see, by what people do."""

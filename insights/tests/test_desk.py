@@ -198,6 +198,18 @@ def _books():
         DayClose.objects.create(day=CLOSED_ON - timedelta(days=number), state=state)
 
 
+@pytest.fixture
+def limit(monkeypatch):
+    """Sets up to how many are counted."""
+
+    def limit(most):
+        monkeypatch.setattr(paging, "MOST_COUNTED", most)
+        desk._asked.cache_clear()
+
+    yield limit
+    desk._asked.cache_clear()
+
+
 class TestWaiting:
     def test_counts_what_waits_and_nothing_else(self, market, operator, work):
         with tenancy.use(market.pk):
@@ -240,13 +252,13 @@ class TestWaiting:
             with django_assert_num_queries(1):
                 desk.waiting(market, operator, with_oldest=True)
 
-    def test_counts_up_to_a_limit(self, market, operator, work, monkeypatch):
-        monkeypatch.setattr(paging, "MOST_COUNTED", 1)
+    def test_counts_up_to_a_limit(self, market, operator, work, limit):
+        limit(1)
         with tenancy.use(market.pk):
             found = {row.code: row for row in desk.waiting(market, operator, with_oldest=True)}
         assert {row.code: row.count for row in found.values()} == EXPECTED  # none has three
         assert found["claims"].oldest == AT
-        monkeypatch.setattr(paging, "MOST_COUNTED", 0)
+        limit(0)
         with tenancy.use(market.pk):
             found = {row.code: row for row in desk.waiting(market, operator, with_oldest=True)}
         assert {row.count for row in found.values()} == {1}
@@ -268,8 +280,8 @@ class TestFrontPage:
             assert listed.status_code == 200, row["queue"].code
             assert listed.context["cl"].result_count == row["queue"].count, row["queue"].code
 
-    def test_shows_where_it_stopped_counting(self, at_work, work, monkeypatch):
-        monkeypatch.setattr(paging, "MOST_COUNTED", 1)
+    def test_shows_where_it_stopped_counting(self, at_work, work, limit):
+        limit(1)
         text = " ".join(at_work.get("/admin/").content.decode().split())
         assert '<strong class="figure">1+</strong>' in text
         assert '<strong class="figure">2</strong>' not in text
