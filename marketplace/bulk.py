@@ -65,6 +65,11 @@ def bigints(numbers: Iterable[int]) -> Bigints:
     return Bigints(dimensions + elements)
 
 
+def as_text(numbers: Iterable[int]) -> str:
+    """Numbers as PostgreSQL writes an array: for a usual cursor, which takes long over a list."""
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
 def cursor() -> Cursor:
     """A cursor that binds on the server, and takes `bigints` as a parameter.
 

@@ -157,14 +157,12 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         "statements": [pk for pk, _ in closed],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_LINES_DIFFER, parameters)
-        lines_differ = len(cursor.fetchall())
         cursor.execute(_LEDGER_DIFFERS, parameters)
         [owed] = cursor.fetchone()
-        cursor.execute(_HOLDS_DIFFER, parameters)
-        holds_differ = len(cursor.fetchall())
-        cursor.execute(_CHAIN_BROKEN, parameters)
-        chain_broken = len(cursor.fetchall())
+        lines_differ, holds_differ, chain_broken = (
+            _found(cursor, query, parameters) if closed else 0
+            for query in (_LINES_DIFFER, _HOLDS_DIFFER, _CHAIN_BROKEN)
+        )
     counts = {
         WAITING: waiting(on).count(),
         OVERDUE: Statement.objects.due_on(on).count(),
@@ -185,6 +183,11 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         counts[DEADLINE] = deadlines.near(on).count()
         counts[PAST_DEADLINE] = deadlines.past(on).count()
     return counts
+
+
+def _found(cursor, query: str, parameters: dict) -> int:
+    cursor.execute(query, parameters)
+    return len(cursor.fetchall())
 
 
 def unpaid(on: date, *, at: datetime) -> list[int]:
