@@ -6,6 +6,7 @@ real database under it: before the first test runs, each alias is checked to be 
 """
 
 import contextlib
+import gc
 import hashlib
 import os
 import uuid
@@ -20,11 +21,11 @@ from django.utils import translation
 PREFIX = "test_jangteo_run_"
 ALIASES = ["default", "owner", "platform"]
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
+SHARE_A_WORLD = ("tests/faces/", "tests/test_list_costs.py")  # each, of a quarter of a minute
 # Minutes each; one that began last would keep a single worker busy long after the others.
 LONGEST = (
     "tests/test_olist.py",
-    "tests/faces/",
-    "tests/test_list_costs.py",
+    *SHARE_A_WORLD,
     "tests/test_online_retail.py",
     "tests/test_benchmark.py",
     "tests/faults/test_crashes.py::TestCommand",
@@ -50,8 +51,41 @@ def pytest_collection_modifyitems(items):
         elif issubclass(getattr(item, "cls", None) or object, TransactionTestCase):
             item.cls.databases = set(ALIASES)
     answer = yield  # others sort as well: by what a test does to the database
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    items.sort(key=_place)
     return answer
+
+
+def _place(item) -> int:
+    starts = (item.nodeid.startswith(start) for start in LONGEST)
+    return next((place for place, is_it in enumerate(starts) if is_it), len(LONGEST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What thousands of tests are made of stays: no collection of garbage looks through it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000)  # every page leaves thousands of objects, all free at its end
+        gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out test by test, but those that share a world to one worker: it is made once.
+
+    The marks that xdist has for this are lost on the way to it.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return next((world for world in SHARE_A_WORLD if nodeid.startswith(world)), nodeid)
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

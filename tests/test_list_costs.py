@@ -31,7 +31,7 @@ from tests import remembered
 from tests.benchmarks import databases, market, past
 from tests.faces import routes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("list_costs")]
+pytestmark = pytest.mark.django_db
 
 MOST = 1_300  # rows of one table for one query: what is counted up to a limit, and a page
 LEAST = 3 * MOST  # rows that a table must hold, or reading all of it would not be noticed

@@ -20,7 +20,7 @@ from tests import remembered
 from tests.faces import hostile, routes
 from tests.faces.tables import ADMIN_GLOBAL, ADMIN_KEYS, ADMIN_PAGES, GIVEN, SELLER_PAGES
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("faces")]
+pytestmark = pytest.mark.django_db
 
 # Texts that the pages are known to show: where one of them is not seen, the walk has gone blind.
 SEEN = {

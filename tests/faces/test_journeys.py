@@ -22,7 +22,7 @@ from sellers.tests.make import application, member
 from settlements.models import SettlementLine, Statement
 from tests.faces.visiting import session_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("faces")]
+pytestmark = pytest.mark.django_db
 
 TEA = "보리차 선물세트"
 POT = "옹기 주전자"

@@ -20,7 +20,7 @@ from settlements.tests import make as settled
 from tests.faces.visiting import session_of
 from tests.faces.world import AT
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("faces")]
+pytestmark = pytest.mark.django_db
 
 SHOP = "여정책방"
 PAYABLE = 123_400

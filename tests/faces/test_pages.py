@@ -17,7 +17,7 @@ from tests.faces.tables import (
     SELLER_PAGES,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("faces")]
+pytestmark = pytest.mark.django_db
 
 SCREENS = [("ko", 1280, False), ("en", 390, True)]
 HEAVIEST = 150_000  # bytes of a seller page, compressed, without fonts

@@ -31,7 +31,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 UNSAFE = METHODS[1:]
 REFUSED = {301, 302, 400, 401, 403, 404, 405, 415}
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("faces")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
