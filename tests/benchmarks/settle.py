@@ -89,7 +89,7 @@ def main() -> None:
         print(json.dumps(_contend(arguments)))
         return
     _only_settle()
-    with databases.migrated(NAME):
+    with databases.migrated(NAME, arguments.template):
         load = _fill(arguments.lines)
         databases.connections.close_all()
         if arguments.increment:
@@ -106,6 +106,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1, help="so many beside one")
     parser.add_argument("--increment", type=int, default=0, help="lines of a night more")
+    parser.add_argument("--template", help="a migrated database, copied instead of migrating")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--database", help=argparse.SUPPRESS)
     parser.add_argument("--night", type=date.fromisoformat, default=market.NIGHT)
