@@ -50,11 +50,14 @@ def _install(wanted: list[str]) -> None:
     # The last file named holds all the others. Every file in it is listed with its hashes, so
     # pip has nothing to resolve (--no-deps) and accepts nothing that was not pinned.
     pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
-    pip += ["--require-hashes", "--no-deps", "--prefer-binary", "-r", ROOT / wanted[-1]]
+    pip += ["--require-hashes", "--no-deps", "--prefer-binary", "--no-compile"]
+    pip += ["-r", ROOT / wanted[-1]]
     if os.geteuid() == 0:
         pip.append("--root-user-action=ignore")
     if subprocess.run(pip).returncode:
         sys.exit("bin/setup: pip could not install the requirements; its message is above.")
+    # As pip would do on one processor alone. A few templates among the packages are no Python.
+    subprocess.run([PYTHON, "-m", "compileall", "-qq", "-j", "0", VENV / "lib"])
     STAMP.write_text(json.dumps(digests))
 
 
