@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import random
 import sys
 from datetime import date, timedelta
 from fractions import Fraction
@@ -305,6 +306,50 @@ class TestNight:
                 path.write_bytes(bundles.make(statement))
                 found = _program().check(path)
                 assert [str(each) for each in found.findings] == []
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_keeps_every_identity_in_a_random_history(self, market, issued, close, tmp_path, seed):
+        chance = random.Random(seed)
+        with tenancy.use(market.pk):
+            switching = make.seller("B")
+            make.contract(switching, valid_from=OPEN + timedelta(2), sale_issuer=PLATFORM)
+            for number in range(18):
+                price, quantity = chance.randint(1, 99_999), chance.randint(1, 4)
+                discounts = (chance.randint(0, price * quantity // 3) for _ in range(3))
+                names = ("seller_discount", "platform_discount", "partner_discount")
+                paid_on = OPEN + timedelta(chance.randint(0, 4))
+                line = make.sold(
+                    chance.choice([issued, switching]),
+                    number=f"N{number}",
+                    unit_price=price,
+                    quantity=quantity,
+                    tax_kind=chance.choice(["taxable", "taxable", "exempt"]),
+                    paid_on=paid_on,
+                    confirmed_on=paid_on + timedelta(chance.randint(1, 9)),
+                    **dict(zip(names, discounts, strict=True)),
+                )
+                left = quantity
+                while left and chance.random() < 0.4:
+                    left = chance.randint(0, left - 1)
+                    make.returned(line, left=left, on=OPEN + timedelta(chance.randint(15, 20)))
+        close(date(2026, 10, 15))
+        with tenancy.use(market.pk):
+            statements = list(Statement.objects.exclude(state="open"))
+            assert sum(statement.sale_vat for statement in statements) > 0
+            for statement in statements:
+                sold_for = statement.list_amount - statement.seller_discount
+                assert sold_for == statement.net + statement.charged
+                own = SettlementLine.objects.all_of_statement(statement)
+                assert statement.sale_vat == sum(line.sale_vat for line in own)
+            booked = make.balances()
+            assert sum(booked.values()) == 0
+            assert booked["sale_vat_payable"] == sum(row.sale_vat for row in statements)
+            assert booked["fee_revenue:sales"] == sum(row.fee for row in statements)
+            assert booked["vat_payable"] == sum(row.vat for row in statements)
+            path = tmp_path / "bundle.zip"
+            for statement in statements:
+                path.write_bytes(bundles.make(statement))
+                assert [str(each) for each in _program().check(path).findings] == []
 
 
 class TestTold:
