@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from django.db import connection, models
-from psycopg import Cursor, adapters
+from psycopg import Connection, Cursor, adapters
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 _BIGINT: Final = adapters.types["int8"].oid
 _BIGINTS: Final = adapters.types["int8"].array_oid
+_LENGTH: Final = b"\0\0\0\x08"  # of an element, which it is preceded by
 
 
 def write(
@@ -57,12 +58,24 @@ def bigints(numbers: Iterable[int]) -> Bigints:
     if sys.byteorder == "little":
         values.byteswap()
     plain = values.tobytes()
-    # Each is preceded by its length of eight bytes.
-    elements = bytearray(b"\0\0\0\x08" + bytes(8)) * len(values)
+    elements = bytearray(_LENGTH + bytes(8)) * len(values)
     for at in range(8):
         elements[4 + at :: 12] = plain[at::8]
-    dimensions = struct.pack(">iiIii", 1, 0, _BIGINT, len(values), 1)
-    return Bigints(dimensions + elements)
+    return _array(len(values), elements)
+
+
+def column(found: Cursor, at: int) -> Bigints:
+    """A column of the rows that a binary query found, as a parameter for the next one.
+
+    It has to be a bigint that is never null. The rows can still be fetched.
+    """
+    result = found.pgresult
+    values = [result.get_value(row, at) for row in range(result.ntuples)]
+    return _array(len(values), _LENGTH.join([b"", *values]))
+
+
+def _array(length: int, elements: bytes | bytearray) -> Bigints:
+    return Bigints(struct.pack(">iiIii", 1, 0, _BIGINT, length, 1) + elements)
 
 
 def as_text(numbers: Iterable[int]) -> str:
@@ -70,12 +83,13 @@ def as_text(numbers: Iterable[int]) -> str:
     return f"{{{','.join(map(str, numbers))}}}"
 
 
-def cursor() -> Cursor:
+def cursor(of: Connection | None = None) -> Cursor:
     """A cursor that binds on the server, and takes `bigints` as a parameter.
 
-    Arrays that are bound as `%b` cost half of what text costs.
+    Arrays that are bound as `%b` cost half of what text costs. The connection is the thread's
+    own; a thread beside has none, and names the one `of` which it is.
     """
-    made = Cursor(connection.connection)
+    made = Cursor(of or connection.connection)
     made.adapters.register_dumper(Bigints, _BigintsDumper)
     return made
 

@@ -221,7 +221,9 @@ def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) 
     else:
         is_supply = adjustments.is_purchase(component)
         tally = statements.tally(row.seller_id, row.basis_on, row.basis_on, is_of_sale=is_supply)
-    tally.add(((component, True),), row.basis_on, (0, 0, 0, 0, fee, vat, net, fee, fee, vat))
+    tally.add(
+        ((component, True),), row.basis_on.toordinal(), (0, 0, 0, 0, fee, vat, net, fee, fee, vat)
+    )
     row.statement_id = tally.statement_id
     line = SettlementLine(
         basis_on=row.basis_on,

@@ -72,24 +72,24 @@ CROSS JOIN LATERAL (
     SELECT coalesce(%(labels)s::jsonb ->> s.terms_id::text, '{UNKNOWN}') AS label
 ) k
 """  # noqa: S608 (all parts are constants)
-_LINES = f"""
+_LINES = """
 FROM (
-    SELECT *
+    SELECT t.at, lines.*
     FROM unnest(%(statements)s::bigint[], %(first)s::date[], %(last)s::date[])
          WITH ORDINALITY AS t(statement, first_on, last_on, at)
     CROSS JOIN LATERAL (
-        SELECT * FROM settlement_line
+        SELECT {columns} FROM settlement_line
         WHERE marketplace_id = %(marketplace)s AND statement_id = t.statement
           AND basis_on >= t.first_on AND basis_on + 0 <= t.last_on
         OFFSET 0
     ) lines
     ORDER BY order_line_id
 ) s
-{_LOOKED_UP}
-"""  # noqa: S608 (all parts are constants)
-# OFFSET 0: what is sorted is a digest, and not the row that it is of.
+"""
+_WHOLE_LINES = _LINES.format(columns="*") + _LOOKED_UP
+# What is sorted is a digest, and not the row that it is of; hence OFFSET 0, too.
 _SUMMED_UP = """
-SELECT at, count(*), array_agg(DISTINCT terms_id), encode(sha256(
+SELECT at, count(*), count(digest), array_agg(DISTINCT terms_id), encode(sha256(
     string_agg(digest, ''::bytea ORDER BY order_number COLLATE "C", line, sequence)
 ), 'hex')
 FROM (
@@ -100,12 +100,15 @@ FROM (
 ) digested
 GROUP BY at
 """
-_ORDERED = {"order_number": _ORDER_NUMBER, "line": _LINE_NUMBER, "lines": _LINES}
-# Lines from before digests were stored have none.
-_STORED = _SUMMED_UP.format(digest=f"coalesce(s.digest, {DIGEST})", **_ORDERED)
-_COMPUTED = _SUMMED_UP.format(digest=DIGEST, **_ORDERED)
+_ORDERED = {"order_number": _ORDER_NUMBER, "line": _LINE_NUMBER}
+_STORED = _SUMMED_UP.format(
+    digest="s.digest",
+    lines=_LINES.format(columns="order_line_id, sequence, terms_id, digest") + _LOOKED_UP,
+    **_ORDERED,
+)
+_COMPUTED = _SUMMED_UP.format(digest=DIGEST, lines=_WHOLE_LINES, **_ORDERED)
 _TEXTS = f"""
-SELECT {_TEXT} {_LINES} ORDER BY {_ORDER_NUMBER} COLLATE "C", {_LINE_NUMBER}, s.sequence
+SELECT {_TEXT} {_WHOLE_LINES} ORDER BY {_ORDER_NUMBER} COLLATE "C", {_LINE_NUMBER}, s.sequence
 """
 _ALTERED = f"""
 SELECT {_ORDER_NUMBER} || '/' || {_LINE_NUMBER} || '#' || s.sequence,
@@ -161,7 +164,12 @@ def digests(
         [before] = cursor.fetchone()
         _set_memory(cursor, _MEMORY)
         cursor.execute(_COMPUTED if again else _STORED, parameters)
-        for at, lines, used, sha256 in cursor:
+        rows = cursor.fetchall()
+        if any(count != digested for _, count, digested, *_ in rows):
+            # Lines from before digests were stored have none.
+            cursor.execute(_COMPUTED, parameters)
+            rows = cursor.fetchall()
+        for at, lines, _, used, sha256 in rows:
             named = frozenset(labels.get(str(terms_id), UNKNOWN) for terms_id in used)
             found[with_lines[at - 1]] = Digest(lines, named, sha256)
         _set_memory(cursor, before)

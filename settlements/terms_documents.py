@@ -29,23 +29,23 @@ class Labels:
             key: proofs.label(digest)
             for key, digest in TermsDocument.objects.values_list("terms_id", "digest")
         }
-        self._foreseen: dict[int, str] = {}
+        self.unwritten: dict[int, str] = {}  # labels of terms whose documents were not there
 
     def of(self, key: int, terms: Terms) -> str:
         """The label of terms by the id of their LineTerms."""
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = proofs.label(proofs.digest(self._names.text(terms)))
-            self._foreseen[key] = found
+            self.unwritten[key] = found
         return found
 
     def check(self) -> None:
         """See that what was written since has the labels that were told. Raises LabelChanged."""
-        if not self._foreseen:
+        if not self.unwritten:
             return
-        rows = TermsDocument.objects.filter(terms__in=list(self._foreseen))
+        rows = TermsDocument.objects.filter(terms__in=list(self.unwritten))
         stored = {key: proofs.label(digest) for key, digest in rows.values_list("terms", "digest")}
-        if stored != self._foreseen:
+        if stored != self.unwritten:
             raise LabelChanged("a category or schedule was renamed meanwhile")
 
 

@@ -38,7 +38,9 @@ CONTENDERS = ("product", "sql")
 MEGABYTE = 1024 * 1024
 
 _DIGEST_TABLE = """
-CREATE TABLE benchmark_digest (statement_id bigint, lines bigint, terms bigint[], sha256 text);
+CREATE TABLE benchmark_digest (
+    statement_id bigint, lines bigint, digested bigint, terms bigint[], sha256 text
+);
 GRANT INSERT ON benchmark_digest TO PUBLIC
 """
 _SEALED = """

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 from marketplace import tenancy
 from marketplace.models import AuditEntry, JobRun, JobShard
 from orders.models import OutcomeToSettle
-from settlements import nights, runs, tasks
+from settlements import nights, runs, taking, tasks
 from settlements.models import SettlementLine, Statement
 from settlements.tests import make
 from tests.faults import nights_apart
@@ -175,12 +175,8 @@ class TestServeShard:
         """The driver's own errors, raised past Django, blame the database and not the seller."""
         shard, *_ = nights.advance(market.pk, FIRST, at=AT).shards
         before = _state_of(market)
-        for kind, statement in (
-            (psycopg.Cursor, runs._TAKE),
-            (psycopg.Cursor, runs._INSERT),
-            (psycopg.ServerCursor, runs._REVERSALS),
-        ):
-            real = kind.execute
+        for statement in (taking._NEXT_OUTCOMES, taking._ORDERS, runs._INSERT):
+            real = psycopg.Cursor.execute
             losses = []
 
             def loses(cursor, query, *words, at=statement, real=real, losses=losses, **more):
@@ -190,7 +186,7 @@ class TestServeShard:
                 return real(cursor, query, *words, **more)
 
             with monkeypatch.context() as patched:
-                patched.setattr(kind, "execute", loses)
+                patched.setattr(psycopg.Cursor, "execute", loses)
                 assert _unless_lost(lambda: nights.serve_shard(market.pk, shard, at=AT)) is None
             assert losses
             assert _state_of(market) == before
