@@ -48,9 +48,13 @@ from sellers.models import Seller
 ClaimState = models.Claim.State
 OPEN_STATES = [str(state) for state in models.Claim.OPEN_STATES]
 _GOODWILL = _(
-    "The buyer keeps the goods and gets some of the money back, once a second person approves."
+    "The buyer keeps the goods and gets some of the money back, once a second person approves; at "
+    "once where the confirmation policy lets one person grant as little."
 )
-_ASKED = _("Goodwill was asked for. It is granted once a second person approves.")
+_ASKED = _(
+    "Goodwill was asked for. It is granted once a second person approves, or already where one "
+    "person may grant as little."
+)
 CAUSES = {  # of outcomes: events, claims, and what we do ourselves
     **dict(models.OrderEvent.Kind.choices),
     **dict(models.Claim.Type.choices),

@@ -110,6 +110,16 @@ class Resource(KeyedView, viewsets.GenericViewSet):
             raise problems.Problem(403, "for_sellers", detail)
         return self.holder
 
+    def key_maker(self, permission: str):
+        """The person who made the key, and is meant where a person has to ask; who may do so."""
+        maker = self.key.created_by
+        if maker is None or not maker.has_perm(permission):
+            detail = gettext(
+                "Whoever made this key may not ask for that. Let somebody who may make one."
+            )
+            raise problems.Problem(403, "key_maker_may_not", detail)
+        return maker
+
     def text_parameter(self, name: str) -> str:
         """A parameter of the query; empty where it is not given."""
         text = self.request.query_params.get(name, "")

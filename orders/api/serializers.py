@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from marketplace.api.fields import Document, Flag, Moment, Money, Text, Whole
-from orders import claim_decisions, pricing, remainders, verdicts
+from orders import claim_decisions, goodwill, pricing, remainders, verdicts
 from orders.models import Claim, OrderEvent, OrderLine, Shipment
 
 BATCH = 100  # orders in one request
@@ -317,3 +317,37 @@ class DecisionDocument(Document):
     fault = serializers.ChoiceField(Claim.Fault.choices, allow_null=True, default=None)
     shipping = NewReturnShippingDocument(allow_null=True, default=None)
     reason = Text(max_length=500, allow_blank=True, default="")
+
+
+class NewGoodwillDocument(Document):
+    """Money for a buyer who keeps the goods, with VAT; see docs/returns.md."""
+
+    line_number = Whole(min_value=1, max_value=verdicts.LARGEST_NUMBER)
+    amount = Money()
+    borne_by = serializers.ChoiceField([(name, name) for name in goodwill.FUNDERS])
+    reason = Text(max_length=500)
+    claim = Text(max_length=40, allow_null=True, default=None)
+
+
+class GrantedDocument(Document):
+    line_number = serializers.IntegerField(source="line", read_only=True)
+    on = serializers.DateField(read_only=True)
+    borne_by = serializers.CharField(source="funder", read_only=True)
+    amount = Money(read_only=True)
+
+
+class AskedGoodwillDocument(Document):
+    """What waits for a second person."""
+
+    line_number = serializers.IntegerField(source="data.line", read_only=True)
+    borne_by = serializers.CharField(source="data.funder", read_only=True)
+    amount = Money(source="data.amount", read_only=True)
+    reason = serializers.CharField(read_only=True)
+    asked_at = Moment(read_only=True)
+
+
+class GoodwillDocument(Document):
+    """Goodwill of an order. A seller's key sees what was granted on its own lines."""
+
+    granted = GrantedDocument(many=True, read_only=True)
+    asked = AskedGoodwillDocument(allow_null=True, read_only=True)

@@ -10,12 +10,13 @@ from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.response import Response
 
+from marketplace import approvals
 from marketplace.api import etags
 from marketplace.api.batches import items_of
 from marketplace.api.idempotency import idempotent
 from marketplace.api.views import ReadMixin, Resource, span
 from marketplace.refusals import Refused
-from orders import claim_decisions, claims, events, intake, shipping
+from orders import claim_decisions, claims, events, goodwill, intake, shipping
 from orders.api import sending, serializers
 from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment, ShipmentLine
 from orders.return_shipping import Terms
@@ -31,7 +32,7 @@ class OrderViewSet(ReadMixin, Resource):
     """Orders, newest first. A seller's key sees those that hold lines of its own."""
 
     resource = "orders"
-    seller_actions = ("list", "retrieve", "acknowledgement", "shipments")
+    seller_actions = ("list", "retrieve", "acknowledgement", "shipments", "goodwill")
     parameters = ("number", *span("placed_at"))
     serializer_class = serializers.OrderDocument
 
@@ -100,6 +101,46 @@ class OrderViewSet(ReadMixin, Resource):
         parcels = Shipment.objects.select_related("order", "seller").prefetch_related(packed)
         document = serializers.ShipmentDocument(parcels.get(pk=made.pk))
         return Response(document.data, 201)
+
+    @extend_schema(responses={200: serializers.GoodwillDocument})
+    @action(detail=True)
+    def goodwill(self, request, public_id):
+        """What the buyer was granted for goods that stay, and what waits for a second person."""
+        return Response(self._goodwill(self.get_object()))
+
+    @extend_schema(
+        request=serializers.NewGoodwillDocument, responses={201: serializers.GoodwillDocument}
+    )
+    @goodwill.mapping.post
+    @idempotent
+    def ask_goodwill(self, request, public_id):
+        """Ask for goodwill, in the name of whoever made the key; another person grants it.
+
+        What policy lets one person grant is granted at once.
+        """
+        maker = self.key_maker(approvals.KINDS["grant_goodwill"].permission)
+        order, words = self.get_object(), self.checked(serializers.NewGoodwillDocument)
+        if words["claim"]:
+            of_order = Claim.objects.filter(line__order=order, line__number=words["line_number"])
+            get_object_or_404(of_order, public_id=words["claim"])
+        with _named({"line": "line_number", "funder": "borne_by"}):
+            goodwill.ask(
+                order,
+                line=words["line_number"],
+                amount=words["amount"],
+                funder=words["borne_by"],
+                reason=words["reason"],
+                claim=words["claim"] or "",
+                by=maker,
+                at=timezone.now(),
+            )
+        return Response(self._goodwill(order), 201)
+
+    def _goodwill(self, order: Order) -> dict:
+        asked = None if self.holder else goodwill.waiting(order)
+        found = {"granted": goodwill.of_order(order, self.holder), "asked": asked}
+        context = self.get_serializer_context()
+        return serializers.GoodwillDocument(found, context=context).data
 
 
 class OrderEventViewSet(ListModelMixin, Resource):
@@ -190,6 +231,17 @@ class ClaimViewSet(ReadMixin, Resource):
                 claim, **words, is_seller=bool(self.holder), by=None, at=timezone.now()
             )
         return Response(self.get_serializer(self.get_object()).data)
+
+
+@contextmanager
+def _named(fields: dict[str, str]):
+    """Let a refusal name a field as it was sent."""
+    try:
+        yield
+    except Refused as refused:
+        if (field := refused.params.get("field")) in fields:
+            refused.params["field"] = fields[field]
+        raise
 
 
 @contextmanager

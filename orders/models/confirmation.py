@@ -1,5 +1,6 @@
-"""When a delivered line counts as confirmed by itself, and how long things may take."""
+"""When a line counts as confirmed by itself, how long things may take, and what one may grant."""
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +27,17 @@ class ConfirmationPolicy(VersionedRule):
         _("business days to answer a claim"), default=3
     )
 
+    goodwill_alone = models.BigIntegerField(
+        _("goodwill without a second person"),
+        default=0,
+        db_default=0,
+        validators=[MinValueValidator(0)],
+        help_text=_(
+            "In the smallest unit of the currency, all goodwill of an order together. 0: goodwill "
+            "always needs a second person."
+        ),
+    )
+
     class Meta(TenantModel.Meta):
         verbose_name = _("confirmation policy")
         verbose_name_plural = _("confirmation policies")
@@ -34,5 +46,9 @@ class ConfirmationPolicy(VersionedRule):
             constraints.Frozen(name="confirmation_policy_frozen"),
             models.UniqueConstraint(
                 fields=["marketplace", "number"], name="confirmation_policy_number_is_unique"
+            ),
+            models.CheckConstraint(
+                name="confirmation_policy_goodwill_is_no_debt",
+                condition=models.Q(goodwill_alone__gte=0),
             ),
         ]

@@ -2,12 +2,15 @@
 
 import copy
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection, connections
+from django.utils import timezone
 
-from marketplace import tenancy
-from marketplace.models import AuditEntry, IdempotencyKey
+from marketplace import api_keys, approvals, tenancy
+from marketplace.models import Approval, AuditEntry, IdempotencyKey, Marketplace
+from marketplace.tests import desks
 from marketplace.tests.make import ApiClient, api_key
 from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment
 from orders.tests import make
@@ -556,3 +559,86 @@ def test_sixteen_parallel_posts_act_once():
     assert len({answer.content for answer in answers}) == 1
     assert sum("Idempotency-Replayed" in answer for answer in answers) == 15
     assert cast.count(Order) == cast.count(IdempotencyKey) == 1
+
+
+class TestGoodwill:
+    @pytest.fixture
+    def key(self, cast):
+        """A key of the shop, made by one of its owners."""
+        _, self.maker = desks.operator(cast.market)
+        return ApiClient(self.made(cast, self.maker))
+
+    def made(self, cast, by):
+        at = timezone.now()
+        words = {"name": "desk", "scopes": ["orders:read", "orders:write"]}
+        with tenancy.use(cast.market.pk):
+            return api_keys.create(
+                cast.market, **words, by=by, at=at, expires_at=at + timedelta(days=30)
+            )
+
+    @pytest.fixture
+    def at(self, cast, order):
+        with tenancy.use(cast.market.pk):
+            make.told(make.event("confirmed", 3))
+        return f"orders/{order}/goodwill/"
+
+    def asked(self, **fields):
+        said = {"line_number": 1, "amount": won(1_000), "borne_by": "seller", "reason": "late"}
+        return said | fields
+
+    def test_is_asked_in_the_name_of_whoever_made_the_key(self, cast, at, key):
+        made = key.send(at, self.asked())
+        assert made.status_code == 201, made.content
+        assert made.json()["granted"] == []
+        assert made.json()["asked"]["amount"] == won(1_000)
+        with tenancy.use(cast.market.pk):
+            approval = Approval.objects.get()
+            assert (approval.asked_by, approval.state) == (self.maker, "asked")
+            chief = make.user("chief@example.org")
+            approvals.approve(approval, by=chief, at=approval.asked_at)
+        shown = cast.shop.read(at).json()
+        assert shown["asked"] is None
+        [granted] = shown["granted"]
+        assert (granted["line_number"], granted["borne_by"]) == (1, "seller")
+        assert granted["amount"] == won(1_000)
+
+    def test_shows_sellers_what_their_own_buyers_were_granted(self, cast, at, key):
+        with tenancy.use(cast.market.pk):
+            Marketplace.objects.filter(pk=cast.market.pk).update(needs_second_person=False)
+        assert key.send(at, self.asked()).json()["granted"][0]["amount"] == won(1_000)
+        assert len(cast.of_hanok.read(at).json()["granted"]) == 1
+        assert cast.of_tteok.read(at).json() == {"granted": [], "asked": None}
+        assert cast.of_hanok.send(at, self.asked()).status_code == 403
+
+    @pytest.mark.parametrize(
+        ("fields", "status", "code", "pointer"),
+        [
+            ({"line_number": 7}, 422, "goodwill_needs_a_sale", "/line_number"),
+            ({"amount": won(20_001)}, 422, "reduction_exceeds_paid", "/amount"),
+            ({"amount": won(0)}, 422, "not_between", "/amount"),
+            ({"reason": ""}, 400, "invalid", "/reason"),
+            ({"borne_by": "partner"}, 400, "invalid", "/borne_by"),
+        ],
+    )
+    def test_names_what_is_wrong(self, cast, at, key, fields, status, code, pointer):
+        refused = key.send(at, self.asked(**fields))
+        assert (refused.status_code, refused.json()["code"]) == (status, code)
+        assert refused.json()["errors"][0]["pointer"] == pointer
+        assert cast.count(Approval) == 0
+
+    def test_is_not_asked_by_nobody(self, cast, at, key):
+        for refused in (
+            cast.shop.send(at, self.asked()),
+            ApiClient(self.made(cast, desks.operator(cast.market, "viewer")[1])).send(
+                at, self.asked()
+            ),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (403, "key_maker_may_not")
+        assert cast.count(Approval) == 0
+
+    def test_is_nothing_to_a_stranger(self, cast, at, key):
+        other = Cast("other")
+        assert other.shop.read(at).status_code == 404
+        stranger = ApiClient(self.made(other, desks.operator(other.market)[1]))
+        assert stranger.send(at, self.asked()).status_code == 404
+        assert cast.count(Approval) == 0
