@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
 
 TEA = "보리차 선물세트"
 POT = "옹기 주전자"
+CUP = "손잡이 찻잔"
 APPLICANT = "여정꽃집"
 # 225,900 × 8 % = 18,072 → 18,072(버림); 부가세 별도 1,807.2 → 1,807(반올림)
 _BY_HAND = re.compile(
@@ -42,7 +43,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(world, django_db_blocker) -> Shop:
-    """A shop of alpha with an order to ship, and a return to answer."""
+    """A shop of alpha with an order to ship, a return to answer, and an exchange agreed to."""
     with django_db_blocker.unblock():
         with tenancy.use(world.alpha.pk):
             seller = make.seller("J1", name="여정찻집", business_number="1208147521")
@@ -51,7 +52,12 @@ def shop(world, django_db_blocker) -> Shop:
             make.told(make.event("paid", 0, order="JOURNEY-1"))
             [pot] = make.delivered(make.line(1, "J1", 45_000, title=POT), number="JOURNEY-2")
             words = {"fault": "seller", "reason": "주둥이가 깨져 있어요"}
-            claims.request(pot, type="return", quantity=1, by=None, at=make.day(3), **words)
+            told = {"by": None, "at": make.day(3)}
+            claims.request(pot, type="return", quantity=1, **words, **told)
+            [cup] = make.delivered(make.line(1, "J1", 18_000, title=CUP), number="JOURNEY-3")
+            words = {"fault": "seller", "reason": "손잡이에 금이 가 있어요"}
+            exchange = claims.request(cup, type="exchange", quantity=1, **words, **told)
+            claims.approve(exchange, **told)
         return Shop(seller, owner, session_of(owner))
 
 
@@ -124,7 +130,7 @@ class TestSeller:
 
         page.get_by_role("button", name="거부").click()
         assert page.locator(".invalid-feedback").count() == 1
-        claim = Claim.objects.get(seller=shop.seller)
+        claim = Claim.objects.get(seller=shop.seller, type="return")
         assert claim.state == Claim.State.REQUESTED
 
         page.get_by_role("button", name="반품 승인").click()
@@ -133,6 +139,23 @@ class TestSeller:
         claim.refresh_from_db()
         assert claim.state == Claim.State.COMPLETED
         assert (claim.line.status, claim.line.units_left) == ("returned", 0)
+
+    def test_exchanges_goods(self, phone, shop, alpha):
+        page = phone.page
+        phone.open("/s/alpha/claims/")
+        page.get_by_role("link", name="JOURNEY-3").click()
+        page.get_by_role("button", name="수거 완료").click()
+        page.get_by_label("택배사").first.select_option("cj")
+        page.get_by_label("송장번호").first.fill("6891-2345-6799")
+        page.get_by_role("button", name="발송 처리").click()
+        assert page.locator("main .state").first.inner_text() == "재배송중"
+        assert "689123456799" in page.locator("main").inner_text()
+        assert phone.overflow() == 0
+        page.get_by_role("button", name="교환 상품이 도착했습니다").click()
+        assert page.locator("main .state").first.inner_text() == "완료"
+        claim = Claim.objects.get(seller=shop.seller, type="exchange")
+        assert (claim.state, claim.resent_carrier) == ("completed", "cj")
+        assert (claim.line.status, claim.line.units_left) == ("delivered", 1)
 
     def test_lists_something_and_mends_a_forbidden_word(self, phone, shop, alpha):
         page = phone.page
