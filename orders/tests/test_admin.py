@@ -8,7 +8,7 @@ from marketplace import approvals, tenancy
 from marketplace.models import Approval, AuditEntry
 from marketplace.tests import desks
 from orders import claims, shipping
-from orders.admin import ClaimAdmin
+from orders.admin_claims import ClaimAdmin
 from orders.models import Claim, Order, OrderLine
 from orders.tests import make
 
