@@ -43,6 +43,7 @@ OBJECTS = {
     ("post", "/api/v1/listings/{public_id}/submission/"): ("listing", {}),
     ("get", "/api/v1/orders/{public_id}/"): ("order", None),
     ("post", "/api/v1/orders/{public_id}/acknowledgement/"): ("order", {}),
+    ("get", "/api/v1/orders/{public_id}/goodwill/"): ("order", None),
     ("post", "/api/v1/orders/{public_id}/shipments/"): ("order", PARCEL),
     ("get", "/api/v1/payouts/{public_id}/"): ("payout", None),
     ("get", "/api/v1/revenue-reports/{public_id}/"): ("report", None),
@@ -64,6 +65,13 @@ OBJECTS = {
     ("post", f"{ENDPOINT}secret-rotations/"): ("endpoint", {}),
     ("post", f"{ENDPOINT}tests/"): ("endpoint", {}),
     ("delete", ENDPOINT): ("endpoint", None),
+}
+# What is done to an object by keys of the marketplace alone.
+BY_MARKETPLACE = {
+    ("post", "/api/v1/orders/{public_id}/goodwill/"): (
+        "order",
+        {"line_number": 1, "amount": WON, "borne_by": "seller", "reason": "late"},
+    ),
 }
 LISTS = {
     ("get", f"/api/v1/{name}/")
@@ -242,7 +250,7 @@ def call(client, operation, name, body):
 
 
 def test_every_route_has_a_row(operations):
-    rest = OF_MARKETPLACE | OF_BOOKS
+    rest = OF_MARKETPLACE | OF_BOOKS | BY_MARKETPLACE.keys()
     assert operations == set(OBJECTS) | LISTS | set(CREATING) | set(NAMING) | rest
 
 
@@ -257,6 +265,20 @@ def test_objects_are_not_found_by_strangers(markets):
             assert answer in expected, (operation, response.content)
             made_up = call(stranger, operation, _like(ours.names[thing]), body)
             assert _hint(made_up) == _hint(response), operation
+    assert rows_of(ours) == before
+
+
+def test_what_the_marketplace_does_is_nothing_to_strangers_and_sellers(markets):
+    ours, theirs = markets
+    before = rows_of(ours)
+    for operation, (thing, body) in BY_MARKETPLACE.items():
+        answer = call(theirs.shop, operation, ours.names[thing], body)
+        made_up = call(theirs.shop, operation, _like(ours.names[thing]), body)
+        assert answer.status_code == 404, (operation, answer.content)
+        assert _hint(made_up) == _hint(answer), operation
+        for seller in (theirs.sellers["own"], ours.sellers["own"], ours.sellers["other"]):
+            refused = call(seller, operation, ours.names[thing], body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not_for_sellers")
     assert rows_of(ours) == before
 
 
@@ -331,7 +353,8 @@ def test_sellers_send_no_orders_of_each_other(markets):
 
 def test_no_number_takes_a_fraction(markets):
     ours, _ = markets
-    bodies = {operation: body for operation, (_, body) in OBJECTS.items() if body}
+    named = OBJECTS | BY_MARKETPLACE
+    bodies = {operation: body for operation, (_, body) in named.items() if body}
     bodies |= {operation: body(ours.names) for operation, body in CREATING.items()}
     bodies |= {operation: body("new") for operation, body in NAMING.items()}
     before, numbers = rows_of(ours), 0
@@ -368,7 +391,8 @@ def _fractions(body, at=""):
 
 def test_no_document_takes_a_field_that_is_not_its_own(markets, described):
     ours, _ = markets
-    bodies = {operation: body for operation, (_, body) in OBJECTS.items() if body}
+    named = OBJECTS | BY_MARKETPLACE
+    bodies = {operation: body for operation, (_, body) in named.items() if body}
     bodies |= {operation: body(ours.names) for operation, body in CREATING.items()}
     bodies |= {operation: body("new") for operation, body in NAMING.items()}
     asked = {
@@ -401,7 +425,7 @@ def test_no_document_takes_a_field_that_is_not_its_own(markets, described):
 
 def _send(ours, operation, body):
     """By who may: the seller where only sellers may, with the version that it has read."""
-    thing = OBJECTS.get(operation, ("", None))[0]
+    thing = (OBJECTS | BY_MARKETPLACE).get(operation, ("", None))[0]
     is_sellers = thing == "endpoint" or operation[1].endswith(("shipments/", "acknowledgement/"))
     client = ours.sellers["own"] if is_sellers else ours.shop
     path = operation[1].removeprefix("/api/v1/").replace("{public_id}", ours.names.get(thing, ""))

@@ -118,8 +118,8 @@ class OrderViewSet(ReadMixin, Resource):
 
         What policy lets one person grant is granted at once.
         """
-        maker = self.key_maker(approvals.KINDS["grant_goodwill"].permission)
         order, words = self.get_object(), self.checked(serializers.NewGoodwillDocument)
+        maker = self.key_maker(approvals.KINDS["grant_goodwill"].permission)
         if words["claim"]:
             of_order = Claim.objects.filter(line__order=order, line__number=words["line_number"])
             get_object_or_404(of_order, public_id=words["claim"])

@@ -7,7 +7,7 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from marketplace import tenancy
-from orders import claims, performance, reductions
+from orders import claims, exchanging, performance, reductions
 from orders.models import PerformanceTouch
 from orders.tests import make
 from sellers.models import PerformanceDay, Seller
@@ -95,6 +95,16 @@ class TestFigures:
         assert figures(12) == {"hanok": {"units_returned": 1, "sales_returned": 9_800}}
         reductions.reduce_price(line, 500, "seller", by=None, at=make.day(13))
         assert figures(13) == {"hanok": {"sales_returned": 500}}
+
+    def test_counts_no_exchanged_units_as_returned(self):
+        [line, _] = order()
+        make.told(make.event("paid", 0), make.event("confirmed", 9))
+        told = {"by": None, "at": make.day(12)}
+        claim = claims.request(line, type="exchange", quantity=2, fault="seller", **told)
+        claim = exchanging.collect(claims.approve(claim, **told), **told)
+        parcel = {"carrier": "cj", "tracking_number": "689123456784"}
+        claims.complete(exchanging.resend(claim, **parcel, **told), **told)
+        assert figures(12) == {}
 
     @pytest.mark.parametrize(("confirmed", "sales"), [(False, 0), (True, 19_600)])
     def test_counts_returned_units_before_and_after_confirmation(self, confirmed, sales):
