@@ -105,7 +105,7 @@ class ClaimAdmin(StoryAdmin):
             done=_("The goods are back. The replacement is to be sent."),
         ),
         "resend": Decision(
-            name=_("Replacement sent"),
+            name=_("Record the replacement"),
             explanation=_("The parcel that is on its way to the buyer; its number may be mended."),
             process=exchanging.resend,
             form=ParcelForm,

@@ -87,10 +87,7 @@ class ReturnShippingForm(forms.Form):
         label=_("cost of shipping to the buyer"),
         required=False,
         widget=TextInput,
-        help_text=_(
-            "Only where the buyer is at fault: if it had been free; in an exchange, what sending"
-            " the replacement costs."
-        ),
+        help_text=_("Only where it had been free and the buyer is at fault."),
     )
     paid = forms.ChoiceField(
         label=_("how shipping is paid"),
@@ -122,6 +119,15 @@ class ApprovalForm(ReturnShippingForm, RemarkForm):
         min_value=1,
         max_value=verdicts.LARGEST_QUANTITY,
         help_text=_("Fewer than were asked for, where only some are due."),
+    )
+    outbound_cost = AmountField(
+        label=_("cost of shipping to the buyer"),
+        required=False,
+        widget=TextInput,
+        help_text=_(
+            "Only where the buyer is at fault: if it had been free; in an exchange, what sending"
+            " the replacement costs."
+        ),
     )
     field_order = ["reason", "fault", "quantity"]
 
