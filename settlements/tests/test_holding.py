@@ -118,6 +118,26 @@ class TestOpenClaim:
             assert (last.lines, *_figures(last)) == (0, NET, 0, 0, NET, NET, 0)
             _agrees(last.due_on)
 
+    def test_waits_for_no_reversal_of_an_exchange(self, world):
+        """Let go by the next night, though the statement with the sale is still open."""
+        market, _seller, disputed, _other = world
+        told = {"by": None, "at": AT}
+        with tenancy.use(market.pk):
+            claim = exchanging.collect(
+                claims.approve(_claim(disputed, type="exchange"), **told), **told
+            )
+        _close(market, SEP_8)
+        with tenancy.use(market.pk):
+            assert Hold.objects.get().state == "placed"
+            parcel = {"carrier": "cj", "tracking_number": "689123456784"}
+            claims.complete(exchanging.resend(claim, **parcel, **told), **told)
+        _close(market, SEP_8 + timedelta(days=1))
+        with tenancy.use(market.pk):
+            assert (Hold.objects.get().state, Statement.objects.get().state) == (
+                "released",
+                "open",
+            )
+
     def test_meets_what_its_completion_takes_back(self, world):
         market, _seller, disputed, _other = world
         with tenancy.use(market.pk):
