@@ -211,7 +211,7 @@ CACHES = {
 
 # The night: how much of a step one task does, in one transaction
 
-LINES_A_SHARD = env.int("LINES_A_SHARD", 50_000)
+LINES_A_SHARD = env.int("LINES_A_SHARD", 100_000)
 STATEMENTS_A_SHARD = env.int("STATEMENTS_A_SHARD", 2_000)
 if LINES_A_SHARD < 1 or STATEMENTS_A_SHARD < 1:
     raise ImproperlyConfigured("LINES_A_SHARD and STATEMENTS_A_SHARD are 1 or more.")

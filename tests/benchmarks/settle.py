@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -186,10 +187,15 @@ def _fill(lines: int):
 def _round(number: int) -> dict[str, dict[str, float]]:
     """Both contenders, the first one by turns, then the comparison."""
     order = CONTENDERS if number % 2 == 0 else CONTENDERS[::-1]
-    product, sql = (f"{NAME}_{contender}" for contender in CONTENDERS)
-    with databases.made(product, NAME), databases.made(sql, NAME):
-        measured = {contender: _measured(contender, f"{NAME}_{contender}") for contender in order}
-        _compare(product, sql)
+    measured = {}
+    with ExitStack() as databases_made:
+        for contender in order:
+            # Made just before, so that each starts from a checkpoint: its log then holds as many
+            # whole pages as the other's.
+            database = f"{NAME}_{contender}"
+            databases_made.enter_context(databases.made(database, NAME))
+            measured[contender] = _measured(contender, database)
+        _compare(*(f"{NAME}_{contender}" for contender in CONTENDERS))
     return measured
 
 
