@@ -50,6 +50,7 @@ from settlements import (
 from settlements.models import Statement
 
 SEALED_AS_FAST = 100  # lines, as a statement without any is closed
+_OBJECTS = 50_000  # more than before, between two looks for garbage in a shard
 FAILED = "failed"  # head of the reported sellers that could not be served
 
 # The database is gone or busy: nobody's fault. Streams and COPY raise the driver's own.
@@ -173,7 +174,7 @@ def serve_shard(marketplace_id: int, shard_id: int, *, at: datetime) -> bool:
             return False
         job = shard.job
         step = _BY_KIND[job.kind]
-        with _what_is_loaded_set_aside():
+        with _garbage_seldom_looked_for():
             counts = _serve(step, job, at, shard.first_key, shard.end_key)
         jobs.finish_shard(shard, counts=counts)
     return True
@@ -376,13 +377,14 @@ def _serve(step: Step, job: JobRun, at: datetime, first: int, end: int) -> Count
 
 
 @contextmanager
-def _what_is_loaded_set_aside() -> Iterator[None]:
-    """Let collections of garbage pass over what was there before: a shard causes hundreds."""
-    gc.freeze()
+def _garbage_seldom_looked_for() -> Iterator[None]:
+    """Thousands of objects a moment are all freed by themselves; looking through them costs."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], _OBJECTS), *before[1:])
     try:
         yield
     finally:
-        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def _report_failed(job: JobRun, sellers: list[int], error: Exception) -> None:
