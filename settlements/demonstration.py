@@ -14,6 +14,7 @@ from marketplace.models import Marketplace, Membership, User
 from sellers.models import Seller, SellerMember
 from settlements import (
     demonstration_books,
+    demonstration_contracts,
     demonstration_desks,
     demonstration_payouts,
     demonstration_tax,
@@ -79,6 +80,8 @@ def fill(exhibit: Exhibit, *, days: int, at: datetime) -> Iterator[tuple[int, in
         at=at,
     )
     for done, (_, total) in enumerate(played, 1):
+        if done == 1:  # there are shops now
+            demonstration_contracts.sign(exhibit.slug, at=at - timedelta(days=days))
         yield done, total
 
 

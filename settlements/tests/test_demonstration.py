@@ -16,6 +16,7 @@ from settlements.models import (
     Payout,
     PayoutBatch,
     Period,
+    SellerContract,
     SignedSheet,
 )
 
@@ -36,6 +37,19 @@ class TestFill:
         assert len(list(demonstration.fill(exhibit, days=3, at=AT))) == 3
         with tenancy.use(market.pk):
             assert set(Order.objects.values_list("number", flat=True)) == numbers
+
+    def test_contracts_with_two_shops_from_the_first_day_once(self):
+        exhibit = replace(SMALL[0], shops=4)
+        for _ in range(2):
+            [*_] = demonstration.fill(exhibit, days=2, at=AT)
+        with tenancy.use(code="market"):
+            _busiest, *shops = Seller.objects.order_by("code").values_list("pk", flat=True)[:3]
+            contracts = SellerContract.objects.published().order_by("seller")
+            told = contracts.values_list("seller", "valid_from", "sale_issuer", "fast_ppm")
+            assert list(told) == [
+                (shops[0], dt.date(2026, 3, 18), "platform", None),
+                (shops[1], dt.date(2026, 3, 18), "seller", 800_000),
+            ]
 
     def test_leaves_a_marketplace_alone_whose_nights_were_run(self):
         [*_] = demonstration.fill(SMALL[0], days=2, at=AT)
