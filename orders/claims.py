@@ -322,13 +322,13 @@ def complete(claim: Claim, *, by, at: datetime, reason: str = "") -> Claim:
     An exchange leaves the sale as it is. What the buyer pays of the shipping is sold, and what
     others bear of it is given back to the buyer. Raises states.IllegalMove when the claim is not
     approved, or the replacement of an exchange not sent, and MoreThanClaimable when the line has
-    fewer units left by now.
+    fewer units left by now than would be taken back.
     """
     claim, line = claim_steps.locked(claim)
     on = verdicts.business_date(at, tenancy.current().tz)
     done = {"by": by, "at": at, "reason": reason}
     claim_steps.move(claim, State.COMPLETED, **done, completed_on=on)
-    if claim.quantity > line.units_left:
+    if not claim.is_exchange and claim.quantity > line.units_left:
         raise MoreThanClaimable(asked=claim.quantity, claimable=line.units_left)
     if not claim.is_exchange:
         _take_units_back(claim, line, on=on, **done)

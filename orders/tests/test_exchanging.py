@@ -129,6 +129,24 @@ class TestMoves:
             assert claims.claimable(line) == line.units_left - kept
             transaction.set_rollback(True)
 
+    @pytest.mark.parametrize("is_confirmed", [False, True])
+    def test_reach_their_end_though_the_units_have_left_meanwhile(self, is_confirmed):
+        """The shop takes all back on day 9; the replacement arrives on day 10, and is paid for."""
+        [line] = make.delivered(make.line(quantity=2))
+        if is_confirmed:
+            make.told(make.event("confirmed", 3))
+        terms = Terms(3_000, 2_500, "direct")
+        claim = walked(line, State.REDELIVERING, 2, fault="buyer", shipping_terms=terms)
+        make.told(make.event("cancelled", 9))
+        before = OrderLine.objects.values().get()
+        sold = list(Outcome.objects.order_by("pk").values())
+        claim = claims.complete(claim, by=None, at=make.day(10))
+        assert (claim.state, claim.completed_on) == ("completed", make.on(10))
+        assert OrderLine.objects.values().get(pk=line.pk) == before
+        assert (before["status"], before["units_left"]) == ("cancelled", 0)
+        assert list(Outcome.objects.filter(line=line).order_by("pk").values()) == sold
+        assert OrderLine.objects.get(stream="return_shipping").list_amount == 5_500
+
 
 class TestRequest:
     def test_keeps_its_units_and_no_others(self):
