@@ -36,6 +36,7 @@ _STATE = {
 }
 _state_of = attrgetter(*_STATE.values())
 _STATUS = list(_STATE).index("status")
+_DELIVERED = list(_STATE).index("delivered_on")
 _FACTS = [at for at, name in enumerate(_STATE) if at >= 6 and name != "status"]
 _NAMES = tuple(_STATE)
 
@@ -89,16 +90,18 @@ class Held:
         self, events: Mapping[int, Collection[folding.Event]], *, by, at, reason=""
     ) -> dict[int, list[folding.Excess]]:
         """Let events act on these orders, once; as the function of this name."""
-        due_on = confirmation_days.DueDays().due_on
+        days = confirmation_days.DueDays()
         sales, reversals, changed, excesses = [], [], [], {}
         for order_id, lines in self.lines.items():
             if order_id not in events:
                 continue
-            result = folding.fold(lines, events[order_id], due_on)
+            result = folding.fold(lines, events[order_id], days.due_on)
             sales += result.sales
             reversals += result.reversals
             if result.excesses:
                 excesses[order_id] = result.excesses
+        self._let_claims_pause(days)
+        for order_id, lines in self.lines.items():
             for line in lines:
                 before, after = self._before[line.id], _state_of(line)
                 if before != after:
@@ -108,6 +111,21 @@ class Held:
         outcomes.record(sales, reversals)
         touch(_touched(changed, sales, reversals))
         return excesses
+
+    def _let_claims_pause(self, days: confirmation_days.DueDays) -> None:
+        """Count the claims that were closed before delivery was told, in lines now delivered."""
+        lines = [line for of_order in self.lines.values() for line in of_order]
+        delivered_on = {
+            line.id: line.delivered_on
+            for line in lines
+            if line.delivered_on and self._before[line.id][_DELIVERED] is None
+        }
+        if not delivered_on:
+            return
+        due = days.of_lines(delivered_on)
+        for line in lines:
+            if line.id in due:
+                line.confirm_due_on = due[line.id]
 
 
 def touch(days: Iterable[tuple[int, date]]) -> None:

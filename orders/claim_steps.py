@@ -5,8 +5,8 @@ Which steps there are, and who may take them, is decided in orders.claims and or
 
 from datetime import datetime
 
-from marketplace import changes, states, tenancy
-from orders import applying, confirmation_days, verdicts, withdrawal
+from marketplace import changes, states
+from orders import applying, confirmation_days
 from orders.models import Claim, OrderLine
 
 
@@ -34,21 +34,9 @@ def announce(claim: Claim, deed: str = "", *, at: datetime) -> None:
 
 
 def let_clock_run(line_id: int) -> None:
-    """Move the day of automatic confirmation by the days on which a claim was open.
-
-    With a replacement the time begins anew on the day on which it arrived: what a buyer may
-    withdraw from is counted from the goods they have (e-commerce consumer law, art. 17 (1)).
-    """
+    """Find the day of automatic confirmation anew, after a claim on a line was closed."""
     line = OrderLine.objects.get(pk=line_id)
     if line.status != OrderLine.Status.DELIVERED or line.delivered_on is None:
         return
-    zone, has_goods_since, spans = tenancy.current().tz, line.delivered_on, []
-    for claim in Claim.objects.filter(line=line).exclude(state__in=Claim.OPEN_STATES):
-        made_on = verdicts.business_date(claim.requested_at, zone)
-        closed_on = claim.completed_on or verdicts.business_date(claim.decided_at, zone)
-        spans.append((made_on, closed_on))
-        if claim.is_exchange and claim.completed_on:
-            has_goods_since = max(has_goods_since, claim.completed_on)
-    paused = withdrawal.paused_days(spans, has_goods_since)
-    due_on = confirmation_days.DueDays().due_on(has_goods_since, paused)
-    OrderLine.objects.filter(pk=line_id).update(confirm_due_on=due_on)
+    due = confirmation_days.DueDays().of_lines({line_id: line.delivered_on})
+    OrderLine.objects.filter(pk=line_id).update(confirm_due_on=due[line_id])

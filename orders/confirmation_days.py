@@ -5,14 +5,15 @@ What happened before the first version of a rule, as imported history may have, 
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import date
 
-from marketplace import calendar_days
+from marketplace import calendar_days, tenancy
 from marketplace.calendars import Calendar
 from marketplace.models import CalendarVersion
-from orders import withdrawal
-from orders.models import ConfirmationPolicy
+from orders import bulk, verdicts, withdrawal
+from orders.models import Claim, ConfirmationPolicy
 
 
 class DueDays:
@@ -39,6 +40,26 @@ class DueDays:
                 lambda days: withdrawal.confirm_due_on(delivered_on, values, days, paused_days),
             )
         return self._due[key]
+
+    def of_lines(self, delivered_on: Mapping[int, date]) -> dict[int, date | None]:
+        """The days of delivered lines, by id, later by the days on which a claim was open.
+
+        With a replacement the time begins anew on the day on which it arrived: what a buyer may
+        withdraw from is counted from the goods they have (e-commerce consumer law, art. 17 (1)).
+        """
+        zone, spans, has_goods_since = tenancy.current().tz, defaultdict(list), dict(delivered_on)
+        of_lines = Claim.objects.filter(bulk.among("line_id", delivered_on))
+        for claim in of_lines.exclude(state__in=Claim.OPEN_STATES):
+            made_on = verdicts.business_date(claim.requested_at, zone)
+            closed_on = claim.completed_on or verdicts.business_date(claim.decided_at, zone)
+            spans[claim.line_id].append((made_on, closed_on))
+            if claim.is_exchange and claim.completed_on:
+                arrived_on = max(has_goods_since[claim.line_id], claim.completed_on)
+                has_goods_since[claim.line_id] = arrived_on
+        return {
+            line_id: self.due_on(since, withdrawal.paused_days(spans[line_id], since))
+            for line_id, since in has_goods_since.items()
+        }
 
     def ship_by(self, paid_on: date) -> date | None:
         """The last day on which shipping is not late, or None where no rule says it."""

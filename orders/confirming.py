@@ -74,11 +74,11 @@ def _find_due_days(lines) -> None:
     """Give a day to delivered lines that have none yet, because no rule was published then."""
     waiting = lines.filter(status=OrderLine.Status.DELIVERED, confirm_due_on__isnull=True)
     orders = waiting.order_by().values_list("order_id", flat=True).distinct()
-    days = confirmation_days.DueDays()
-    due = (
-        (line.id, days.due_on(line.delivered_on))
+    delivered_on = {
+        line.id: line.delivered_on
         for of_order in applying.Held(orders).lines.values()
         for line in of_order
         if line.status == OrderLine.Status.DELIVERED and line.confirm_due_on is None
-    )
-    bulk.update(OrderLine, ["confirm_due_on"], [row for row in due if row[1] is not None])
+    }
+    due = confirmation_days.DueDays().of_lines(delivered_on)
+    bulk.update(OrderLine, ["confirm_due_on"], [row for row in due.items() if row[1] is not None])

@@ -3,13 +3,22 @@
 import threading
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketplace import reasons, states, tenancy
 from marketplace.models import AuditEntry, Change
-from orders import claim_deadlines, claims, exchanging, refunds, return_shipping, shipping
+from orders import (
+    claim_deadlines,
+    claims,
+    confirming,
+    exchanging,
+    refunds,
+    return_shipping,
+    shipping,
+)
 from orders.models import Claim, OrderLine, Outcome, Payment
 from orders.return_shipping import Terms
 from orders.tests import make
@@ -232,6 +241,43 @@ class TestClock:
         claims.reject(walked(line, State.COLLECTED), by=None, at=make.day(9))
         line.refresh_from_db()
         assert (line.status, line.confirm_due_on) == ("delivered", make.on(14))
+
+    @pytest.fixture
+    def exchanged(self, market):
+        """A line on its way; an exchange is asked for on day 5, and completed on day 10."""
+        [line] = make.accepted()
+        make.told(make.event("paid", 0), make.event("shipped", 1))
+        walked(line, State.COMPLETED)
+        return line
+
+    def test_begins_with_the_replacement_where_delivery_is_told_later(self, exchanged):
+        make.told(make.event("delivered", 3))
+        exchanged.refresh_from_db()
+        assert (exchanged.status, exchanged.delivered_on) == ("delivered", make.on(3))
+        assert exchanged.confirm_due_on == make.on(18)
+
+    def test_begins_with_the_replacement_where_the_rule_is_published_later(self, exchanged):
+        make.told(make.event("delivered", 3))
+        OrderLine.objects.update(confirm_due_on=None)
+        assert confirming.confirm_due(make.on(17), at=make.NIGHT) == 0
+        exchanged.refresh_from_db()
+        assert exchanged.confirm_due_on == make.on(18)
+
+    def test_asks_as_often_for_many_that_were_delivered_as_for_one(self):
+        def queries(*numbers):
+            lines = make.accepted(*(make.order(number) for number in numbers))
+            for kind, day in (("paid", 0), ("shipped", 1)):
+                make.told(*(make.event(kind, day, order=number) for number in numbers))
+            for line in lines:
+                claims.withdraw(ask(line), by=None, at=make.day(9))
+            with CaptureQueriesContext(connection) as captured:
+                make.told(*(make.event("delivered", 2, order=number) for number in numbers))
+            return len(captured)
+
+        one = queries("A-1")
+        assert queries(*(f"B-{number}" for number in range(12))) <= one
+        due = OrderLine.objects.values_list("confirm_due_on", flat=True).distinct()
+        assert list(due) == [make.on(14)]  # four days after day 10
 
     def test_gives_the_days_of_shipping_for_the_replacement(self):
         """Collected on Monday the 9th: three business days are over with Thursday the 12th."""
