@@ -151,7 +151,7 @@ class TestSeller:
         assert page.locator("main .state").first.inner_text() == "재배송중"
         assert "689123456799" in page.locator("main").inner_text()
         assert phone.overflow() == 0
-        page.get_by_role("button", name="교환 상품이 도착했습니다").click()
+        page.get_by_role("button", name="교환 상품 도착").click()
         assert page.locator("main .state").first.inner_text() == "완료"
         claim = Claim.objects.get(seller=shop.seller, type="exchange")
         assert (claim.state, claim.resent_carrier) == ("completed", "cj")
