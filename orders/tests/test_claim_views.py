@@ -236,6 +236,34 @@ class TestExchange:
         assert (state(cast, claim), cast.status()) == ("completed", "delivered")
         assert "The sale stays as it was." in self.page(owner, cast, claim)
 
+    @pytest.mark.parametrize("is_confirmed", [False, True])
+    @pytest.mark.parametrize(
+        ("state", "told"),
+        [
+            ("requested", "Until it is completed"),
+            ("redelivering", "Until it is completed"),
+            ("completed", "It took nothing back"),
+            ("rejected", "Nothing changes"),
+            ("withdrawn", "Nothing changes"),
+        ],
+    )
+    def test_says_what_it_means_for_the_money(self, owner, cast, claim, state, told, is_confirmed):
+        if is_confirmed:
+            cast.told("paid", day=1)
+            cast.told("confirmed", day=4)
+        with tenancy.use(cast.market.pk):
+            sent = {"resent_at": make.day(5), "resent_carrier": "cj"}
+            Claim.objects.filter(pk=claim.pk).update(
+                state=state,
+                decided_at=make.day(5),
+                completed_on=make.on(5) if state == "completed" else None,
+                **(sent if state in ("redelivering", "completed") else {}),
+            )
+        page = self.page(owner, cast, claim)
+        card = page[page.index('id="effect"') :]
+        words = "Until it is completed", "It took nothing back", "Nothing changes", "is confirmed"
+        assert [each for each in words if each in card] == [told]
+
     def test_becomes_a_return_with_a_reason(self, owner, cast, claim):
         assert answer(owner, cast, claim, "convert").status_code == 422
         assert answer(owner, cast, claim, "convert", why="None left").status_code == 302
