@@ -14,7 +14,7 @@ from django.db import connection
 
 from marketplace import sheets, tenancy
 from settlements import runs, statutory
-from settlements.fee_rules import SALE_VAT
+from settlements.fee_rules import SALE_VAT, SALE_VAT_RULE
 from settlements.models import FeeRule, FeeScheduleVersion, LineTerms
 
 ORDER_COLUMNS = (
@@ -204,7 +204,9 @@ def _named_terms(terms_id: int) -> tuple:
     rows = FeeRule.objects.select_related("contract")
     names = rows.in_bulk([rule_id for rule_id, *_ in charges])
     rules = [
-        (names[rule_id].component, _rank(names[rule_id])) if rule_id in names else (SALE_VAT, "-")
+        (SALE_VAT, "-")
+        if rule_id == SALE_VAT_RULE.id
+        else (names[rule_id].component, _rank(names[rule_id]))
         for rule_id, *_ in charges
     ]
     return version.schedule.code, version.number, rules

@@ -154,26 +154,34 @@ def digests(
     Of each of the statements, in their order; from what is stored with lines, or from their
     figures `again`. `terms` are the digests of terms documents by the id of the terms.
     """
-    found = [Digest() for _ in statements]
-    with_lines = [at for at, statement in enumerate(statements) if statement.first_basis_on]
     labels = _labels(terms)
-    parameters = _parameters([statements[at] for at in with_lines], labels)
+    with_lines = [statement for statement in statements if statement.first_basis_on]
     with connection.cursor() as cursor:
         as_iso(cursor)
         cursor.execute("SELECT current_setting('work_mem')")
         [before] = cursor.fetchone()
         _set_memory(cursor, _MEMORY)
-        cursor.execute(_COMPUTED if again else _STORED, parameters)
-        rows = cursor.fetchall()
-        if any(count != digested for _, count, digested, *_ in rows):
+        found, undigested = _summed_up(cursor, _COMPUTED if again else _STORED, with_lines, labels)
+        if undigested:
             # Lines from before digests were stored have none.
-            cursor.execute(_COMPUTED, parameters)
-            rows = cursor.fetchall()
-        for at, lines, _, used, sha256 in rows:
-            named = frozenset(labels.get(str(terms_id), UNKNOWN) for terms_id in used)
-            found[with_lines[at - 1]] = Digest(lines, named, sha256)
+            found |= _summed_up(cursor, _COMPUTED, undigested, labels)[0]
         _set_memory(cursor, before)
-    return found
+    return [found.get(statement.pk, Digest()) for statement in statements]
+
+
+def _summed_up(
+    cursor, query: str, statements: Sequence[Statement], labels: Mapping[str, str]
+) -> tuple[dict[int, Digest], list[Statement]]:
+    """Digests by statement, and the statements some of whose lines have none stored."""
+    cursor.execute(query, _parameters(statements, labels))
+    found, undigested = {}, []
+    for at, lines, digested, used, sha256 in cursor:
+        statement = statements[at - 1]
+        named = frozenset(labels.get(str(terms_id), UNKNOWN) for terms_id in used)
+        found[statement.pk] = Digest(lines, named, sha256)
+        if digested < lines:
+            undigested.append(statement)
+    return found, undigested
 
 
 def rows(statement: Statement, terms: Mapping[int, str]) -> list[bytes]:

@@ -46,6 +46,7 @@ class _Rows:
         self.kept: list[Sequence] = []
         self.count = 0
         self.totals: list[Decimal | None] = []
+        self.has_sale_vat = False
         for row in rows:
             self._take(row)
 
@@ -56,6 +57,7 @@ class _Rows:
         elif self.kept:
             self.kept = []
         self.totals = self.totals or [None] * len(row)
+        self.has_sale_vat = self.has_sale_vat or bool(row[_SALE_VAT])
         for at, value in enumerate(row):
             if isinstance(value, Decimal):
                 self.totals[at] = (self.totals[at] or Decimal(0)) + value
@@ -70,7 +72,7 @@ def html(table) -> str:
     """The page that is drawn."""
     rows = _Rows(table.rows)
     head = table.head()
-    shown = [at for at in _SHOWN if at != _SALE_VAT or (rows.totals and rows.totals[at])]
+    shown = [at for at in _SHOWN if at != _SALE_VAT or rows.has_sale_vat]
     return pdf.page(
         "settlements/pdf/statement.html",
         {

@@ -88,6 +88,10 @@ class Block(NamedTuple):
     before: dict[tuple[int, int], tuple]  # of reversals: rows of _BEFORE by line and sequence
 
 
+class NotFound(RuntimeError):
+    """What an outcome was made of is not there: an orphan, so a bug."""
+
+
 class Found(NamedTuple):
     """What the server has answered. Reading it is left to whoever has the time."""
 
@@ -97,14 +101,22 @@ class Found(NamedTuple):
     before: Cursor | None
 
     def read(self) -> Block:
+        """Raises NotFound where an outcome has no line, no order, or nothing before it."""
+        outcomes = self.outcomes.fetchall()
         lines = {row[0]: row for row in self.lines.fetchall()}
-        before = self.before.fetchall() if self.before else ()
-        return Block(
-            self.outcomes.fetchall(),
-            lines,
-            dict(self.orders.fetchall()),
-            {row[:2]: row[2:] for row in before},
-        )
+        orders = dict(self.orders.fetchall())
+        rows = self.before.fetchall() if self.before else ()
+        before = {row[:2]: row[2:] for row in rows}
+        _refuse_missing({row[1] for row in outcomes} - lines.keys())
+        _refuse_missing({row[1] for row in lines.values()} - orders.keys())
+        if self.before:
+            _refuse_missing({(row[1], row[5]) for row in outcomes} - before.keys())
+        return Block(outcomes, lines, orders, before)
+
+
+def _refuse_missing(keys: set) -> None:
+    if keys:
+        raise NotFound(f"{len(keys)} of an outcome's rows are missing, {min(keys)} among them")
 
 
 class _Server:

@@ -45,6 +45,17 @@ def test_refuses_numbers_that_the_database_has_not():
         bulk.bigints([2**63])
 
 
+def test_sends_a_column_on_without_reading_it():
+    with bulk.cursor() as found, bulk.cursor() as cursor:
+        found.execute("SELECT 'a', n FROM unnest('{1,-1,256}'::bigint[]) n", binary=True)
+        cursor.execute("SELECT %s", [bulk.column(found, 1)])
+        assert cursor.fetchone() == ([1, -1, 256],)
+        assert found.fetchall() == [("a", 1), ("a", -1), ("a", 256)]
+        found.execute("SELECT 1::bigint WHERE false", binary=True)
+        cursor.execute("SELECT %s", [bulk.column(found, 0)])
+        assert cursor.fetchone() == ([],)
+
+
 def test_tells_of_rows_twice_as_django_does():
     with tenancy.use(make.market().pk):
         seller = make.seller("A")

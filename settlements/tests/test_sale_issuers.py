@@ -31,6 +31,7 @@ from settlements import (
     nights,
     reversals,
     simulator,
+    statement_pdf,
     statement_sums,
     statutory,
     tax_ties,
@@ -237,6 +238,17 @@ class TestNight:
             assert [sum(column) for column in zip(*found, strict=True)] == [0, 0, 0, 0]
             booked = make.balances()  # what is left is the first payout, and the debt of it
             assert booked == {"payout_payable": 7_775, "seller_payable": -7_775}
+
+    def test_is_printed_where_a_sale_and_its_return_come_to_nothing(self, market, issued, close):
+        with tenancy.use(market.pk):
+            make.returned(sold(issued), left=0, on=OPEN)
+        close()
+        with tenancy.use(market.pk), translation.override("en"):
+            statement = Statement.objects.select_related("seller").get()
+            assert statement.sale_vat == 0
+            page = statement_pdf.html(downloads.lines(statement, market))
+        assert "VAT of sales" in page
+        assert page.count(">1,000<") == page.count(">-1,000<") == 1
 
     def test_goes_by_the_contract_of_the_day_of_payment(self, market, close):
         with tenancy.use(market.pk):

@@ -198,6 +198,19 @@ class TestSealClosed:
             assert sealed_lines.digests(due, terms_documents.complete()) == expected
             assert sealed_lines.digests(due, terms_documents.complete(), again=True) == expected
 
+    def test_trusts_what_is_stored_beside_lines_from_before(self):
+        market = _past()
+        with tenancy.use(market.pk):
+            nights._open_months(LAST)
+            runs.settle(on=LAST, first_seller=0, end_seller=2**62)
+            due = Statement.objects.order_by("seller__code", "due_on")
+            expected = sealed_lines.digests(due, terms_documents.complete())
+            line = SettlementLine.objects.get(statement_id=due.last().pk)
+        _edit("UPDATE settlement_line SET digest = NULL WHERE sequence = 1")
+        _edit("UPDATE settlement_line SET fee = fee + 1 WHERE id = %s", line.pk)
+        with tenancy.use(market.pk):
+            assert sealed_lines.digests(due, terms_documents.complete()) == expected
+
     def test_is_told_with_each_statement(self, market):
         with tenancy.use(market.pk):
             told = Change.objects.filter(type__startswith="statement.").order_by("pk")

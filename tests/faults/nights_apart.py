@@ -11,6 +11,7 @@ from settlements.models import Journal
 from settlements.tests import make
 
 LAST_ON = date(2026, 9, 4)  # when what was confirmed on the first day is paid
+RETURNED_ON = date(2026, 9, 3)
 SELLERS = "ABCDEF"
 
 
@@ -30,7 +31,7 @@ def market(slug):
                 )
                 for n in range(1, count)
             ]
-            make.returned(lines[0], left=0, on=date(2026, 9, 3))
+            make.returned(lines[0], left=0, on=RETURNED_ON)
     return opened
 
 

@@ -169,13 +169,22 @@ class TestServeShard:
         orchestrate(market)
         assert nights_apart.told(market) == expected
 
+    @pytest.mark.parametrize(
+        ("on", "statements"),
+        [
+            (FIRST, (taking._NEXT_OUTCOMES, taking._ORDERS, runs._INSERT)),
+            (nights_apart.RETURNED_ON, (taking._THESE_OUTCOMES, taking._BEFORE)),
+        ],
+        ids=["sales", "reversals"],
+    )
     def test_leaves_nothing_when_its_connection_is_lost_while_lines_stream(
-        self, market, expected, monkeypatch
+        self, market, expected, monkeypatch, on, statements
     ):
         """The driver's own errors, raised past Django, blame the database and not the seller."""
-        shard, *_ = nights.advance(market.pk, FIRST, at=AT).shards
+        nights.close_day(market.pk, on - timedelta(days=1), at=AT)
+        shard, *_ = nights.advance(market.pk, on, at=AT).shards
         before = _state_of(market)
-        for statement in (taking._NEXT_OUTCOMES, taking._ORDERS, runs._INSERT):
+        for statement in statements:
             real = psycopg.Cursor.execute
             losses = []
 
@@ -191,7 +200,8 @@ class TestServeShard:
             assert losses
             assert _state_of(market) == before
         with tenancy.use(market.pk):
-            assert not JobRun.objects.get(kind="night.settle").rows.exists()
+            job = JobRun.objects.get(kind="night.settle", key=on.isoformat())
+            assert not job.rows.exists()
         orchestrate(market)
         assert nights_apart.told(market) == expected
 
