@@ -1,10 +1,12 @@
 """Second-person approval: one person asks, another decides, and deciding does it.
 
 What is approved of is carried out in the transaction of the approval, by the process that its
-kind names. The database itself refuses an approval by the person who asked. A marketplace that
-has only one operator may do without the second person while it is a test
-(`Marketplace.needs_second_person`); its requests are then carried out as they are asked, and say
-so. Whether a person may ask or decide at all is for the edges: `Kind.permission` names the right.
+kind names. The database itself refuses an approval by the person who asked. Two things go without
+the second person: what a published rule of the marketplace lets one person do alone, because it is
+little (`is_small`, as goodwill up to the amount of the confirmation policy), and everything in a
+test marketplace that has only one operator (`Marketplace.needs_second_person`). Such a request is
+carried out as it is asked, and says so. Whether a person may ask or decide at all is for the edges:
+`Kind.permission` names the right.
 """
 
 from collections.abc import Callable
