@@ -41,6 +41,15 @@ def test_promises_only_documented_scopes(described):
     assert scopes <= api_keys.SCOPES.keys()
 
 
+def test_publishes_no_words_of_a_base_class(described):
+    from marketplace.api.fields import Document
+
+    schemas = described["components"]["schemas"]
+    words = [schema.get("description", "") for schema in schemas.values()]
+    assert [each for each in words if each == Document.__doc__] == []
+    assert schemas["GrantedDocument"]["description"].startswith("What was granted on a line")
+
+
 class TestBreaks:
     def test_finds_nothing_in_what_is_the_same_or_more(self, described):
         more = copy.deepcopy(described)

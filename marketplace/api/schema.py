@@ -2,10 +2,11 @@
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.utils import OpenApiParameter
 
 from marketplace.api import idempotency, problems
-from marketplace.api.fields import is_day
+from marketplace.api.fields import Document, is_day
 
 _IDEMPOTENCY_KEY = OpenApiParameter(
     idempotency.HEADER,
@@ -108,6 +109,11 @@ class StrictDocument(OpenApiSerializerExtension):
     def map_serializer(self, auto_schema, direction):
         schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
         return {**schema, "additionalProperties": False}
+
+
+def undescribing() -> list[type]:
+    """The base classes whose docstrings are for programmers, and describe no heir of theirs."""
+    return [*get_lib_doc_excludes(), Document]
 
 
 def with_problems(result, generator, request, public):

@@ -330,6 +330,8 @@ class NewGoodwillDocument(Document):
 
 
 class GrantedDocument(Document):
+    """What was granted on a line on a day, and who bears it; the amount is with VAT."""
+
     line_number = serializers.IntegerField(source="line", read_only=True)
     on = serializers.DateField(read_only=True)
     borne_by = serializers.CharField(source="funder", read_only=True)
