@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import approvals
 from marketplace.fresh_log_in import fresh_log_in
-from marketplace.models import VersionedRule
+from marketplace.models import ApiKey, AuditEntry, VersionedRule
 from marketplace.refusals import Refused
 
 SHOWN_PROBLEMS = 50
@@ -105,6 +105,7 @@ def _show(request, model_admin, approval, state):
         "marketplace/approval.html",
         title=kind.name,
         approval=approval,
+        key_name=_key_name(approval),
         details=[
             (DETAILS.get(name, name), _told(value))
             for name, value in approval.data.items()
@@ -117,6 +118,15 @@ def _show(request, model_admin, approval, state):
         may_withdraw=is_waiting and has_right and is_mine,
         form=form,
     )
+
+
+def _key_name(approval) -> str:
+    """The name of the API key by which a program asked; empty where a person did."""
+    about = {"object_type": approval._meta.label_lower, "object_key": str(approval.pk)}
+    asked = AuditEntry.objects.filter(action="approval.asked", **about).first()
+    code = asked.data.get("through", "").removeprefix("api_key:") if asked else ""
+    found = ApiKey.objects.filter(marketplace=approval.marketplace_id, code=code)
+    return found.values_list("name", flat=True).first() or ""
 
 
 def _told(value):

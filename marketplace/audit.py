@@ -20,7 +20,7 @@ from marketplace import tenancy
 from marketplace.models import AuditEntry, AuditSeal, AuditSealMember
 
 BLOCK = 1000
-# What acted where no user did, such as "api_key:3f9d02ab"; set around a request.
+# What acted, where no person did at a page, such as "api_key:3f9d02ab"; set around a request.
 through: ContextVar[str] = ContextVar("jangteo_audit_through", default="")
 GENESIS = "0" * 64
 
@@ -28,11 +28,12 @@ GENESIS = "0" * 64
 def record(action, *, by, at, obj=None, reason="", data=None) -> AuditEntry:
     """Write down one deed. `by` is a user, or None when the system acted by itself.
 
+    What a program did in the name of a user is told with the key that it used.
     `obj` is a row, or a model when the deed concerns a set of its rows. `data` is JSON without
     floats, whose text would not be the same everywhere.
     """
     _refuse_floats(data)
-    if by is None and through.get():
+    if through.get():
         data = {**(data or {}), "through": through.get()}
     return AuditEntry.objects.create(
         at=at,

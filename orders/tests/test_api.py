@@ -9,9 +9,10 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from marketplace import api_keys, approvals, tenancy
-from marketplace.models import Approval, AuditEntry, IdempotencyKey, Marketplace
+from marketplace.models import ApiKey, Approval, AuditEntry, IdempotencyKey, Marketplace
 from marketplace.tests import desks
 from marketplace.tests.make import ApiClient, api_key
+from orders import goodwill
 from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment
 from orders.tests import make
 
@@ -601,6 +602,26 @@ class TestGoodwill:
         [granted] = shown["granted"]
         assert (granted["line_number"], granted["borne_by"]) == (1, "seller")
         assert granted["amount"] == won(1_000)
+
+    def test_tells_the_second_person_with_which_key_a_program_asked(self, cast, at, key):
+        assert key.send(at, self.asked()).status_code == 201
+        with tenancy.use(cast.market.pk):
+            approval = Approval.objects.get()
+            entry = AuditEntry.objects.get(action="approval.asked")
+            code = ApiKey.objects.get(name="desk").code
+        assert (entry.actor, entry.data["through"]) == (self.maker, f"api_key:{code}")
+        chief, by = desks.operator(cast.market, email="chief@example.org")
+        page = f"/admin/marketplace/approval/{approval.pk}/change/"
+        told = "by a program, with the API key “desk”"
+        assert told in desks.text(chief.get(page))
+        with tenancy.use(cast.market.pk):
+            approvals.refuse(approval, by=by, at=approval.asked_at, reason="no")
+            words = {"by": self.maker, "at": approval.asked_at, "reason": "late"}
+            row = OrderLine.objects.select_related("order").get(number=1)
+            again = goodwill.ask(row.order, line=1, amount=1_000, funder="seller", **words)
+        by_hand = desks.text(chief.get(f"/admin/marketplace/approval/{again.pk}/change/"))
+        assert "Asked by" in by_hand
+        assert "by a program" not in by_hand
 
     def test_shows_sellers_what_their_own_buyers_were_granted(self, cast, at, key):
         with tenancy.use(cast.market.pk):
