@@ -6,7 +6,8 @@ that the row tells is settled with it; closing a statement asks for the digests 
 stored is computed again where lines are verified.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection
@@ -72,8 +73,7 @@ CROSS JOIN LATERAL (
     SELECT coalesce(%(labels)s::jsonb ->> s.terms_id::text, '{UNKNOWN}') AS label
 ) k
 """  # noqa: S608 (all parts are constants)
-_LINES = """
-FROM (
+_OF_STATEMENTS = """
     SELECT t.at, lines.*
     FROM unnest(%(statements)s::bigint[], %(first)s::date[], %(last)s::date[])
          WITH ORDINALITY AS t(statement, first_on, last_on, at)
@@ -83,16 +83,18 @@ FROM (
           AND basis_on >= t.first_on AND basis_on + 0 <= t.last_on
         OFFSET 0
     ) lines
-    ORDER BY order_line_id
-) s
 """
-_WHOLE_LINES = _LINES.format(columns="*") + _LOOKED_UP
+_WHOLE_LINES = f"""
+FROM ({_OF_STATEMENTS.format(columns="*")} ORDER BY order_line_id) s
+{_LOOKED_UP}
+"""
 # What is sorted is a digest, and not the row that it is of; hence OFFSET 0, too.
 _SUMMED_UP = """
 SELECT at, count(*), count(digest), array_agg(DISTINCT terms_id), encode(sha256(
     string_agg(digest, ''::bytea ORDER BY order_number COLLATE "C", line, sequence)
 ), 'hex')
 FROM (
+    {before}
     SELECT s.at, {order_number} AS order_number, {line} AS line, s.sequence, s.terms_id,
            {digest} AS digest
     {lines}
@@ -101,12 +103,34 @@ FROM (
 GROUP BY at
 """
 _ORDERED = {"order_number": _ORDER_NUMBER, "line": _LINE_NUMBER}
+# Lines that need no more than their place are looked up at once, by arrays of keys, and hashed:
+# nested loops are off, as the planner expects ten rows of an array.
 _STORED = _SUMMED_UP.format(
+    before=f"""
+    WITH s AS MATERIALIZED (
+        {_OF_STATEMENTS.format(columns="order_line_id, sequence, terms_id, digest")}
+    ), l AS MATERIALIZED (
+        SELECT id, order_id, number FROM orders_orderline
+        WHERE marketplace_id = %(marketplace)s AND id = ANY(ARRAY(SELECT order_line_id FROM s))
+    ), n AS MATERIALIZED (
+        SELECT id, number FROM orders_order
+        WHERE marketplace_id = %(marketplace)s AND id = ANY(ARRAY(SELECT order_id FROM l))
+    )
+    """,  # noqa: S608 (all parts are constants)
     digest="s.digest",
-    lines=_LINES.format(columns="order_line_id, sequence, terms_id, digest") + _LOOKED_UP,
+    lines="""
+    FROM s
+    LEFT JOIN l ON l.id = s.order_line_id
+    LEFT JOIN n ON n.id = l.order_id
+    LEFT JOIN LATERAL (
+        SELECT public_id FROM settlements_adjustment
+        WHERE s.order_line_id < 0 AND marketplace_id = %(marketplace)s AND id = -s.order_line_id
+        LIMIT 1
+    ) a ON true
+    """,
     **_ORDERED,
 )
-_COMPUTED = _SUMMED_UP.format(digest=DIGEST, lines=_WHOLE_LINES, **_ORDERED)
+_COMPUTED = _SUMMED_UP.format(before="", digest=DIGEST, lines=_WHOLE_LINES, **_ORDERED)
 _TEXTS = f"""
 SELECT {_TEXT} {_WHOLE_LINES} ORDER BY {_ORDER_NUMBER} COLLATE "C", {_LINE_NUMBER}, s.sequence
 """
@@ -158,14 +182,12 @@ def digests(
     with_lines = [statement for statement in statements if statement.first_basis_on]
     with connection.cursor() as cursor:
         as_iso(cursor)
-        cursor.execute("SELECT current_setting('work_mem')")
-        [before] = cursor.fetchone()
-        _set_memory(cursor, _MEMORY)
-        found, undigested = _summed_up(cursor, _COMPUTED if again else _STORED, with_lines, labels)
+        with _settings(cursor, work_mem=_MEMORY, enable_nestloop="on" if again else "off"):
+            query = _COMPUTED if again else _STORED
+            found, undigested = _summed_up(cursor, query, with_lines, labels)
         if undigested:
             # Lines from before digests were stored have none.
             found |= _summed_up(cursor, _COMPUTED, undigested, labels)[0]
-        _set_memory(cursor, before)
     return [found.get(statement.pk, Digest()) for statement in statements]
 
 
@@ -229,8 +251,16 @@ def as_iso(cursor) -> None:
     cursor.execute("SELECT set_config('datestyle', 'ISO, YMD', true)")
 
 
-def _set_memory(cursor, value: str) -> None:
-    cursor.execute("SELECT set_config('work_mem', %s, true)", [value])
+@contextmanager
+def _settings(cursor, **settings: str) -> Iterator[None]:
+    """Settings of the transaction for a while; one that fails ends with the transaction."""
+    before = {}
+    for name, value in settings.items():
+        cursor.execute("SELECT current_setting(%s), set_config(%s, %s, true)", [name, name, value])
+        before[name] = cursor.fetchone()[0]
+    yield
+    for name, value in before.items():
+        cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
 
 
 def _labels(terms: Mapping[int, str]) -> dict[str, str]:

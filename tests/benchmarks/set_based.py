@@ -315,6 +315,7 @@ ON CONFLICT (id) DO NOTHING
 """
 
 _DIGESTS = "INSERT INTO benchmark_digest " + sealed_lines._SUMMED_UP.format(
+    before="",
     order_number=sealed_lines._ORDER_NUMBER,
     line="l.number",
     digest="s.digest",
