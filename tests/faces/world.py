@@ -79,6 +79,7 @@ from settlements.models import (
     RevenueVersion,
     SandboxTransfer,
     SellerBalance,
+    SettlementLine,
     SettlementTerms,
     SignedSheet,
     Statement,
@@ -104,9 +105,14 @@ class World:
     foreign_owner: User  # of a seller of beta
 
     def first(self, model, **filters):
-        """A row of alpha; the victim's where rows belong to sellers."""
+        """A row of alpha; the victim's where rows belong to sellers.
+
+        A settlement line is one of an order: those of adjustments have no page of their own.
+        """
         if model is Marketplace:
             return self.alpha
+        if model is SettlementLine:
+            filters["kind"] = SettlementLine.Kind.SALE
         with tenancy.use(self.alpha.pk):
             rows = model.objects.filter(marketplace=self.alpha, **filters).order_by("pk")
             if _has_seller(model):
