@@ -7,7 +7,8 @@ runs another marketplace.
 from datetime import UTC, date, datetime, timedelta
 
 from listings.models import Category, Listing
-from marketplace import calendar_days, versions
+from marketplace import calendar_days, tenancy, versions
+from marketplace.models import Marketplace
 from marketplace.tests.make import marketplace, user
 from orders import events, intake
 from orders.intake import NewLine, NewOrder, NewPayment
@@ -38,6 +39,16 @@ def seller(code="hanok", *, name="", seller_type="sole_proprietor", **fields) ->
         joined_on=date(2026, 1, 1),
         **fields,
     )
+
+
+def opened() -> Marketplace:
+    """A marketplace with a calendar, a rule for confirming, and a seller."""
+    own = marketplace()
+    with tenancy.use(own.pk):
+        calendar()
+        policy()
+        seller()
+    return own
 
 
 def category(code="tea", **fields) -> Category:

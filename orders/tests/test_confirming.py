@@ -181,11 +181,8 @@ class TestTwoConnections:
     @pytest.fixture(autouse=True)
     def market(self, transactional_db):
         """Committed, so that a second connection sees it."""
-        self.own = make.marketplace()
+        self.own = make.opened()
         with tenancy.use(self.own.pk):
-            make.calendar()
-            make.policy()
-            make.seller()
             [self.line] = make.delivered()
 
     def test_does_not_confirm_a_line_on_which_a_claim_is_just_being_made(self):

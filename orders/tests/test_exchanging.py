@@ -435,11 +435,8 @@ class TestTwoConnections:
     @pytest.fixture(autouse=True)
     def market(self, transactional_db):
         """Committed, so that a second connection sees it."""
-        self.own = make.marketplace()
+        self.own = make.opened()
         with tenancy.use(self.own.pk):
-            make.calendar()
-            make.policy()
-            make.seller()
             [line] = make.delivered(make.line(quantity=2))
             self.claim = walked(line, State.COLLECTED)
 

@@ -17,13 +17,12 @@ from settlements import (
 )
 from settlements.models import (
     Adjustment,
-    LedgerDifference,
     SettlementLine,
     SettlementTerms,
     Statement,
     TaxInvoice,
 )
-from settlements.tests import make
+from settlements.tests import closing, make
 
 pytestmark = pytest.mark.django_db
 
@@ -40,11 +39,7 @@ def market(db):
 @pytest.fixture
 def close(market):
     def close(on=LATER):
-        nights.close_day(market.pk, on, at=AT)
-        with tenancy.use(market.pk):
-            assert [str(found) for found in verification.verify(on=on)] == []
-            assert not LedgerDifference.objects.exists()
-            assert tax_ties.of_month(SEPTEMBER).is_tied
+        closing.close_and_check(market, on, month=SEPTEMBER)
 
     return close
 

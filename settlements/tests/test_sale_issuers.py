@@ -28,7 +28,6 @@ from settlements import (
     forecasts,
     ledger,
     line_words,
-    nights,
     reversals,
     simulator,
     statement_pdf,
@@ -36,14 +35,12 @@ from settlements import (
     statutory,
     tax_ties,
     vat_view,
-    verification,
 )
 from settlements.estimates import Item
 from settlements.fee_rules import SALE_VAT, SALE_VAT_RULE, Benefit, Rule
 from settlements.fees import Charge, Terms
 from settlements.line_story import Story
 from settlements.models import (
-    LedgerDifference,
     LineTerms,
     SellerContract,
     SettlementLine,
@@ -52,7 +49,7 @@ from settlements.models import (
     TaxInvoice,
 )
 from settlements.schedules import Sale, Schedule
-from settlements.tests import make
+from settlements.tests import closing, make
 
 AT = make.AT
 OPEN, SEPTEMBER = date(2026, 9, 8), date(2026, 9, 1)
@@ -96,11 +93,7 @@ def issued(market):
 @pytest.fixture
 def close(market):
     def close(on=PAID_OUT):
-        nights.close_day(market.pk, on, at=AT)
-        with tenancy.use(market.pk):
-            assert [str(found) for found in verification.verify(on=on)] == []
-            assert not LedgerDifference.objects.exists()
-            assert tax_ties.of_month(SEPTEMBER).is_tied
+        closing.close_and_check(market, on, month=SEPTEMBER)
 
     return close
 
