@@ -14,7 +14,15 @@ from typing import Final
 from django.db import connection
 
 from marketplace import tenancy
-from settlements import adjustments, invoicing, ledger, sale_issuers, tax_invoices, tax_ties
+from settlements import (
+    adjustments,
+    invoicing,
+    ledger,
+    sale_issuers,
+    tax_invoices,
+    tax_ties,
+    withheld_ties,
+)
 from settlements.models import TaxInvoice
 from settlements.tax_invoices import Amount
 
@@ -75,18 +83,20 @@ WITHHOLDING_COLUMNS: Final = (
     "withholding_income",
     "withholding_local",
 )
-WITHHOLDING: Final = """
-SELECT to_char(t.closed_on, 'YYYY-MM'), r.code, coalesce(nullif(p.representative, ''), r.name),
-       count(*), sum(t.service_net), sum(t.withholding_income), sum(t.withholding_local)
-FROM settlements_statement t
+# By the day of payment: only then tax is withheld, and reported.
+WITHHOLDING: Final = f"""
+SELECT to_char(payment.paid_on, 'YYYY-MM'), r.code, coalesce(nullif(p.representative, ''), r.name),
+       sum(payment.times), sum(payment.times * t.service_net),
+       sum(payment.times * t.withholding_income), sum(payment.times * t.withholding_local)
+FROM ({withheld_ties.PAYMENTS}) payment
+JOIN settlements_statement t ON t.marketplace_id = %(marketplace)s AND t.id = payment.statement_id
 JOIN sellers_seller r ON r.marketplace_id = %(marketplace)s AND r.id = t.seller_id
 LEFT JOIN sellers_sellerprofile p ON p.marketplace_id = %(marketplace)s AND p.seller_id = r.id
-WHERE t.marketplace_id = %(marketplace)s AND t.closed_on IS NOT NULL
-      AND t.withholding_income + t.withholding_local > 0
-      AND (%(seller)s::bigint IS NULL OR t.seller_id = %(seller)s::bigint)
+WHERE (%(seller)s::bigint IS NULL OR t.seller_id = %(seller)s::bigint)
 GROUP BY 1, 2, 3
+HAVING sum(payment.times * (t.withholding_income + t.withholding_local)) <> 0
 ORDER BY 1, r.code COLLATE "C"
-"""
+"""  # noqa: S608 (all parts are constants)
 
 _SOLD = f"""
 SELECT coalesce(sum(l.list_amount - l.seller_discount)
@@ -145,11 +155,6 @@ JOIN settlements_journal j ON j.marketplace_id = %(marketplace)s AND j.id = e.jo
 WHERE e.marketplace_id = %(marketplace)s AND e.basis_on >= %(first)s AND e.basis_on < %(end)s
   AND j.template = 'statement'
 """
-_WITHHELD = """
-SELECT coalesce(sum(withholding_income), 0), coalesce(sum(withholding_local), 0)
-FROM settlements_statement
-WHERE marketplace_id = %(marketplace)s AND closed_on >= %(first)s AND closed_on < %(end)s
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,18 +199,6 @@ class OwnSalesTie:
 
 
 @dataclass(frozen=True, slots=True)
-class WithholdingTie:
-    """Income tax and local tax: as statements withheld them, and as the ledger owes them."""
-
-    reported: tuple[int, int]
-    booked: tuple[int, int]
-
-    @property
-    def unexplained(self) -> int:
-        return sum(self.booked) - sum(self.reported)
-
-
-@dataclass(frozen=True, slots=True)
 class InvoiceTie:
     """What is summed up by receiver, the drafts that are not in it, and the months' own ties.
 
@@ -237,7 +230,7 @@ class Quarter:
     sales: SalesTie
     own: OwnSalesTie
     invoices: InvoiceTie
-    withholding: WithholdingTie
+    withholding: withheld_ties.WithholdingTie
 
 
 def quarter(day: date) -> Quarter:
@@ -263,7 +256,6 @@ def quarter(day: date) -> Quarter:
     taxable, exempt, own_vat, own_elsewhere = _row(_OWN, words)
     [own_before] = _row(_OWN_BEFORE, words)
     booked, income, local, booked_vat = _row(_BOOKED, words)
-    withheld = _row(_WITHHELD, words)
     return Quarter(
         first=first,
         end=end,
@@ -271,7 +263,7 @@ def quarter(day: date) -> Quarter:
         sales=SalesTie(sold, by_platform, elsewhere, of_others, taken_off, booked),
         own=OwnSalesTie(taxable, exempt, own_vat, own_elsewhere, own_before, booked_vat),
         invoices=_invoices([month for month in months if _is_over(month)]),
-        withholding=WithholdingTie((withheld[0], withheld[1]), (income, local)),
+        withholding=withheld_ties.of(first, end, (income, local)),
     )
 
 

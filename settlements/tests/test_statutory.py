@@ -6,11 +6,20 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from marketplace import tenancy
+from marketplace import states, tenancy
 from sellers.models import SellerProfile
-from settlements import exports, invoicing, ledger, nights, statutory
+from settlements import (
+    exports,
+    holding,
+    invoicing,
+    ledger,
+    nights,
+    payout_sending,
+    payouts,
+    statutory,
+)
 from settlements.ledger import Draft
-from settlements.models import Statement, TaxInvoice
+from settlements.models import PayoutBatch, Statement, TaxInvoice
 from settlements.tests import make
 from settlements.tests.test_payout_pages import operator
 
@@ -115,14 +124,20 @@ class TestInvoiceSums:
 
 
 class TestWithholding:
-    def test_is_told_by_person_and_month_and_tied(self, market):
+    """A host's statement that closed on 30 September, and what became of its money."""
+
+    CLOSED, PAID_AT = date(2026, 9, 30), datetime(2026, 10, 2, 3, tzinfo=UTC)
+
+    @pytest.fixture
+    def host(self, market):
         with tenancy.use(market.pk):
             host = make.seller("H", seller_type="individual")
             SellerProfile.objects.create(seller=host, representative="한방송")
+            make.account(host)
             statement = Statement.objects.create(
                 seller=host,
-                due_on=OPEN_ON,
-                closed_on=OPEN_ON,
+                due_on=self.CLOSED,
+                closed_on=self.CLOSED,
                 state=Statement.State.PAYABLE,
                 net=100_000,
                 service_net=100_000,
@@ -132,17 +147,76 @@ class TestWithholding:
                 withholding_local=300,
                 payout=96_700,
             )
-            tie = statutory.quarter(OPEN_ON).withholding
-            assert tie.unexplained == -3_300
-            from_statement = nights.statements.journal(statement, OPEN_ON)
-            nights._open_months(OPEN_ON)
-            ledger.post([from_statement])
-            tie = statutory.quarter(OPEN_ON).withholding
-            assert tie.reported == tie.booked == (3_000, 300)
-            assert tie.unexplained == 0
+            ledger.open_month(self.CLOSED)
+            ledger.post([nights.statements.journal(statement, self.CLOSED)])
+            return host
+
+    def pay(self, market, at):
+        with tenancy.use(market.pk):
+            [batch] = payouts.prepare(on=at.date(), at=at)
+            states.move(batch, PayoutBatch.State.APPROVED, by=None, at=at)
+            payouts.execute(batch, by=None, at=at)
+            payout = batch.rows.get()
+        payout_sending.serve(market.pk, payout.pk, now=lambda: at)
+        return payout
+
+    def test_is_told_by_person_and_month_of_payment(self, market, host):
+        with tenancy.use(market.pk):
+            assert rows_of("withholding") == []
+        self.pay(market, self.PAID_AT)
+        with tenancy.use(market.pk):
             assert [tuple(row.values()) for row in rows_of("withholding")] == [
-                ("2026-09", "H", "한방송", "1", "100000", "3000", "300")
+                ("2026-10", "H", "한방송", "1", "100000", "3000", "300")
             ]
+
+    def test_is_tied_in_both_quarters(self, market, host):
+        self.pay(market, self.PAID_AT)
+        with tenancy.use(market.pk):
+            closed = statutory.quarter(self.CLOSED).withholding
+            assert (closed.reported, closed.closed_unpaid) == ((0, 0), (3_000, 300))
+            assert closed.booked == closed.waiting == closed.balance == (3_000, 300)
+            assert (closed.to_remit, closed.unexplained) == ((0, 0), 0)
+            paid = statutory.quarter(self.PAID_AT.date()).withholding
+            assert paid.reported == paid.paid_of_earlier == paid.to_remit == (3_000, 300)
+            assert paid.closed_unpaid == paid.waiting == paid.booked == (0, 0)
+            assert paid.unexplained == 0
+
+    def test_is_not_reported_of_what_is_never_paid(self, market, host):
+        with tenancy.use(market.pk):
+            statement = Statement.objects.get()
+            holding.exclude(statement, reason="legal", note="합의", by=None, at=self.PAID_AT)
+            assert payouts.prepare(on=date(2026, 10, 2), at=self.PAID_AT) == []
+            assert rows_of("withholding") == []
+            later = statutory.quarter(date(2026, 12, 31)).withholding
+            assert (later.reported, later.waiting, later.to_remit) == ((0, 0), (3_000, 300), (0, 0))
+            assert later.unexplained == 0
+
+    def test_is_taken_back_in_the_month_in_which_the_money_came_back(self, market, host):
+        payout = self.pay(market, self.PAID_AT)
+        back_at = datetime(2026, 11, 3, 3, tzinfo=UTC)
+        with tenancy.use(market.pk):
+            payout.refresh_from_db()
+            payout_sending.record_by_hand(
+                payout, by=None, at=back_at, outcome="returned", said="반환"
+            )
+            told = [
+                (row["month"], row["statements"], row["withholding_income"])
+                for row in rows_of("withholding")
+            ]
+            assert told == [("2026-10", "1", "3000"), ("2026-11", "-1", "-3000")]
+            tie = statutory.quarter(back_at.date()).withholding
+            assert (tie.reported, tie.waiting, tie.unexplained) == ((0, 0), (3_000, 300), 0)
+            payout_sending.release_account(payout, by=None, at=back_at, reason="계좌 확인")
+        self.pay(market, back_at)
+        with tenancy.use(market.pk):
+            [october] = rows_of("withholding")
+            assert (october["month"], october["withholding_local"]) == ("2026-10", "300")
+
+    def test_differs_where_the_journal_is_missing(self, market, host):
+        with tenancy.use(market.pk):
+            Statement.objects.update(withholding_income=2_000, withholding_local=1_300)
+            tie = statutory.quarter(self.CLOSED).withholding
+            assert (tie.differences, tie.unexplained) == ((1_000, -1_000), 2_000)
 
 
 class TestPage:
