@@ -62,19 +62,41 @@ def record(sales: Sequence[Sale], reversals: Sequence[Reversal | Reduced]) -> No
         _write(_reversal_rows(reversals))
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of a line since it was sold: `units` are those left after each outcome."""
+
+    sold: Remainder
+    basis_on: date  # of the sale
+    units: tuple[Units, ...]  # by sequence
+
+    @property
+    def last(self) -> int:
+        """The sequence of the newest outcome."""
+        return len(self.units) - 1
+
+
+def histories(line_ids: Iterable[int]) -> dict[int, History]:
+    """What became of each of some lines; those that were not sold yet are left out."""
+    keys = set(line_ids)
+    past, lines = _histories(keys), _lines(keys)
+    return {
+        key: History(_remains(history[0]), history[0].basis_on, _followed(lines[key][1:], history))
+        for key, history in past.items()
+    }
+
+
 def after_taking_back(line_id: int, quantity: int) -> tuple[Remainder, Remainder, Remainder] | None:
     """What a line was sold as, what remains of it, and what would remain without some units.
 
     None where it was not sold yet. Writes nothing. Refuses more units than remain.
     """
-    history = _histories([line_id]).get(line_id)
-    if not history:
+    history = histories([line_id]).get(line_id)
+    if history is None:
         return None
-    [(_, *figures)] = _lines([line_id]).values()
-    units = _units_left(figures, history)
+    units = history.units[-1]
     after = remainders.take_back(units, quantity)
-    sold = Remainder(*(getattr(history[0], name) for name in Remainder.__slots__))
-    return sold, units.remainder(), after.remainder()
+    return history.sold, units.remainder(), after.remainder()
 
 
 def _sale_rows(sales: Sequence[Sale]) -> list[tuple]:
@@ -100,7 +122,7 @@ def _reversal_rows(reversals: Sequence[Reversal | Reduced]) -> list[tuple]:
             raise NothingSold(line=key)
         seller_id, *figures = lines[key]
         if key not in followed:
-            followed[key] = _units_left(figures, history)
+            followed[key] = _followed(figures, history)[-1]
         followed[key] = units = _reversed(followed[key], reversal)
         sale, last = history[0], history[-1]
         about = (key, seller_id, last.sequence + 1, REVERSAL, reversal.cause)
@@ -134,18 +156,24 @@ class _Past:
         return getattr(self, f"{funder}_discount")
 
 
-def _units_left(figures: Sequence[int], history: Sequence[_Past]) -> Units:
-    """Do to a line's units again what its outcomes say was done to them."""
+def _followed(figures: Sequence[int], history: Sequence[_Past]) -> tuple[Units, ...]:
+    """Do to a line's units again what its outcomes say was done to them, outcome by outcome."""
     units = remainders.units_of(*figures)
     units = remainders.take_back(units, len(units.discounts) - history[0].quantity)
+    found = [units]
     for before, after in pairwise(history):
         if after.quantity < before.quantity:
             units = remainders.take_back(units, before.quantity - after.quantity)
-            continue
-        for funder in FUNDERS:
-            if more := after.discount(funder) - before.discount(funder):
-                units = remainders.reduce_price(units, more, funder)
-    return units
+        else:
+            for funder in FUNDERS:
+                if more := after.discount(funder) - before.discount(funder):
+                    units = remainders.reduce_price(units, more, funder)
+        found.append(units)
+    return tuple(found)
+
+
+def _remains(outcome: _Past) -> Remainder:
+    return Remainder(*(getattr(outcome, name) for name in Remainder.__slots__))
 
 
 def _lines(keys: Iterable[int]) -> dict[int, tuple]:

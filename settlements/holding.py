@@ -1,8 +1,8 @@
 """Holds: money of a seller is kept back, and let go again.
 
 A hold changes no statement that is closed: what is held or let go enters the next one that closes
-(settlements.statements), and payouts ask payment_blocks() before they take a statement up. The
-line of an open claim is held by itself, and let go once the claim is decided.
+(settlements.statements), and payouts ask payment_blocks() before they take a statement up. What
+the units of an open claim are worth is held by itself, and let go once the claim is decided.
 """
 
 from collections.abc import Collection
@@ -20,6 +20,7 @@ from orders.models import Claim, OrderLine, OutcomeToSettle
 from sellers.models import Seller
 from settlements import due_dates
 from settlements.contracts import Contracts
+from settlements.hold_book import HoldBook
 from settlements.models import Hold, SellerBalance, Statement
 from settlements.rate_cards import PayoutTerms
 
@@ -279,7 +280,7 @@ class Swept:
 def sweep(*, on: date, at: datetime) -> Swept:
     """Place and release what days and claims decide, as the night of `on` begins.
 
-    Lines of open claims are held; holds whose day has come, or whose claim is decided, end. What
+    Units of open claims are held; holds whose day has come, or whose claim is decided, end. What
     a completed claim takes back meets its hold on the same statement. A seller who gets
     something back and has no open statement is given one. The caller holds the transaction.
     """
@@ -365,16 +366,11 @@ def _release(holds: list[Hold], *, note: str, by, at: datetime) -> None:
 
 def _hand_over(released: list[Hold]) -> None:
     lines = {hold.order_line_id for hold in released if hold.order_line_id and hold.taken}
-    heirs: dict[int, Hold] = {}
     staying = Hold.objects.placed().filter(order_line__in=lines) if lines else ()
-    for hold in staying:
-        if hold.pk < heirs.setdefault(hold.order_line_id, hold).pk:
-            heirs[hold.order_line_id] = hold
-    handed = [hold for hold in released if hold.taken and hold.order_line_id in heirs]
-    for hold in handed:
-        heirs[hold.order_line_id].taken += hold.taken
-        hold.taken = 0
-    Hold.objects.bulk_update([*handed, *heirs.values()], ["taken"])
+    if sellers := {hold.seller_id for hold in staying}:
+        book = HoldBook(sellers)
+        book.hand_over()
+        book.save()
 
 
 def _locked(keys: Collection[int]) -> list[Hold]:
@@ -459,7 +455,8 @@ def _open_statements(on: date) -> int:
     coming = Hold.objects.filter(state=State.RELEASED, taken__gt=0).values("seller_id")
     has_open = Statement.objects.open().filter(seller=OuterRef("seller_id"))
     rows = SellerBalance.objects.filter(
-        Q(seller_id__in=due) | Q(seller_id__in=coming), ~Exists(has_open)
+        Q(seller_id__in=due) | Q(seller_id__in=coming) | Q(seller_id__in=_with_less_disputed()),
+        ~Exists(has_open),
     )
     sellers = sorted(rows.values_list("seller_id", flat=True))
     if sellers:
@@ -474,6 +471,12 @@ def _open_statements(on: date) -> int:
         )
         Statement.objects.bulk_create(opened, batch_size=2000)
     return len(sellers)
+
+
+def _with_less_disputed() -> set[int]:
+    """Sellers of whom more is held for claims than the claimed units are worth by now."""
+    held = Hold.objects.placed().filter(claim__isnull=False, taken__gt=0)
+    return HoldBook(set(held.values_list("seller_id", flat=True)), is_locking=False).surpluses()
 
 
 def _next_due_on(on: date, terms: PayoutTerms, calendar: Calendar) -> date:

@@ -1,7 +1,8 @@
 """How much of a seller's money holds keep back when a statement closes, and how much comes back.
 
-Several holds on one subject (an order line) hold it once, by the largest of them; holds on other
-subjects, and holds of an amount, add up. A hold never makes debt: what the statement has too
+Several holds on one subject (an order line) hold it once, by the largest of them; but those that
+are of parts of it (of the units that a claim is about) are of different parts, and add up. So do
+holds on other subjects, and holds of an amount. A hold never makes debt: what the statement has too
 little of waits, and the next one takes it. Amounts are minor units. What each hold asks for is
 told by settlements.hold_book. Source: the settlement arithmetic, section 9.
 """
@@ -22,13 +23,15 @@ class Asking:
     """A hold as a closing statement meets it.
 
     `wanted` is what it is to keep back in all, nothing once it was released; `taken` is what
-    statements keep back for it already. Holds of one `subject` hold the same money.
+    statements keep back for it already. Holds of one `subject` hold the same money, but those
+    that are a part of it hold money of their own.
     """
 
     hold_id: int
     subject: str
     wanted: int
     taken: int
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +73,43 @@ def plan(holds: Iterable[Asking]) -> Plan:
     released: dict[int, int] = {}
     asked: dict[int, int] = {}
     for same in by_subject.values():
-        largest = max(same, key=lambda hold: hold.wanted)  # the oldest where several are
+        whole = max((hold for hold in same if not hold.is_part), key=_wanted, default=None)
+        parts = [hold for hold in same if hold.is_part]
+        wanted = max(whole.wanted if whole else 0, sum(map(_wanted, parts)))
         taken = sum(hold.taken for hold in same)
-        released.update(_given_back(same, taken - largest.wanted))
-        if largest.wanted > taken:
-            asked[largest.hold_id] = largest.wanted - taken
+        released.update(_given_back(same, taken - wanted))
+        if whole and whole.wanted == wanted > taken:
+            asked[whole.hold_id] = wanted - taken
+        else:
+            asked.update(_asked(parts, wanted - taken))
     return Plan(dict(sorted(released.items())), dict(sorted(asked.items())))
 
 
-def _given_back(same: list[Asking], too_much: int) -> dict[int, int]:
-    """Which holds of a subject give back what is held too much: those that want least first."""
+def _wanted(hold: Asking) -> int:
+    return hold.wanted
+
+
+def _asked(parts: list[Asking], missing: int) -> dict[int, int]:
+    """Which parts of a subject ask for what is missing of it: the oldest that lack something."""
     found = {}
-    for hold in sorted(same, key=lambda hold: (hold.wanted, -hold.hold_id)):
-        if (given := min(hold.taken, too_much)) > 0:
-            found[hold.hold_id] = given
-            too_much -= given
+    for hold in parts:
+        if (asked := min(hold.wanted - hold.taken, missing)) > 0:
+            found[hold.hold_id] = asked
+            missing -= asked
+    return found
+
+
+def _given_back(same: list[Asking], too_much: int) -> dict[int, int]:
+    """Which holds of a subject give back what is held too much: those that want least first.
+
+    Before that each gives back what it has taken beyond its own want.
+    """
+    found: dict[int, int] = {}
+    by_want = sorted(same, key=lambda hold: (hold.wanted, -hold.hold_id))
+    for keeps in (_wanted, lambda hold: 0):
+        for hold in by_want:
+            given = found.get(hold.hold_id, 0)
+            if (more := min(hold.taken - given - keeps(hold), too_much)) > 0:
+                found[hold.hold_id] = given + more
+                too_much -= more
     return found

@@ -5,9 +5,11 @@ adds up to the sale. The original is never edited. Shipping is reversed only by 
 Source: the settlement arithmetic, section 7.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from orders.remainders import MoreThanRemains, Remainder
+from orders import remainders
+from orders.remainders import MoreThanRemains, Remainder, Units
 from settlements import fees
 from settlements.fees import Charged, Terms
 
@@ -77,6 +79,21 @@ def reversed_between(
         charged,
         old.net - new.net,
     )
+
+
+def worths(terms: Terms, original: Remainder, units: Units, quantities: Iterable[int]) -> list[int]:
+    """Return what each of several reversals takes from the seller, one after the other.
+
+    `units` are those left before the first; a quantity above what is left by then takes that.
+    Where a reversal would give the seller something, it is worth nothing.
+    """
+    found = []
+    for quantity in quantities:
+        after = remainders.take_back(units, min(quantity, len(units.discounts)))
+        back = reversed_between(terms, original, units.remainder(), after.remainder())
+        found.append(max(back.net, 0))
+        units = after
+    return found
 
 
 def _refuse_more(before: Remainder, after: Remainder) -> None:

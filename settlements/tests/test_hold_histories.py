@@ -90,10 +90,12 @@ def _do(deed, seller, sold, row, amount, on, at):
     terms = Terms(reason="manual", note="무작위", condition="끝", release_on=on + timedelta(days=4))
     if deed == "sell":
         number = f"N{lines.count()}"
-        make.sold(seller, number=number, unit_price=amount, paid_on=on, confirmed_on=on)
+        sold = {"unit_price": amount, "quantity": 1 + row % 3, "seller_discount": amount % 1_000}
+        sold["seller_discount"] = min(sold["seller_discount"], amount)
+        make.sold(seller, number=number, paid_on=on, confirmed_on=on, **sold)
     elif deed == "claim" and lines:
         line = lines[row % len(lines)]
-        claims.request(line, type="return", quantity=1, fault="buyer", **asked)
+        claims.request(line, type="return", quantity=1 + amount % 3, fault="buyer", **asked)
     elif deed == "decide":
         claim = Claim.objects.filter(state__in=Claim.OPEN_STATES).first()
         if claim and row % 2:

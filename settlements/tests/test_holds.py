@@ -8,8 +8,9 @@ from settlements.holds import Asking
 amounts = st.integers(0, 10**9)
 
 
-def asking(hold_id, wanted, taken=0, subject=None):
-    return Asking(hold_id=hold_id, subject=subject or f"hold {hold_id}", wanted=wanted, taken=taken)
+def asking(hold_id, wanted, taken=0, subject=None, is_part=False):
+    subject = subject or f"hold {hold_id}"
+    return Asking(hold_id=hold_id, subject=subject, wanted=wanted, taken=taken, is_part=is_part)
 
 
 @st.composite
@@ -21,7 +22,7 @@ def histories(draw):
         min_size=1,
         max_size=6,
     )
-    return subjects, draw(rounds)
+    return subjects, draw(st.lists(st.booleans(), min_size=6, max_size=6)), draw(rounds)
 
 
 class TestPlan:
@@ -45,6 +46,19 @@ class TestPlan:
         plan = holds.plan([asking(1, 400, taken=1_000)])
         assert (plan.released, plan.asked) == ({1: 600}, {})
 
+    def test_adds_up_the_parts_of_a_line(self):
+        parts = [asking(n, 300, subject="a", is_part=True) for n in (1, 2)]
+        assert holds.plan(parts).asked == {1: 300, 2: 300}
+        assert holds.plan([*parts, asking(3, 500, subject="a")]).asked == {1: 300, 2: 300}
+        assert holds.plan([*parts, asking(3, 700, subject="a")]).asked == {3: 700}
+        kept = asking(3, 500, taken=500, subject="a")
+        assert holds.plan([*parts, kept]).asked == {1: 100}
+
+    def test_gives_back_first_what_a_part_has_beyond_its_own_want(self):
+        first = asking(1, 300, taken=600, subject="a", is_part=True)
+        second = asking(2, 200, taken=200, subject="a", is_part=True)
+        assert holds.plan([first, second]).released == {1: 300}
+
     @pytest.mark.parametrize("amounts_of", [{"wanted": -1}, {"wanted": 0, "taken": -1}])
     def test_refuses_amounts_below_zero(self, amounts_of):
         with pytest.raises(holds.HoldBelowZero):
@@ -52,11 +66,14 @@ class TestPlan:
 
     @given(histories())
     def test_never_holds_more_than_asked_nor_makes_debt(self, history):
-        subjects, rounds = history
+        subjects, are_parts, rounds = history
         taken = [0] * len(subjects)
         carry = held = 0
         for wanted, net in rounds:
-            asked = [asking(n, wanted[n], taken[n], subject) for n, subject in enumerate(subjects)]
+            asked = [
+                asking(n, wanted[n], taken[n], subject, are_parts[n])
+                for n, subject in enumerate(subjects)
+            ]
             plan = holds.plan(asked)
             assert plan == holds.plan(reversed(asked))
             made = payables.settle(
@@ -72,7 +89,9 @@ class TestPlan:
             assert min(taken) >= 0
             for subject in set(subjects):
                 same = [n for n, name in enumerate(subjects) if name == subject]
-                assert sum(taken[n] for n in same) <= max(wanted[n] for n in same)
+                wholes = [wanted[n] for n in same if not are_parts[n]]
+                of_parts = sum(wanted[n] for n in same if are_parts[n])
+                assert sum(taken[n] for n in same) <= max(*wholes, of_parts, 0)
             assert made.hold_taken <= max(made.gross, 0)
             if made.hold_unfilled:  # what there was is held whole, before anything is paid
                 assert made.payable <= 0
