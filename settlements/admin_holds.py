@@ -32,6 +32,7 @@ from orders.models import OrderLine
 from sellers.models import Seller
 from settlements import (
     attaching,
+    hold_book,
     hold_words,
     holding,
     models,
@@ -227,7 +228,10 @@ class DoubtFilter(SimpleListFilter):
 class HoldAdmin(StoryAdmin):
     """Holds; one opens with what it keeps, why, until when, and what each statement did."""
 
-    comes_from = _("Open claims on confirmed lines are held by themselves; others are placed here.")
+    comes_from = _(
+        "What open claims on confirmed lines are about is held by itself; other holds are placed"
+        " here."
+    )
     place = 15
     story_template = "settlements/admin/hold.html"
     list_display = [
@@ -313,6 +317,7 @@ class HoldAdmin(StoryAdmin):
             "about": hold_words.about(row),
             "way_out": hold_words.way_out(row),
             "remedy": hold_words.remedy(row),
+            "disputed": hold_book.disputed([row]).get(row.pk),
             "movements": list(movements),
             "payments": list(row.payments.select_related("by").order_by("pk")),
             "invoices": _invoices(row),

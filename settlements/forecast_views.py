@@ -11,7 +11,7 @@ from marketplace.refusals import Refused
 from orders import verdicts
 from orders.models import Claim, OrderLine
 from sellers.access import seller_page
-from settlements import forecast_words, forecasts
+from settlements import forecast_words, forecasts, hold_book
 from settlements.models import Hold, Statement
 
 SHOWN = 100  # lines of a day, and items of a comparison
@@ -26,10 +26,12 @@ def days(request, marketplace):
     except Refused as refused:
         context["refusal"] = refused.text(gettext)
     else:
+        holds = list(Hold.objects.placed().filter(seller=request.seller))
         context |= {
             "forecast": forecast,
             "months": forecast_words.months(forecast.days),
-            "holds": Hold.objects.placed().filter(seller=request.seller).count(),
+            "holds": len(holds),
+            "disputed": sum(each.worth for each in hold_book.disputed(holds).values()),
             "held": _named(forecast.held[:SHOWN], request.seller, with_claims=True),
         }
     return render(request, "settlements/forecast.html", context)

@@ -12,8 +12,8 @@ Reason = Hold.Reason
 
 _REMEDIES: Final[dict[str, Promise]] = {
     Reason.CLAIM: _(
-        "Answer the claim. The hold ends by itself once the claim is decided; only this order "
-        "line is held, everything else is paid as usual."
+        "Answer the claim. The hold ends by itself once the claim is decided; only what the "
+        "claimed units are worth is held, everything else is paid as usual."
     ),
     Reason.DOCUMENT: _(
         "Hand in the document that is asked for. The hold ends once it has been checked."
@@ -66,13 +66,14 @@ def way_out(hold: Hold) -> str:
 
 
 def about(hold: Hold) -> str:
-    """What a hold is about; its order line and statement have been loaded with it."""
+    """What a hold is about; its order line, claim and statement have been loaded with it."""
     if hold.order_line_id:
         line = hold.order_line
-        return gettext("Order %(order)s, line %(line)s") % {
-            "order": line.order.number,
-            "line": line.number,
-        }
+        words = {"order": line.order.number, "line": line.number}
+        if not hold.claim_id:
+            return gettext("Order %(order)s, line %(line)s") % words
+        words |= {"units": hold.claim.quantity, "of": line.quantity}
+        return gettext("Order %(order)s, line %(line)s: %(units)s of %(of)s units") % words
     if hold.statement_id:
         return gettext("Statement due on %(day)s") % {"day": hold.statement.due_on.isoformat()}
     if hold.invoice_month:

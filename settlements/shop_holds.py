@@ -3,21 +3,24 @@
 Everything here is asked of one seller; another seller's hold does not exist for it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from sellers.models import Seller
-from settlements import hold_words
+from settlements import hold_book, hold_words
+from settlements.disputed import Disputed
 from settlements.models import Hold, HoldMovement, Statement
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A hold with what its seller wants to know."""
+    """A hold with what its seller wants to know; of a claim's, what the claimed units are worth."""
 
     hold: Hold
     about: str
     way_out: str
     remedy: str
+    disputed: Disputed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def of_seller(seller: Seller):
 
 def in_force(seller: Seller) -> list[Told]:
     """What is held of a seller now, the oldest first."""
-    return [told(hold) for hold in of_seller(seller).filter(state=Hold.State.PLACED).order_by("pk")]
+    return _told(of_seller(seller).filter(state=Hold.State.PLACED).order_by("pk"))
 
 
 def of_statement(statement: Statement) -> list[Moved]:
@@ -60,6 +63,12 @@ def payment_holds(statement: Statement) -> list[Told]:
 
 def told(hold: Hold) -> Told:
     return Told(hold, hold_words.about(hold), hold_words.way_out(hold), hold_words.remedy(hold))
+
+
+def _told(holds: Iterable[Hold]) -> list[Told]:
+    holds = list(holds)
+    disputed = hold_book.disputed(holds)
+    return [replace(told(hold), disputed=disputed.get(hold.pk)) for hold in holds]
 
 
 def _loaded():

@@ -152,7 +152,9 @@ class HoldDocument(Document):
     """Money that is kept back. `taken` is what statements keep for it now.
 
     A line hold is of an order line, or of an amount; a payment hold and an exclusion are of a
-    statement, or of all statements of the seller. `remedy` says what the seller can do.
+    statement, or of all statements of the seller. `remedy` says what the seller can do. A claim
+    holds `units` of its line, and what completing it would take back for these: `worth`, which
+    is null before the line is settled and once the hold has ended.
     """
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -173,6 +175,10 @@ class HoldDocument(Document):
     claim = serializers.CharField(
         source="claim.public_id", read_only=True, default=None, allow_null=True
     )
+    units = serializers.IntegerField(
+        source="claim.quantity", read_only=True, default=None, allow_null=True
+    )
+    worth = Money(source="disputed.worth", read_only=True, default=None, allow_null=True)
     amount = Money(read_only=True, allow_null=True)
     taken = Money(read_only=True)
     note = serializers.CharField(read_only=True)

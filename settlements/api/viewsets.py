@@ -27,6 +27,7 @@ from settlements import (
     downloads,
     estimates,
     explanations,
+    hold_book,
     ledger,
     line_words,
     pdf,
@@ -195,6 +196,21 @@ class HoldViewSet(ReadMixin, Resource):
         if seller := self.text_parameter("seller"):
             found = found.filter(seller__public_id=seller)
         return found
+
+    def get_object(self) -> Hold:
+        [hold] = _with_disputed([super().get_object()])
+        return hold
+
+    def paginate_queryset(self, queryset) -> list[Hold]:
+        return _with_disputed(super().paginate_queryset(queryset))
+
+
+def _with_disputed(holds: list[Hold]) -> list[Hold]:
+    """Holds with what the units of their claims are worth, asked for once for all of them."""
+    disputed = hold_book.disputed(holds)
+    for hold in holds:
+        hold.disputed = disputed.get(hold.pk)
+    return holds
 
 
 class BalanceViewSet(ListModelMixin, Resource):

@@ -78,6 +78,7 @@ class TestQueue:
         assert "₩96,700" in listed
         story = _text(browser.get(f"{HOLDS}{hold.pk}/change/"))
         assert "Answer the claim." in story
+        assert "claimed units 1 worth to the seller ₩96,700 kept back now ₩96,700" in story
         assert "When the claim is decided" in story
         assert "Release" in story
 
@@ -195,8 +196,9 @@ class TestShop:
     def test_tells_why_until_when_and_what_to_do(self, visit, rows):
         hold, _statement = rows
         told = _text(visit("A"))
-        for words in ("Order O1, line 1", "₩96,700", "Open claim", "Answer the claim."):
+        for words in ("Order O1, line 1: 1 of 1 units", "Open claim", "Answer the claim."):
             assert words in told
+        assert "Claimed units 1 What they are worth to you ₩96,700 Held back now ₩96,700" in told
         assert hold.public_id in told
 
     def test_says_so_where_nothing_is_held(self, visit, rows):
@@ -216,6 +218,58 @@ class TestShop:
         assert "₩48,350" in told
 
 
+@pytest.fixture
+def on_two_of_three(market):
+    """A hold on two of the three units of another line, whose statement is still open: 96,700."""
+    with tenancy.use(market.pk):
+        seller = make.Seller.objects.get(code="A")
+        line = make.sold(
+            seller,
+            number="O3",
+            unit_price=50_000,
+            quantity=3,
+            category="gold",
+            confirmed_on=date(2026, 9, 12),
+        )
+        claims.request(line, type="return", quantity=2, fault="buyer", by=None, at=AT)
+    nights.close_day(market.pk, date(2026, 9, 14), at=AT)
+    with tenancy.use(market.pk):
+        hold = Hold.objects.get(order_line=line)
+        assert hold.taken == 0
+        return hold
+
+
+class TestSomeUnits:
+    """What a claim on 2 of 3 units is going to hold: on each face the same."""
+
+    def test_is_told_before_a_statement_holds_it(self, market, enter, on_two_of_three):
+        story = _text(enter().get(f"{HOLDS}{on_two_of_three.pk}/change/"))
+        assert "Order O3, line 1: 2 of 3 units" in story
+        assert "claimed units 2 worth to the seller ₩96,700 kept back now ₩0" in story
+
+    def test_is_told_by_the_api(self, market, on_two_of_three):
+        api = ApiClient(api_key(market))
+        told = api.read(f"holds/{on_two_of_three.public_id}/").json()
+        assert (told["units"], told["worth"]["amount"]) == (2, 96_700)
+        assert told["taken"]["amount"] == 0
+
+    def test_asks_once_for_all_holds_of_a_page(
+        self, market, on_two_of_three, django_assert_max_num_queries
+    ):
+        api = ApiClient(api_key(market))
+        api.read("holds/")
+        with django_assert_max_num_queries(30):
+            told = api.read("holds/").json()["data"]
+        assert [each["worth"]["amount"] for each in told] == [96_700, 96_700]
+
+    def test_ends_with_the_claim(self, market, on_two_of_three):
+        with tenancy.use(market.pk):
+            claims.withdraw(on_two_of_three.claim, by=None, at=AT)
+        api = ApiClient(api_key(market))
+        told = api.read(f"holds/{on_two_of_three.public_id}/").json()
+        assert (told["units"], told["worth"]) == (2, None)
+
+
 class TestApi:
     def test_tells_a_hold_to_its_seller_and_to_the_marketplace(self, market, rows):
         hold, _statement = rows
@@ -225,6 +279,7 @@ class TestApi:
             assert (told["id"], told["kind"], told["reason"]) == (hold.public_id, "line", "claim")
             assert told["taken"] == {"amount": 96_700, **won}
             assert (told["amount"], told["state"], told["line_number"]) == (None, "placed", 1)
+            assert (told["units"], told["worth"]) == (1, told["taken"])
             assert told["order"].startswith("ord_")
             assert told["claim"].startswith("clm_")
 
