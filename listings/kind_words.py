@@ -13,6 +13,8 @@ _NAMES: Final[dict[str, Promise]] = {
     "iap": gettext_lazy("in-app purchases"),
     "live": gettext_lazy("live shows"),
     "replay": gettext_lazy("replays of shows"),
+    "host": gettext_lazy("sales brought by a host"),
+    "affiliate": gettext_lazy("sales brought by an affiliate"),
     "mini_app": gettext_lazy("mini-apps"),
 }
 

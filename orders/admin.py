@@ -8,6 +8,7 @@ from marketplace import paging
 from marketplace.admin import (
     COLOURS,
     HIDDEN,
+    AutocompleteSelectFilter,
     RangeDateTimeFilter,
     ReadOnlyAdmin,
     SimpleListFilter,
@@ -266,6 +267,37 @@ class OutcomeAdmin(ReadOnlyAdmin):
 @register(models.OutcomeToSettle)
 class OutcomeToSettleAdmin(ReadOnlyAdmin):
     comes_from = _("All outcomes are settled. New ones wait here for the next nightly close.")
+    section = HIDDEN
+    list_display = ["outcome", "seller", "basis_on"]
+    list_select_related = ["outcome", "seller"]
+    ordering = ["-id"]
+
+
+@register(models.Referral)
+class ReferralAdmin(ReadOnlyAdmin):
+    comes_from = _("Orders tell with a line who brought its sale, as a host or an affiliate.")
+    section = HIDDEN
+    list_display = ["line_of", "seller", "named_stream"]
+    list_filter = [("seller", AutocompleteSelectFilter)]
+    list_filter_submit = True
+    list_select_related = ["line__order", "seller"]
+    ordering = ["-line"]
+
+    @display(description=_("line"))
+    def line_of(self, referral):
+        return f"{referral.line.order.number} / {referral.line.number}"
+
+    @display(description=_("revenue stream"))
+    def named_stream(self, referral):
+        return referral.stream_name
+
+
+@register(models.OutcomeToCredit)
+class OutcomeToCreditAdmin(ReadOnlyAdmin):
+    comes_from = _(
+        "All commissions are settled. Sales that somebody brought wait here for the next nightly "
+        "close."
+    )
     section = HIDDEN
     list_display = ["outcome", "seller", "basis_on"]
     list_select_related = ["outcome", "seller"]

@@ -14,7 +14,7 @@ from orders.cells import EPOCH
 from orders.events import NewEvent
 from orders.profile_rows import REPAIRS
 from orders.profiles import CANCELS, LINES, ORDERS, PAYMENTS, Profile
-from orders.submissions import SHIPPING, NewLine, NewOrder, NewPayment
+from orders.submissions import SHIPPING, NewLine, NewOrder, NewPayment, NewReferral
 
 REJECTED: Final = "rejected"
 REPAIRED: Final = "repaired"
@@ -232,11 +232,13 @@ def _build(
 
 
 def _line(profile: Profile, values: dict[str, Any]) -> NewLine:
-    given = {
+    given: dict[str, Any] = {
         name: values[name]
         for name in ("seller_discount", "platform_discount", "partner_discount", "tax_kind")
         if values.get(name)
     }
+    if referrer := values.get("referrer"):
+        given["referral"] = NewReferral(referrer, values.get("referral_stream", ""))
     sku = values.get("sku", "")
     return NewLine(
         number=values["number"],

@@ -21,6 +21,7 @@ from orders import (
     bulk,
     events,
     pricing,
+    referrals,
     return_shipping,
     submissions,
     verdicts,
@@ -153,6 +154,7 @@ class _Line:
     looked_up: tuple
     derived: tuple
     named: tuple[bool, ...] = (True, True, True)
+    referral: tuple[int, str] | None = None  # referrer and stream
 
 
 @dataclass(slots=True)
@@ -203,6 +205,7 @@ class _Catalogue:
             bulk.among("seller_id", [key for key, _ in self._sellers.values()]),
         ).values_list("seller_id", "code", "pk", "kind", "live_revision__category_id")
         self._listings = {row[:2]: row[2:] for row in listings} if codes else {}
+        self.referrers = referrals.Referrers(orders)
 
     def seller(self, code: str, field: str) -> tuple[int, str]:
         if code not in self._sellers:
@@ -247,7 +250,9 @@ def _price(order: NewOrder, catalogue: _Catalogue) -> _Priced:
     for n, line in enumerate(order.lines):
         discounts = discounted.get(line.number) or tuple(getattr(line, at) for at in DISCOUNTS)
         charged += line.unit_price * line.quantity - sum(discounts)
-        lines.append(_line(f"lines[{n}].", line, discounts, order.channel, catalogue))
+        priced = _line(f"lines[{n}].", line, discounts, order.channel, catalogue)
+        priced.referral = catalogue.referrers.of(order, line, f"lines[{n}].referral.")
+        lines.append(priced)
     payments = sorted(tuple(getattr(paid, name) for name in _PAYMENT) for paid in order.payments)
     return _Priced(order, lines, payments, charged, sum(paid[2] for paid in payments))
 
@@ -295,7 +300,7 @@ def _compared(priced: _Priced, before: _Content) -> Verdict:
 
 
 def _says_same(now: _Line, before: _Line) -> bool:
-    if now.said != before.said:
+    if (now.said, now.referral) != (before.said, before.referral):
         return False
     compared = zip(now.named, now.looked_up, before.looked_up, strict=True)
     return all(was == said for named, said, was in compared if named)
@@ -318,6 +323,8 @@ def _stored(orders: Sequence[NewOrder]) -> dict[str, _Content]:
     for key, *values in lines.values_list("order_id", *_SAID, *_LOOKED_UP):
         line = _Line(tuple(values[: len(_SAID)]), tuple(values[len(_SAID) :]), ())
         found[key][1].lines[values[0]] = line
+    for (key, number), referral in referrals.of_orders(found).items():
+        found[key][1].lines[number].referral = referral
     payments = Payment.objects.filter(bulk.among("order_id", found))
     payments = payments.exclude(kind=return_shipping.STREAM).order_by("order_id", "sequence")
     for key, *values in payments.values_list("order_id", *_PAYMENT):
@@ -345,6 +352,14 @@ def _write(new: Sequence[_Priced], at: datetime) -> dict[str, Verdict]:
         Payment,
         ("order_id", *_PAYMENT),
         [(ids[priced.order.number], *paid) for priced in new for paid in priced.payments],
+    )
+    referrals.store(
+        [
+            (ids[priced.order.number], line.said[0], *line.referral)
+            for priced in new
+            for line in priced.lines
+            if line.referral is not None
+        ]
     )
     listed = sum(priced.remark is not None for priced in new)
     audit.record(

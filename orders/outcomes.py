@@ -1,7 +1,7 @@
 """What order lines came to: the sale when they are confirmed, and each time less remains after.
 
-Writes Outcome rows and their place in settlement's queue, in the caller's transaction. Nothing
-else writes them; only settlement takes from the queue. The lines are locked by the caller.
+Writes Outcome rows and their place in settlement's queues, in the caller's transaction. Nothing
+else writes them; only settlement takes from the queues. The lines are locked by the caller.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from datetime import date
 from itertools import pairwise
 
 from marketplace.refusals import Refused, gettext_noop
-from orders import bulk, remainders
+from orders import bulk, referrals, remainders
 from orders.folding import Reversal, Sale
 from orders.models import OrderLine, Outcome, OutcomeToSettle
 from orders.remainders import FUNDERS, Remainder, Units
@@ -210,6 +210,8 @@ def _amounts(remains: Remainder) -> tuple[int, ...]:
 
 
 def _write(rows: Sequence[tuple]) -> None:
-    """An outcome and its place in the queue belong to one transaction, always."""
-    written = bulk.insert(Outcome, _COLUMNS, rows, returning="id, seller_id, basis_on")
-    bulk.insert(OutcomeToSettle, ("outcome_id", "seller_id", "basis_on"), written)
+    """An outcome and its place in the queues belong to one transaction, always."""
+    written = bulk.insert(Outcome, _COLUMNS, rows, returning="id, line_id, seller_id, basis_on")
+    queued = [(key, seller_id, basis_on) for key, _, seller_id, basis_on in written]
+    bulk.insert(OutcomeToSettle, ("outcome_id", "seller_id", "basis_on"), queued)
+    referrals.queue([(key, line_id, basis_on) for key, line_id, _, basis_on in written])

@@ -67,6 +67,8 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "delivery_group": Field(TEXT, 60),
         "category": Field(TEXT, 300),
         "tax_kind": Field(TEXT, 10),
+        "referrer": Field(TEXT, 64),
+        "referral_stream": Field(TEXT, 30),
         "currency": Field(CURRENCY),
     },
     PAYMENTS: {

@@ -12,6 +12,7 @@ from orders.models import (
     OrderLine,
     Outcome,
     Payment,
+    Referral,
     Shipment,
     ShipmentLine,
 )
@@ -21,7 +22,10 @@ MOST: Final = 200  # of each kind on one page; an order of an importer may have 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Amounts in minor units. `charged` is what the lines cost the buyer when they were sold."""
+    """Amounts in minor units. `charged` is what the lines cost the buyer when they were sold.
+
+    Each line has its `referral`, where somebody brought its sale.
+    """
 
     lines: list[OrderLine]
     payments: list[Payment]
@@ -48,6 +52,10 @@ def of(order: Order) -> Story:
     lines = list(order.lines.select_related("seller", "listing").order_by("number")[:MOST])
     payments = list(order.payments.order_by("sequence")[:MOST])
     keys = [line.pk for line in lines]
+    referrals = Referral.objects.filter(line__in=keys).select_related("seller")
+    brought = {referral.line_id: referral for referral in referrals}
+    for line in lines:
+        line.referral = brought.get(line.pk)
     events = OrderEvent.objects.filter(order_number=order.number)
     claims = Claim.objects.filter(line__in=keys).select_related("line", "seller")
     outcomes = Outcome.objects.filter(line__in=keys).select_related("line")

@@ -15,6 +15,7 @@ from orders.remainders import FUNDERS, SELLER, DiscountExceedsLine
 from orders.verdicts import LARGEST_AMOUNT, LARGEST_NUMBER, LARGEST_QUANTITY
 
 SHIPPING: Final = "shipping"
+REFERRAL_STREAMS: Final = ("host", "affiliate")
 DISCOUNTS: Final = ("seller_discount", "platform_discount", "partner_discount")
 
 
@@ -33,9 +34,31 @@ class OfClaims(verdicts.FieldNotUsable):
     message = gettext_noop("%(field)s is “%(value)s”: that comes of claims, not of orders.")
 
 
+class OwnReferral(Refused):
+    code = "own_referral"
+    message = gettext_noop(
+        "“%(value)s” sells this line itself. Name the seller that brought the sale, or none."
+    )
+
+
+class ShippingReferred(Refused):
+    code = "shipping_referred"
+    message = gettext_noop(
+        "Nobody has a commission on shipping. Name who brought the sale on the goods."
+    )
+
+
 class NotOneOf(verdicts.FieldNotUsable):
     code = "not_one_of"
     message = gettext_noop("%(field)s is “%(value)s”; it must be one of %(among)s.")
+
+
+@dataclass(frozen=True, slots=True)
+class NewReferral:
+    """Who brought a sale, by code, and as what: one of REFERRAL_STREAMS."""
+
+    seller_code: str
+    stream: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,7 @@ class NewLine:
     seller_discount: int = 0
     platform_discount: int = 0
     partner_discount: int = 0
+    referral: NewReferral | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +157,18 @@ def _check_line(at: str, line: NewLine) -> None:
         raise DiscountExceedsLine(
             discount=discount, list_amount=list_amount, field=at + "seller_discount"
         )
+    if line.referral is not None:
+        _check_referral(at + "referral", line, line.referral)
+
+
+def _check_referral(at: str, line: NewLine, referral: NewReferral) -> None:
+    code = referral.seller_code
+    verdicts.check_text(f"{at}.seller_code", code, 64, needed=True)
+    _check_one_of(f"{at}.stream", referral.stream, REFERRAL_STREAMS)
+    if line.stream == SHIPPING:
+        raise ShippingReferred(field=at)
+    if code == line.seller_code:
+        raise OwnReferral(value=code, field=f"{at}.seller_code")
 
 
 def _check_payment(at: str, payment: NewPayment, now: datetime) -> None:

@@ -45,13 +45,17 @@ class RevenueFileForm(forms.Form):
 @register(models.RevenueReport)
 class RevenueReportAdmin(StoryAdmin):
     place = 24
-    comes_from = _("Reports arrive through the API, or are imported from a file here.")
+    comes_from = _(
+        "Reports arrive through the API, are imported from a file here, or are made by the night "
+        "of orders that name a host or an affiliate."
+    )
     story_template = "settlements/admin/revenue_report.html"
     list_display = [
         "on",
         "seller",
         "named_stream",
         "app",
+        "source",
         state_column(),
         "version",
         money_column("amount", _("reported amount")),
@@ -59,6 +63,7 @@ class RevenueReportAdmin(StoryAdmin):
     ]
     list_filter = [
         ("state", ChoicesDropdownFilter),
+        ("source", ChoicesDropdownFilter),
         ("seller", AutocompleteSelectFilter),
         ("on", RangeDateFilter),
     ]
@@ -72,7 +77,10 @@ class RevenueReportAdmin(StoryAdmin):
         return super().get_queryset(request).select_related("seller")
 
     def tell(self, request, row):
-        return {"told": shop_revenue.told(row, request.marketplace)}
+        return {
+            "told": shop_revenue.told(row, request.marketplace, request.GET),
+            "may_see_orders": request.user.has_perm("orders.view_order"),
+        }
 
     @display(description=_("revenue stream"), ordering="stream")
     def named_stream(self, row):
@@ -137,3 +145,22 @@ class RevenueShareAdmin(ReadOnlyAdmin):
     ]
     list_select_related = ["report", "adjustment"]
     ordering = ["-id"]
+
+
+@register(models.RevenueLine)
+class RevenueLineAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = [
+        "report",
+        "version",
+        "sold",
+        "sequence",
+        "basis_on",
+        money_column("amount", _("amount")),
+    ]
+    list_select_related = ["report", "order_line__order"]
+    ordering = ["-id"]
+
+    @display(description=_("line"))
+    def sold(self, line):
+        return f"{line.order_line.order.number} / {line.order_line.number}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import get_language, gettext, ngettext
 
 from marketplace import money, tenancy
-from orders.models import OutcomeToSettle
+from orders.models import OutcomeToCredit, OutcomeToSettle
 from sellers.models import Seller
 from settlements import positions
 from settlements.models import Adjustment, SellerBalance, Statement
@@ -17,6 +17,12 @@ def open_money(seller: Seller) -> Iterator[str]:
     if waiting:
         text = ngettext("%(count)s unsettled outcome", "%(count)s unsettled outcomes", waiting)
         yield text % {"count": waiting}
+    brought = OutcomeToCredit.objects.filter(seller=seller).count()
+    if brought:
+        text = ngettext(
+            "%(count)s unsettled commission", "%(count)s unsettled commissions", brought
+        )
+        yield text % {"count": brought}
     adjustments = Adjustment.objects.filter(seller=seller, state=Adjustment.State.APPROVED).count()
     if adjustments:
         text = ngettext(

@@ -32,6 +32,7 @@ from sellers.models import Seller
 from settlements import (
     adjusting,
     advancing,
+    commissions,
     day_closing,
     holding,
     ledger,
@@ -484,6 +485,15 @@ def _settle(on: date, at: datetime, first: int, end: int) -> Counts:
     }
 
 
+def _credit(on: date, at: datetime, first: int, end: int) -> Counts:
+    credited = commissions.credit(on=on, first_seller=first, end_seller=end, at=at)
+    return {
+        "lines": credited.lines,
+        "reports": credited.reports,
+        "adjustments": credited.adjustments,
+    }
+
+
 def _end_month(on: date, at: datetime) -> Counts:
     return {"adjustments": month_ends.settle_night(on, at=at)}
 
@@ -548,6 +558,13 @@ STEPS = (
         cut=_waiting,
         shard_weight=settings.LINES_A_SHARD,
         before=_open_months,
+    ),
+    Step(
+        "commissions",
+        shard=_credit,
+        cut=commissions.waiting,
+        shard_weight=settings.LINES_A_SHARD,
+        before=commissions.open_months,
     ),
     Step("month_end", whole=_end_month),
     Step("statements", shard=_close_due, cut=_due, shard_weight=settings.STATEMENTS_A_SHARD),

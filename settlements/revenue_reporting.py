@@ -2,29 +2,27 @@
 
 A report is known by its seller, stream, mini-app and day; who sends it counts its versions. Sent
 again it is repeated. Once it is final a night settles the share of it (settlements.sharing); what
-a later version says differently is settled as a difference, on the day that it arrives.
+a later version says differently is settled as a difference, on the day that it arrives. What orders
+say themselves nobody reports (settlements.commissions).
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
-from marketplace import changes, states, tenancy
+from marketplace import tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import verdicts
 from orders.verdicts import ACCEPTED, REPEATED, Verdict
 from sellers.models import Seller
 from settlements.contracts import Contracts
-from settlements.models import RevenueReport, RevenueVersion
+from settlements.models import RevenueReport
+from settlements.revenue_book import Key, RevenueBook
 
-State = RevenueReport.State
 REACH = timedelta(days=366)  # how old the day of a first report may be
-
-_Key = tuple[int, str, str, date]
 
 
 class UnknownSeller(Refused):
@@ -61,6 +59,14 @@ class VersionTooOld(Refused):
     message = gettext_noop(
         "Version %(newest)s is known already, so version %(version)s is too old. Send what is new "
         "as version %(next)s."
+    )
+
+
+class KnownFromOrders(Refused):
+    code = "revenue_known_from_orders"
+    message = gettext_noop(
+        "What “%(seller)s” brought as “%(stream)s” on %(on)s is known from orders that name it, so "
+        "nobody reports it. Report other sales under an app of their own."
     )
 
 
@@ -103,7 +109,7 @@ class _Intake:
 
     def __init__(self, reports: Iterable[NewReport], *, source: str, at: datetime):
         market = Marketplace.objects.get(pk=tenancy.current_id())
-        self._source, self._at = source, at
+        self._source = source
         self._today = verdicts.business_date(at, market.tz)
         self._first_open_on = market.first_open_on
         codes = {report.seller_code for report in reports}
@@ -114,14 +120,10 @@ class _Intake:
             first_seller=min(ids, default=0), end_seller=max(ids, default=0) + 1, only=ids
         )
         days = {report.on for report in reports}
-        rows = RevenueReport.objects.filter(seller__in=ids, on__in=days).order_by("pk")
-        self._rows = {_key(row.seller_id, row): row for row in rows.select_for_update()}
-        said = RevenueVersion.objects.filter(report__in=list(self._rows.values()))
-        keys = {row.pk: key for key, row in self._rows.items()}
-        self._said = {(keys[row.report_id], row.number): (row.amount, row.is_final) for row in said}
-        self._versions: list[RevenueVersion] = []
-        self._touched: dict[_Key, RevenueReport] = {}
-        self._due: dict[_Key, date] = {}  # basis dates of what is to be settled by a night
+        self._book = RevenueBook(RevenueReport.Source.REPORTED, sellers=ids, days=days, at=at)
+        of_orders = RevenueReport.objects.filter(source=RevenueReport.Source.ORDERS)
+        known = of_orders.filter(seller__in=ids, on__in=days)
+        self._from_orders = set(known.values_list("seller_id", "stream", "app", "on"))
 
     def accept(self, report: NewReport) -> Verdict:
         """What becomes of one report; it sees what those before it said."""
@@ -131,73 +133,33 @@ class _Intake:
             return verdicts.refused(report, refused)
 
     def save(self) -> None:
-        """Write what was accepted: as provisional first, which becomes final by a move."""
-        known = {key: row for key, row in self._touched.items() if row.pk is not None}
-        RevenueReport.objects.bulk_create(
-            [row for key, row in self._touched.items() if key not in known]
-        )
-        for key, row in known.items():
-            if row.state == State.FINAL:
-                row.basis_on = self._due[key]
-        stored = ["version", "amount", "reported_at", "basis_on"]
-        RevenueReport.objects.bulk_update(known.values(), stored, batch_size=1000)
-        RevenueVersion.objects.bulk_create(self._versions)
-        final = defaultdict(list)
-        for key, basis_on in self._due.items():
-            if self._rows[key].state != State.FINAL:
-                final[basis_on].append(self._rows[key].pk)
-        for basis_on, keys in sorted(final.items()):
-            moved = RevenueReport.objects.filter(pk__in=keys)
-            states.move_many(
-                moved, State.FINAL, by=None, at=self._at, changes={"basis_on": basis_on}
-            )
-        told = [
-            (row.public_id, row.seller_id, {"version": row.version, "final": key in self._due})
-            for key, row in self._touched.items()
-        ]
-        changes.announce_many("revenue_report.recorded", told, at=self._at)
+        self._book.save()
 
     def _accepted(self, report: NewReport) -> Verdict:
         seller = self._checked(report)
-        key = _key(seller.pk, report)
-        row = self._rows.get(key)
-        said = self._said.get((key, report.version))
+        key = (seller.pk, report.stream, report.app, report.on)
+        row = self._book.row(key)
+        said = self._book.said(key, report.version)
         if said is not None:
             if said != (report.amount, report.is_final):
                 raise VersionDiffers(version=report.version, next=row.version + 1, field="version")
             return Verdict(str(report), REPEATED, public_id=row.public_id)
         if row is None:
-            self._check_first(report, seller)
-            row = self._rows[key] = RevenueReport(
-                seller=seller, stream=report.stream, app=report.app, on=report.on
-            )
+            self._check_first(report, seller, key)
         elif report.version < row.version:
             told = {"version": report.version, "newest": row.version, "next": row.version + 1}
             raise VersionTooOld(**told, field="version")
-        elif not report.is_final and (key in self._due or row.state != State.PROVISIONAL):
+        elif not report.is_final and self._book.is_final(key):
             raise FinalAlready(field="state")
-        self._take(key, row, report)
-        return Verdict(str(report), ACCEPTED, public_id=row.public_id)
-
-    def _take(self, key: _Key, row: RevenueReport, report: NewReport) -> None:
-        row.version, row.amount, row.reported_at = report.version, report.amount, self._at
-        self._said[key, report.version] = (report.amount, report.is_final)
-        self._touched[key] = row
-        self._versions.append(
-            RevenueVersion(
-                report=row,
-                number=report.version,
-                amount=report.amount,
-                is_final=report.is_final,
-                reported_at=self._at,
-                source=self._source,
-            )
+        row = self._book.take(
+            key,
+            version=report.version,
+            amount=report.amount,
+            is_final=report.is_final,
+            source=self._source,
+            restated_on=self._today,
         )
-        if row.state == State.SETTLED and row.amount == row.settled_amount:
-            self._due.pop(key, None)  # nothing is left to settle
-        elif report.is_final:
-            # What was settled before is corrected in the period of the correction.
-            self._due[key] = row.on if row.terms_id is None else max(self._today, row.on)
+        return Verdict(str(report), ACCEPTED, public_id=row.public_id)
 
     def _checked(self, report: NewReport) -> Seller:
         """The seller of a report whose fields can be stored."""
@@ -211,7 +173,10 @@ class _Intake:
             raise UnknownSeller(seller=report.seller_code, field="seller_code")
         return seller
 
-    def _check_first(self, report: NewReport, seller: Seller) -> None:
+    def _check_first(self, report: NewReport, seller: Seller, key: Key) -> None:
+        if key in self._from_orders:
+            told = {"seller": report.seller_code, "stream": report.stream, "on": report.on}
+            raise KnownFromOrders(**told, field="stream")
         oldest = max(self._first_open_on, self._today - REACH)
         if not oldest <= report.on <= self._today:
             raise DayNotUsable(on=report.on, field="on")
@@ -219,7 +184,3 @@ class _Intake:
         if report.stream not in named:
             streams = ", ".join(sorted(named))
             raise StreamNotCharged(stream=report.stream, named=streams, field="stream")
-
-
-def _key(seller_id: int, said: NewReport | RevenueReport) -> _Key:
-    return (seller_id, said.stream, said.app, said.on)

@@ -20,5 +20,5 @@ def report(request, marketplace, public_id):
     rows = shop_revenue.of_seller(request.seller).filter(public_id=public_id)
     if not identifiers.is_public_id(public_id, "rev") or not (row := rows.first()):
         raise Http404
-    context = {"told": shop_revenue.told(row, request.marketplace)}
+    context = {"told": shop_revenue.told(row, request.marketplace, request.GET)}
     return render(request, "settlements/revenue_report.html", context)

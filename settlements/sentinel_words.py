@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from orders.models import OutcomeToCredit
 from settlements import deadlines, sentinels
 from settlements.models import Payout, Statement, TaxInvoice
 
@@ -14,6 +15,7 @@ SHOWN = 50
 
 TITLES: dict[str, Promise] = {
     sentinels.WAITING: _("Sales not settled"),
+    sentinels.UNCREDITED: _("Commissions not settled"),
     sentinels.OVERDUE: _("Statements overdue"),
     sentinels.LINES_DIFFER: _("Statements that differ from their lines"),
     sentinels.LEDGER_DIFFERS: _("Payouts that the ledger does not show"),
@@ -36,6 +38,11 @@ _MEANINGS: dict[str, Promise] = {
     sentinels.WAITING: _(
         "Confirmed sales and returns that were due by that night and are on no statement. Their "
         "sellers could not be served: the night's job lists why, and the next night tries again."
+    ),
+    sentinels.UNCREDITED: _(
+        "Settled sales that a host or an affiliate brought and that no commission counts. Whoever "
+        "brought them could not be served: the night's job lists why, and the next night tries "
+        "again."
     ),
     sentinels.OVERDUE: _(
         "Open statements whose day has passed. Sellers wait for this money: see why their part of "
@@ -103,6 +110,7 @@ _MEANINGS: dict[str, Promise] = {
     ),
 }
 _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
+    sentinels.UNCREDITED: "admin:orders_outcometocredit_changelist",
     sentinels.TAX_LATE: "admin:settlements_taxinvoice_changelist",
     sentinels.SUSPENSE: "admin:settlements_discrepancy_changelist",
     sentinels.UNSIGNED: "admin:settlements_dayclose_changelist",
@@ -154,6 +162,7 @@ def told(on: date, *, at: datetime) -> list[Told]:
         rows[sentinels.PAST_DEADLINE] = past.order_by("first_basis_on", "pk")
     late = Payout.objects.overdue(on).select_related("seller").order_by("result_due_on", "pk")
     counts = {
+        sentinels.UNCREDITED: OutcomeToCredit.objects.settled_by(on).count(),
         sentinels.SUSPENSE: sentinels.suspended(on),
         sentinels.UNSIGNED: sentinels.unsigned(on).count(),
         sentinels.UNCLOSED: sentinels.unclosed(on).count(),
@@ -179,6 +188,8 @@ def _address(name: str) -> str:
     """The list of the rows that a sentinel counts; empty where they stand beside it."""
     if name not in _LISTS:
         return ""
+    if name == sentinels.UNCREDITED:  # a queue: all of it waits
+        return reverse(_LISTS[name])
     is_tax = name == sentinels.TAX_LATE
     wanted = f"state__in={','.join(TaxInvoice.UNSENT)}" if is_tax else "state__exact=open"
     return f"{reverse(_LISTS[name])}?{wanted}"

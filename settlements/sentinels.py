@@ -11,7 +11,7 @@ from django.db.models import QuerySet, Subquery
 
 from marketplace import tenancy
 from marketplace.models import Marketplace
-from orders.models import OutcomeToSettle
+from orders.models import OutcomeToCredit, OutcomeToSettle
 from settlements import chart, deadlines, ledger_balances, payout_candidates
 from settlements.models import (
     Account,
@@ -29,6 +29,7 @@ from settlements.models import (
 )
 
 WAITING = "waiting_outcomes"
+UNCREDITED = "waiting_commissions"
 OVERDUE = "overdue_statements"
 LINES_DIFFER = "statements_differ_from_lines"
 LEDGER_DIFFERS = "ledger_differs_from_statements"
@@ -48,6 +49,7 @@ LEDGER_UNEXPLAINED = "ledger_differences_too_old"
 TAX_LATE = "tax_invoices_late"
 NAMES = (
     WAITING,
+    UNCREDITED,
     OVERDUE,
     LINES_DIFFER,
     LEDGER_DIFFERS,
@@ -165,6 +167,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         )
     counts = {
         WAITING: waiting(on).count(),
+        UNCREDITED: OutcomeToCredit.objects.settled_by(on).count(),
         OVERDUE: Statement.objects.due_on(on).count(),
         LINES_DIFFER: lines_differ,
         LEDGER_DIFFERS: int(owed - sum(payout for _, payout in closed)),

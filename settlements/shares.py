@@ -32,6 +32,14 @@ def of(terms: Terms, amount: int) -> Share:
     return Share(charged, kept, amount - kept)
 
 
+def base(list_amount: int, seller_discount: int) -> int:
+    """Return what of a sale its host or affiliate has a share of: the price that its seller asked.
+
+    What a marketplace or its partners give the buyer is part of it, as they owe it to the seller.
+    """
+    return list_amount - seller_discount
+
+
 def difference(terms: Terms, before: int, after: int) -> int:
     """Return what the share grows by when a report of `before` is restated to `after`.
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import date
 
+from marketplace import paging
 from marketplace.models import Marketplace
+from marketplace.paging import Page
 from sellers.models import Seller
 from settlements import adjustments, ledger, purchases, sharing, supply_invoices
 from settlements.line_story import Story
@@ -22,12 +24,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A report with all that decided about it. `kept` is of what was settled last."""
+    """A report with all that decided about it. `kept` is of what was settled last.
+
+    `lines` are a page of the orders that it comes from; None where somebody reported it.
+    """
 
     report: RevenueReport
     versions: list[RevenueVersion]
     parts: list[RevenueShare]
     kept: list[Kept]
+    lines: Page | None
 
 
 def of_seller(seller: Seller):
@@ -40,8 +46,16 @@ def uninvoiced(seller: Seller) -> list[tuple[date, Balance]]:
     return sorted(((month, row) for (_, month), row in found.items()), key=lambda told: told[0])
 
 
-def told(report: RevenueReport, marketplace: Marketplace) -> Told:
-    """A report with its history; the number of queries does not grow with it."""
+def lines_of(report: RevenueReport):
+    """What the orders behind a report added to it, each with its order line and order."""
+    return report.lines.select_related("order_line__order")
+
+
+def told(report: RevenueReport, marketplace: Marketplace, parameters) -> Told:
+    """A report with its history; the number of queries does not grow with it.
+
+    `parameters` of the address say which page of its orders is asked for.
+    """
     story = Story(marketplace, ledger.component_names())
     explained = sharing.explained(report)
     parts = report.shares.select_related("adjustment__statement").order_by("version")
@@ -53,6 +67,7 @@ def told(report: RevenueReport, marketplace: Marketplace) -> Told:
             Kept(story.name(part.component), story.workings(part), part.fee)
             for part in (explained.components if explained else ())
         ],
+        lines=paging.page(parameters, lines_of(report)) if report.is_from_orders else None,
     )
 
 

@@ -18,6 +18,7 @@ from orders.remainders import Remainder
 from settlements import (
     adjusting,
     adjustments,
+    commission_verification,
     day_closing,
     fees,
     ledger_balances,
@@ -418,6 +419,7 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
     if statement is not None:
         return
     yield from _terms_documents()
+    yield from (Difference(*found) for found in commission_verification.differences())
     yield from (Difference(*found) for found in share_verification.differences())
     yield from (Difference(*found) for found in month_ends.differences(on))
     parameters = {

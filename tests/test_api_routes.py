@@ -47,6 +47,7 @@ OBJECTS = {
     ("post", "/api/v1/orders/{public_id}/shipments/"): ("order", PARCEL),
     ("get", "/api/v1/payouts/{public_id}/"): ("payout", None),
     ("get", "/api/v1/revenue-reports/{public_id}/"): ("report", None),
+    ("get", "/api/v1/revenue-reports/{public_id}/lines/"): ("report", None),
     ("get", "/api/v1/sellers/{public_id}/"): ("seller", None),
     ("get", "/api/v1/sellers/{public_id}/contract/"): ("seller", None),
     ("get", "/api/v1/settlement-lines/{line}/"): ("line", None),

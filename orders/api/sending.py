@@ -14,6 +14,7 @@ from orders import events, intake
 from orders.events import NewEvent
 from orders.intake import NewLine, NewOrder, NewPayment
 from orders.pricing import CartDiscount
+from orders.submissions import NewReferral
 from orders.verdicts import REFUSED, Verdict
 
 _CONFLICTS = (intake.OrderDiffers, events.EventDiffers)
@@ -27,10 +28,15 @@ def order(data: dict) -> NewOrder:
         placed_at=data["placed_at"],
         buyer_reference=data["buyer_reference"],
         channel=data["channel"],
-        lines=[NewLine(**line) for line in data["lines"]],
+        lines=[_line(line) for line in data["lines"]],
         payments=[NewPayment(**payment) for payment in data["payments"]],
         cart_discounts=[CartDiscount(**discount) for discount in data["cart_discounts"]],
     )
+
+
+def _line(data: dict) -> NewLine:
+    said = data["referral"]
+    return NewLine(**{**data, "referral": NewReferral(**said) if said else None})
 
 
 def event(data: dict) -> NewEvent:

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from marketplace.api.fields import Document, Flag, Moment, Money, Text, Whole
-from orders import claim_decisions, goodwill, pricing, remainders, verdicts
+from orders import claim_decisions, goodwill, pricing, remainders, submissions, verdicts
 from orders.models import Claim, OrderEvent, OrderLine, Shipment
 
 BATCH = 100  # orders in one request
@@ -15,7 +15,17 @@ TaxKind = [(kind, kind) for kind in (pricing.TAXABLE, pricing.EXEMPT)]
 Result = [(r, r) for r in (verdicts.ACCEPTED, verdicts.REPEATED, verdicts.REFUSED)]
 
 
+class ReferralDocument(Document):
+    """The seller that brought a sale, and the stream that its commission is of."""
+
+    seller = serializers.CharField(source="seller.public_id", read_only=True)
+    seller_code = serializers.CharField(source="seller.code", read_only=True)
+    stream = serializers.CharField(read_only=True)
+
+
 class LineDocument(Document):
+    """A line of an order. Who brought the sale is told to the marketplace's own keys alone."""
+
     number = serializers.IntegerField(read_only=True)
     seller = serializers.CharField(source="seller.public_id", read_only=True)
     seller_code = serializers.CharField(source="seller.code", read_only=True)
@@ -46,6 +56,11 @@ class LineDocument(Document):
     confirm_due_on = serializers.DateField(read_only=True, allow_null=True)
     confirmed_on = serializers.DateField(read_only=True, allow_null=True)
     cancelled_on = serializers.DateField(read_only=True, allow_null=True)
+    referral = serializers.SerializerMethodField()
+
+    def get_referral(self, line) -> ReferralDocument(allow_null=True):
+        [referral] = getattr(line, "shown_referrals", ()) or [None]
+        return referral and ReferralDocument(referral, context=self.context).data
 
 
 class PaymentDocument(Document):
@@ -81,6 +96,13 @@ class OrderDocument(Document):
         return bool(self.context["request"].auth.seller)
 
 
+class NewReferralDocument(Document):
+    """The seller that brought a sale, by code, and as what."""
+
+    seller_code = Text(max_length=64)
+    stream = serializers.ChoiceField([(name, name) for name in submissions.REFERRAL_STREAMS])
+
+
 class NewLineDocument(Document):
     """Goods of one seller; or a shipping charge (stream “shipping”), or another stream."""
 
@@ -99,6 +121,7 @@ class NewLineDocument(Document):
     seller_discount = Money(default=0)
     platform_discount = Money(default=0)
     partner_discount = Money(default=0)
+    referral = NewReferralDocument(allow_null=True, default=None)
 
 
 class NewPaymentDocument(Document):

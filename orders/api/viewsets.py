@@ -18,7 +18,16 @@ from marketplace.api.views import ReadMixin, Resource, span
 from marketplace.refusals import Refused
 from orders import claim_decisions, claims, events, goodwill, intake, shipping
 from orders.api import sending, serializers
-from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment, ShipmentLine
+from orders.models import (
+    Claim,
+    Order,
+    OrderEvent,
+    OrderLine,
+    Payment,
+    Referral,
+    Shipment,
+    ShipmentLine,
+)
 from orders.return_shipping import Terms
 from orders.verdicts import REPEATED
 
@@ -40,6 +49,9 @@ class OrderViewSet(ReadMixin, Resource):
         lines = OrderLine.objects.select_related("seller", "listing", "category")
         if self.holder:
             lines = lines.filter(seller=self.holder)
+        else:
+            referrals = Referral.objects.select_related("seller")
+            lines = lines.prefetch_related(Prefetch("referrals", referrals, "shown_referrals"))
         orders = Order.objects.prefetch_related(
             Prefetch("lines", lines.order_by("number"), "shown_lines"),
             Prefetch("payments", Payment.objects.order_by("sequence")),

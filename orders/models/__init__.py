@@ -10,6 +10,7 @@ from orders.models.lines import OrderLine, OrderLineQuerySet
 from orders.models.orders import Order, OrderEvent, Payment, _order_id
 from orders.models.outcomes import Outcome, OutcomeToSettle
 from orders.models.performance import PerformanceTouch
+from orders.models.referrals import OutcomeToCredit, Referral
 from orders.models.shipments import Shipment, ShipmentLine, _shipment_id
 
 __all__ = [
@@ -21,9 +22,11 @@ __all__ = [
     "OrderLine",
     "OrderLineQuerySet",
     "Outcome",
+    "OutcomeToCredit",
     "OutcomeToSettle",
     "Payment",
     "PerformanceTouch",
+    "Referral",
     "Shipment",
     "ShipmentLine",
     "_claim_id",

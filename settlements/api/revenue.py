@@ -18,7 +18,7 @@ from marketplace.api.views import ReadMixin, Resource, span
 from orders import verdicts
 from orders.api.serializers import ErrorDocument
 from orders.verdicts import REFUSED, Verdict
-from settlements import revenue_reporting
+from settlements import revenue_reporting, shop_revenue
 from settlements.models import RevenueReport, RevenueVersion
 from settlements.revenue_files import STATES
 from settlements.revenue_reporting import NewReport
@@ -32,6 +32,7 @@ class RevenueReportDocument(Document):
 
     `share` is what was settled of it so far, before the partner's own VAT: the part of
     `settled_amount` that the fee rules of the day leave. A restatement settles the difference.
+    A report whose `source` is `orders` is the sum of its lines, which are a list below it.
     """
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -41,12 +42,28 @@ class RevenueReportDocument(Document):
     app = serializers.CharField(read_only=True)
     on = serializers.DateField(read_only=True)
     version = serializers.IntegerField(read_only=True)
+    source = serializers.ChoiceField(RevenueReport.Source.choices, read_only=True)
     state = serializers.ChoiceField(RevenueReport.State.choices, read_only=True)
     amount = Money(read_only=True)
     reported_at = Moment(read_only=True)
     basis_on = serializers.DateField(read_only=True, allow_null=True)
     settled_amount = Money(read_only=True)
     share = Money(read_only=True)
+
+
+class RevenueLineDocument(Document):
+    """What a sale that its seller brought, or its reversal, adds to a report that is of orders.
+
+    `amount` is after the discount that the seller of the goods gave, below zero in a reversal.
+    """
+
+    order_number = serializers.CharField(source="order_line.order.number", read_only=True)
+    line_number = serializers.IntegerField(source="order_line.number", read_only=True)
+    title = serializers.CharField(source="order_line.title", read_only=True)
+    sequence = serializers.IntegerField(read_only=True)
+    basis_on = serializers.DateField(read_only=True)
+    version = serializers.IntegerField(read_only=True)
+    amount = Money(read_only=True)
 
 
 class NewRevenueReportDocument(Document):
@@ -84,8 +101,9 @@ class RevenueReportViewSet(ReadMixin, Resource):
     """Revenue that is reported by day, newest first. A seller's key sees its own."""
 
     resource = "revenue"
-    seller_actions = ("list", "retrieve")
-    parameters = ("state", "seller", "stream", *span("on"))
+    seller_actions = ("list", "retrieve", "lines")
+    parameters = ("state", "source", "seller", "stream", *span("on"))
+    lists_below = {"lines": span("basis_on")}
     serializer_class = RevenueReportDocument
 
     def get_queryset(self):
@@ -94,11 +112,23 @@ class RevenueReportViewSet(ReadMixin, Resource):
             found = found.filter(seller=self.holder)
         if states := self.choice_parameter("state", RevenueReport.State):
             found = found.filter(state__in=states)
+        if sources := self.choice_parameter("source", RevenueReport.Source):
+            found = found.filter(source__in=sources)
         if seller := self.text_parameter("seller"):
             found = found.filter(seller__public_id=seller)
         if stream := self.text_parameter("stream"):
             found = found.filter(stream=stream)
         return self.within(found, "on")
+
+    @extend_schema(responses={200: RevenueLineDocument(many=True)})
+    @action(detail=True)
+    def lines(self, request, public_id):
+        """The sales and reversals that a report from orders is the sum of, newest first."""
+        report = self.get_object()
+        self.page_order = ("pk",)
+        page = self.paginate_queryset(self.within(shop_revenue.lines_of(report), "basis_on"))
+        documents = RevenueLineDocument(page, many=True, context=self.get_serializer_context())
+        return self.get_paginated_response(documents.data)
 
     @extend_schema(request=RevenueBatchDocument, responses={200: RevenueVerdictsDocument})
     @action(detail=False, methods=["post"])

@@ -30,7 +30,7 @@ from settlements.models.reconciliation import (
     ProviderRow,
 )
 from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
-from settlements.models.revenue import RevenueReport, RevenueShare, RevenueVersion
+from settlements.models.revenue import RevenueLine, RevenueReport, RevenueShare, RevenueVersion
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
 from settlements.models.statements import LineTerms, SellerBalance, Statement
 from settlements.models.supply_invoices import PayeeInvoice
@@ -73,6 +73,7 @@ __all__ = [
     "PeriodClosing",
     "ProviderFile",
     "ProviderRow",
+    "RevenueLine",
     "RevenueReport",
     "RevenueShare",
     "RevenueVersion",

@@ -1,4 +1,4 @@
-"""What streams of revenue brought that are reported by day rather than by order."""
+"""What streams of revenue brought that are counted by day: as somebody reports it, or by orders."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,6 +8,7 @@ from django.utils.translation import pgettext_lazy
 from listings import kind_words
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, scoped
+from orders.models import OrderLine
 from sellers.models import Seller
 from settlements.models.adjustments import TAX_KINDS, Adjustment
 from settlements.models.statements import LineTerms
@@ -28,7 +29,12 @@ class RevenueReport(TenantModel):
 
     `amount` is in minor units. `settled_amount` is what the partner's share was last settled of;
     a later version brings the difference. `terms` are those of the first settlement for ever.
+    One that comes from orders is the sum of its `lines`, and has no mini-app; nobody reports it.
     """
+
+    class Source(models.TextChoices):
+        REPORTED = "reported", pgettext_lazy("revenue report", "Reported")
+        ORDERS = "orders", _("From orders")
 
     class State(models.TextChoices):
         PROVISIONAL = "provisional", _("Provisional")
@@ -46,6 +52,14 @@ class RevenueReport(TenantModel):
     stream = models.CharField(_("revenue stream"), max_length=30)
     app = models.CharField(_("mini-app"), max_length=100, blank=True)
     on = models.DateField(_("reported day"))
+    source = models.CharField(
+        _("source"),
+        max_length=8,
+        choices=Source,
+        default=Source.REPORTED,
+        db_default=Source.REPORTED,
+        editable=False,
+    )
     version = models.PositiveIntegerField(_("version"))
     state = models.CharField(_("state"), max_length=11, choices=State, default=State.PROVISIONAL)
     amount = models.BigIntegerField(_("reported amount"))
@@ -69,8 +83,12 @@ class RevenueReport(TenantModel):
                 fields=["marketplace", "public_id"], name="revenue_report_public_id_is_unique"
             ),
             models.UniqueConstraint(
-                fields=["marketplace", "seller", "stream", "app", "on"],
-                name="revenue_report_is_one_per_stream_app_and_day",
+                fields=["marketplace", "seller", "stream", "app", "on", "source"],
+                name="revenue_report_is_one_per_stream_app_day_and_source",
+            ),
+            models.CheckConstraint(
+                name="revenue_report_from_orders_is_of_no_app",
+                condition=~Q(source="orders") | Q(app=""),
             ),
             models.CheckConstraint(
                 name="revenue_report_is_not_below_zero",
@@ -105,6 +123,10 @@ class RevenueReport(TenantModel):
         """What the stream is called in the language in use."""
         return kind_words.name(self.stream)
 
+    @property
+    def is_from_orders(self):
+        return self.source == self.Source.ORDERS
+
 
 class RevenueVersion(TenantModel):
     """A report as it was sent. Amounts in minor units."""
@@ -112,13 +134,14 @@ class RevenueVersion(TenantModel):
     class Source(models.TextChoices):
         API = "api", _("API")
         FILE = "file", _("file")
+        ORDERS = "orders", _("orders")
 
     report = TenantKey(RevenueReport, related_name="versions", verbose_name=_("revenue report"))
     number = models.PositiveIntegerField(_("version"))
     amount = models.BigIntegerField(_("reported amount"))
     is_final = models.BooleanField(_("final"))
     reported_at = models.DateTimeField(_("reported at"))
-    source = models.CharField(_("source"), max_length=5, choices=Source)
+    source = models.CharField(_("source"), max_length=6, choices=Source)
 
     class Meta(TenantModel.Meta):
         verbose_name = _("version of a revenue report")
@@ -172,3 +195,42 @@ class RevenueShare(TenantModel):
 
     def __str__(self):
         return f"{self.report_id} {self.version}"
+
+
+class RevenueLine(TenantModel):
+    """What an outcome of an order line adds to a report that comes from orders.
+
+    `amount` is in minor units, after the seller's own discount, and below zero where something is
+    taken back. `sequence` and `basis_on` are the outcome's; `version` is that of the report which
+    counts it first.
+    """
+
+    report = TenantKey(RevenueReport, related_name="lines", verbose_name=_("revenue report"))
+    version = models.PositiveIntegerField(_("version"))
+    order_line = TenantKey(OrderLine, related_name="+", verbose_name=_("line"))
+    sequence = models.PositiveIntegerField(_("sequence"))
+    basis_on = models.DateField(_("basis date"))
+    amount = models.BigIntegerField(_("amount"))
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("order behind a revenue report")
+        verbose_name_plural = _("orders behind revenue reports")
+        constraints = [
+            *constraints.tenant(
+                "revenue_line", "report", "order_line", grants=constraints.APPEND_ONLY
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "order_line", "sequence"],
+                name="revenue_line_counts_an_outcome_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["marketplace", "report", "-id"], name="revenue_line_of_report")
+        ]
+
+    def __str__(self):
+        return f"{self.report_id} {self.order_line_id}#{self.sequence}"
+
+    @property
+    def is_reversal(self):
+        return self.sequence > 0

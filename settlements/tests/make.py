@@ -12,7 +12,7 @@ from marketplace import versions
 from marketplace.models import LegalIdentity
 from orders import outcomes
 from orders.folding import Reversal, Sale
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, Referral
 from sellers import bank_accounts
 from sellers.models import GradePolicy, OfficialGrade, Seller, SellerProfile
 from settlements import (
@@ -66,13 +66,14 @@ def placed(
     status="paid",
     paid_on=date(2026, 9, 1),
     title="",
+    brought_by=None,
     **fields,
 ):
-    """A line of an order, in any status before confirmation."""
+    """A line of an order, in any status before confirmation; a host may have brought its sale."""
     order, _ = Order.objects.get_or_create(
         number=number, defaults={"source": "test", "placed_at": AT}
     )
-    return OrderLine.objects.create(
+    row = OrderLine.objects.create(
         order=order,
         number=line,
         seller=seller,
@@ -89,6 +90,9 @@ def placed(
         paid_on=paid_on,
         **fields,
     )
+    if brought_by:
+        Referral.objects.create(line=row, seller=brought_by, stream="host")
+    return row
 
 
 def sold(

@@ -42,6 +42,17 @@ def test_orders_and_claims_do_until_they_are_over(market):
     assert leaving.obstacles(make.seller("other")) == []
 
 
+def test_sales_that_it_brought_do_until_they_are_settled(market):
+    hosting, other = make.seller("host"), make.seller()
+    line = make.placed(other, number="open", brought_by=hosting)
+    assert leaving.obstacles(hosting) == ["1 open order line brought by it"]
+    OrderLine.objects.filter(pk=line.pk).update(status=OrderLine.Status.CANCELLED)
+    assert leaving.obstacles(hosting) == []
+    make.sold(other, number="sold", brought_by=hosting)
+    assert leaving.obstacles(hosting) == ["1 unsettled commission"]
+    assert leaving.obstacles(other) == ["1 unsettled outcome"]
+
+
 def test_money_does_until_it_is_paid():
     market = make.market("leaving")
 

@@ -1,6 +1,7 @@
 """Revenue reports as people and programs meet them: API, file import, admin, seller pages."""
 
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,6 +11,7 @@ from marketplace import tenancy
 from marketplace.models import AuditEntry, User
 from marketplace.tests import make as people
 from marketplace.tests.make import ApiClient, api_key
+from orders.models import Referral
 from sellers.models import SellerMember
 from settlements import nights, revenue_reporting
 from settlements.models import Adjustment, Hold, PayeeInvoice, RevenueReport
@@ -237,3 +239,125 @@ class TestInvoice:
         assert "2026-09:" in page
         assert "₩8,500" in page
         assert "Issue the tax invoice for this amount." in text(client.get("/s/ours/holds/"))
+
+
+@pytest.fixture
+def brought(db):
+    """A sale of 1,000,000 of A that H hosted, with a tenth given back, and all of it settled."""
+    market = make.market("shows", preset="live-commerce", first_open_on=SEP_8)
+    with tenancy.use(market.pk):
+        own, hosting = make.seller("A"), make.seller("H", seller_type="individual")
+        about = {"number": "LIVE-1", "title": "보온병", "brought_by": hosting}
+        line = make.sold(own, unit_price=100_000, quantity=10, **about)
+    nights.close_day(market.pk, SEP_8, at=AT)
+    with tenancy.use(market.pk):
+        make.returned(line, left=9, on=date(2026, 9, 9))
+    nights.close_day(market.pk, date(2026, 9, 9), at=AT)
+    with tenancy.use(market.pk):
+        return SimpleNamespace(
+            market=market,
+            own=own,
+            host=hosting,
+            order=line.order,
+            report=RevenueReport.objects.get(),
+        )
+
+
+class TestFromOrders:
+    def test_is_listed_by_the_api_with_the_orders_behind_it(self, brought):
+        api = ApiClient(api_key(brought.market))
+        [row] = api.read("revenue-reports/?source=orders").json()["data"]
+        assert (row["source"], row["state"], row["amount"]["amount"]) == (
+            "orders",
+            "settled",
+            900_000,
+        )
+        assert api.read("revenue-reports/?source=reported").json()["data"] == []
+        lines = f"revenue-reports/{row['id']}/lines/"
+        told = api.read(lines).json()["data"]
+        assert [(line["sequence"], line["amount"]["amount"]) for line in told] == [
+            (1, -100_000),
+            (0, 1_000_000),
+        ]
+        assert (told[0]["order_number"], told[0]["line_number"], told[0]["title"]) == (
+            "LIVE-1",
+            1,
+            "보온병",
+        )
+        assert len(api.read(f"{lines}?basis_on_since=2026-09-09").json()["data"]) == 1
+        first = api.read(f"{lines}?limit=1").json()
+        assert len(first["data"]) == 1
+        assert first["next"]
+
+    def test_is_its_hosts_alone(self, brought):
+        lines = f"revenue-reports/{brought.report.public_id}/lines/"
+        with tenancy.use(brought.market.pk):
+            keys = [
+                api_key(brought.market, seller=row.public_id) for row in (brought.host, brought.own)
+            ]
+        hosting, own = (ApiClient(key) for key in keys)
+        assert len(hosting.read(lines).json()["data"]) == 2
+        assert own.read(lines).status_code == 404
+        # Nor does the host see the order, or its seller who brought it.
+        assert hosting.read("orders/").json()["data"] == []
+        assert own.read("orders/").json()["data"][0]["lines"][0]["referral"] is None
+        stranger = make.market("theirs", preset="live-commerce", first_open_on=SEP_8)
+        assert ApiClient(api_key(stranger)).read(lines).status_code == 404
+
+    def test_is_told_by_the_order(self, brought):
+        api = ApiClient(api_key(brought.market))
+        [order] = api.read("orders/").json()["data"]
+        assert order["lines"][0]["referral"] == {
+            "seller": brought.host.public_id,
+            "seller_code": "H",
+            "stream": "host",
+        }
+
+    def test_is_sent_with_the_order(self, brought):
+        api = ApiClient(api_key(brought.market))
+        won = {"amount": 1_000, "currency": "KRW"}
+        line = {"number": 1, "seller_code": "A", "unit_price": won, "quantity": 1}
+
+        def sent(number, referral):
+            order = {"number": number, "placed_at": "2026-09-08T00:00:00Z"}
+            lines = [{**line, "referral": referral}]
+            payments = [{"sequence": 1, "kind": "card", "amount": won}]
+            return api.call("post", "orders/", {**order, "lines": lines, "payments": payments})
+
+        assert sent("N1", {"seller_code": "H", "stream": "host"}).status_code == 201
+        with tenancy.use(brought.market.pk):
+            kept = Referral.objects.get(line__order__number="N1")
+            assert (kept.seller_id, kept.stream) == (brought.host.pk, "host")
+        for referral, code, pointer in (
+            ({"seller_code": "X", "stream": "host"}, "unknown_referrer", "seller_code"),
+            ({"seller_code": "A", "stream": "host"}, "own_referral", "seller_code"),
+            ({"seller_code": "H", "stream": "affiliate"}, "referral_not_charged", "stream"),
+        ):
+            refused = sent(f"N-{code}", referral)
+            assert (refused.status_code, refused.json()["code"]) == (422, code)
+            assert refused.json()["errors"][0]["pointer"] == f"/lines/0/referral/{pointer}"
+        wrong = sent("N2", {"seller_code": "H", "stream": "goods"})
+        assert wrong.status_code == 400
+        assert wrong.json()["errors"][0]["pointer"] == "/lines/0/referral/stream"
+
+    def test_shows_operators_the_orders_and_who_brought_them(self, brought, enter):
+        client = enter(into=brought.market)
+        page = text(client.get(f"{REPORTS}{brought.report.pk}/change/"))
+        assert f"/admin/orders/order/{brought.order.pk}/change/" in page
+        assert "₩-100,000" in page or "-₩100,000" in page
+        assert "Reversal" in page
+        assert "From orders" in text(client.get(f"{REPORTS}?source__exact=orders"))
+        order = text(client.get(f"/admin/orders/order/{brought.order.pk}/change/"))
+        assert f"/admin/sellers/seller/{brought.host.pk}/change/" in order
+        assert "sales brought by a host" in order
+
+    def test_shows_the_host_no_more_than_number_title_and_amount(self, brought):
+        client = shop(brought.host)
+        page = text(client.get(f"/s/shows/revenue/{brought.report.public_id}/"))
+        for told in ("LIVE-1 / 1", "보온병", "₩1,000,000", "Reversal", "₩90,000"):
+            assert told in page
+        for hidden in (brought.order.public_id, brought.own.code + "<", brought.own.name):
+            assert hidden not in page
+        assert client.get(f"/s/shows/orders/{brought.order.public_id}/").status_code == 404
+        address = f"/s/shows/revenue/{brought.report.public_id}/"
+        assert shop(brought.own).get(address).status_code == 404

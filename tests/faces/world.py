@@ -30,8 +30,10 @@ from orders.models import (
     Order,
     OrderLine,
     Outcome,
+    OutcomeToCredit,
     OutcomeToSettle,
     PerformanceTouch,
+    Referral,
     Shipment,
 )
 from sellers import bank_accounts
@@ -74,6 +76,7 @@ from settlements.models import (
     PayoutException,
     Period,
     PeriodClosing,
+    RevenueLine,
     RevenueReport,
     RevenueShare,
     RevenueVersion,
@@ -197,6 +200,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     PerformanceTouch.objects.create(seller=victim, on=AT.date())
     outcome = Outcome.objects.filter(seller=victim).first()
     OutcomeToSettle.objects.create(outcome=outcome, seller=victim, basis_on=AT.date())
+    OutcomeToCredit.objects.create(outcome=outcome, seller=victim, basis_on=AT.date())
     Invitation.objects.create(
         seller=victim,
         email="helper@alpha.example",
@@ -263,6 +267,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     )
     adjusting.approve(adjustment, by=None, at=AT)
     _report_revenue(victim, adjustment)
+    _bring_a_sale(victim)
     FastSettlement.objects.create(
         seller=victim, order_line=line, on=AT.date(), units=1, units_left=1, advanced=1
     )
@@ -315,6 +320,29 @@ def _report_revenue(victim: Seller, adjustment: Adjustment) -> None:
         share=1,
         basis_on=AT.date(),
         adjustment=adjustment,
+    )
+
+
+def _bring_a_sale(victim: Seller) -> None:
+    """A neighbour's sale that the victim brought, and what it added to a report."""
+    line = OrderLine.objects.exclude(seller=victim).order_by("pk").first()
+    Referral.objects.create(line=line, seller=victim, stream="host")
+    report = RevenueReport.objects.create(
+        seller=victim,
+        stream="host",
+        on=AT.date(),
+        source="orders",
+        version=1,
+        amount=line.list_amount,
+        reported_at=AT,
+    )
+    RevenueLine.objects.create(
+        report=report,
+        version=1,
+        order_line=line,
+        sequence=0,
+        basis_on=AT.date(),
+        amount=line.list_amount,
     )
 
 
