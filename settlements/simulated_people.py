@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from settlements.simulated_goods import Shop
 
+HOST_CODE: Final = "-H"  # in the codes of hosts, who follow the shops of a market
+
 _CHECK_WEIGHTS: Final = (1, 3, 7, 1, 3, 7, 1, 3, 5)
 
 
@@ -43,6 +45,14 @@ def business(seed: int, shop: Shop) -> Business:
         address=f"{chance.choice(said['places'])} {chance.randint(1, 199)}",
         phone=f"02-000-{chance.randrange(10_000):04}",
         contact_email=f"{shop.code.lower()}@shops.example",
+    )
+
+
+def hosts(seed: int) -> tuple[Shop, ...]:
+    """Those who host live shows: persons who sell nothing of their own."""
+    return tuple(
+        Shop(f"SIM{seed}{HOST_CODE}{number:02}", name, "individual", 0, 1_000_000)
+        for number, name in enumerate(words()["hosts"], 1)
     )
 
 

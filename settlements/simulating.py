@@ -125,10 +125,8 @@ def prepare(
         channels={rule.channel for rule in rules if rule.channel},
         streams={rule.stream for rule in rules if rule.stream},
     )
-    rows = [
-        _seller_row(seed, shop, opened_on)
-        for shop in dict.fromkeys(good.shop for good in market.goods)
-    ]
+    shops = dict.fromkeys([*(good.shop for good in market.goods), *market.hosts])
+    rows = [_seller_row(seed, shop, opened_on) for shop in shops]
     sellers = registering.ensure_sellers(rows, by=by, at=at)
     catalogue.ensure_listings(
         ListingRow(

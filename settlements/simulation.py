@@ -7,7 +7,7 @@ call always tells the same story. Chance decides nothing outside of simulations.
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
@@ -15,9 +15,9 @@ from orders import return_shipping
 from orders.events import NewEvent
 from orders.pricing import CartDiscount
 from orders.return_shipping import Terms
-from orders.submissions import NewLine, NewOrder, NewPayment
+from orders.submissions import NewLine, NewOrder, NewPayment, NewReferral
 from settlements import simulated_goods, simulated_people
-from settlements.simulated_goods import GOODS, IN_APP, Good
+from settlements.simulated_goods import GOODS, IN_APP, Good, Shop
 
 SOURCE: Final = "simulation"
 SHIPPING: Final = "shipping"
@@ -25,6 +25,7 @@ SHIPPING_COST: Final = 3_000
 ADS: Final = "ads"
 LIVE: Final = "live"
 REPLAY: Final = "replay"
+HOST: Final = "host"
 
 FREE_SHIPPING_FROM: Final = 30_000
 LONGEST_STORY: Final = timedelta(days=32)  # after that nothing happens to an order any more
@@ -75,7 +76,10 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """A market with its shops and goods. `streams` and `channels` are those its fees know."""
+    """A market with its shops and goods. `streams` and `channels` are those its fees know.
+
+    `hosts` bring sales of shops in live shows, where fees say what they have of it.
+    """
 
     seed: int
     zone: tzinfo
@@ -83,6 +87,7 @@ class Market:
     orders_a_day: int
     channels: frozenset[str]
     streams: frozenset[str]
+    hosts: tuple[Shop, ...] = ()
 
     def day(self, on: date) -> Story:
         """Return the orders of a business day and what becomes of them."""
@@ -130,7 +135,8 @@ def market(
     """Make up a market in the given categories (codes and names of the leaves)."""
     streams = frozenset(streams)
     goods = simulated_goods.stock(seed, categories, shops=shops, sells_digital=IN_APP in streams)
-    return Market(seed, zone, goods, orders_a_day, frozenset(channels), streams)
+    hosts = simulated_people.hosts(seed) if HOST in streams else ()
+    return Market(seed, zone, goods, orders_a_day, frozenset(channels), streams, hosts)
 
 
 def _basket(goods: Sequence[Good], weights: Sequence[int], chance: random.Random) -> list[Good]:
@@ -191,7 +197,7 @@ class _Order:
                 number=self.number,
                 source=SOURCE,
                 placed_at=self.placed_at,
-                lines=(*lines, *shipping),
+                lines=(*self._brought(lines, channel), *shipping),
                 payments=tuple(self._payments(charged)),
                 buyer_reference=f"B{chance.randrange(100_000):05}",
                 channel=channel,
@@ -214,6 +220,14 @@ class _Order:
         if roll >= 0.92 and REPLAY in self.market.channels:
             return REPLAY
         return "app"
+
+    def _brought(self, lines: Sequence[NewLine], channel: str) -> Sequence[NewLine]:
+        """The lines of an order; most shows have a host, and some shops show their goods alone."""
+        chance = random.Random(f"{self.number}/host")  # noqa: S311 (a simulation)
+        if channel != LIVE or not self.market.hosts or chance.random() < 0.3:
+            return lines
+        referral = NewReferral(chance.choice(self.market.hosts).code, HOST)
+        return [replace(line, referral=referral) for line in lines]
 
     def _line(self, number: int, good: Good) -> NewLine:
         chance = self.chance

@@ -16,6 +16,8 @@ from settlements.models import (
     Payout,
     PayoutBatch,
     Period,
+    RevenueLine,
+    RevenueReport,
     SellerContract,
     SignedSheet,
 )
@@ -50,6 +52,19 @@ class TestFill:
                 (shops[0], dt.date(2026, 3, 18), "platform", None),
                 (shops[1], dt.date(2026, 3, 18), "seller", 800_000),
             ]
+
+    def test_lets_hosts_bring_sales_of_live_shows(self):
+        live = replace(demonstration.EXHIBITS[2], shops=4, orders_a_day=15)
+        [*_] = demonstration.fill(live, days=20, at=AT)
+        with tenancy.use(code="live") as market:
+            contracts = SellerContract.objects.published().filter(seller__code__contains="-H")
+            assert set(contracts.values_list("income_kind", flat=True)) == {"service"}
+        nights.close_day(market.pk, dt.date(2026, 3, 19), at=AT)
+        with tenancy.use(market.pk):
+            reports = RevenueReport.objects.filter(source="orders", state="settled")
+            assert reports.values("seller").distinct().count() == 2
+            assert RevenueLine.objects.count() > reports.count()
+            assert list(verification.verify(on=dt.date(2026, 3, 19))) == []
 
     def test_leaves_a_marketplace_alone_whose_nights_were_run(self):
         [*_] = demonstration.fill(SMALL[0], days=2, at=AT)

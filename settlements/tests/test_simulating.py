@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 from marketplace import tenancy
 from marketplace.models import Marketplace
-from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Shipment
+from orders.models import Claim, Order, OrderEvent, OrderLine, Payment, Referral, Shipment
 from sellers.models import Seller, SellerProfile
 from settlements import opening, simulating, simulation
 
@@ -48,7 +48,11 @@ class TestPlay:
         played = play(marketplace)
         assert [day.on for day in played] == [date(2026, 3, day) for day in range(2, 21)]
         with tenancy.use(marketplace.pk):
-            assert Seller.objects.count() == 6
+            hosts = Seller.objects.filter(seller_type="individual", code__contains="-H")
+            assert Seller.objects.count() - hosts.count() == 6
+            brought = Referral.objects.values_list("seller", flat=True)
+            assert set(brought) == set(hosts.values_list("pk", flat=True))
+            assert hosts.count() == (2 if preset == "live-commerce" else 0)
             assert Order.objects.count() == sum(day.orders for day in played) > 150
             statuses = set(OrderLine.objects.values_list("status", flat=True))
             assert statuses >= {"paid", "delivered", "cancelled"}
