@@ -15,7 +15,7 @@ from marketplace import approvals, changes, reasons, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import PerformanceDay, Seller
-from settlements import adjustments, chart, ledger, sealed_lines, supply_invoices
+from settlements import adjustments, chart, ledger, proofs, sealed_lines, supply_invoices
 from settlements.contracts import Contracts
 from settlements.models import Account, Adjustment, MonthlyFee, SettlementLine
 from settlements.rating import RateBook
@@ -132,8 +132,6 @@ def settle(*, on: date, first_seller: int, end_seller: int, at: datetime) -> int
     statements = StatementBook(book, first_seller=first_seller, end_seller=end_seller)
     lines = [_line(row, book, statements, on) for row in rows]
     statements.save()
-    with connection.cursor() as cursor:
-        sealed_lines.as_iso(cursor)
     SettlementLine.objects.bulk_create(lines, batch_size=2000)
     Adjustment.objects.bulk_update(rows, ["statement"], batch_size=2000)
     settled = Adjustment.objects.filter(pk__in=[row.pk for row in rows])
@@ -225,7 +223,10 @@ def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) 
         ((component, True),), row.basis_on.toordinal(), (0, 0, 0, 0, fee, vat, net, fee, fee, vat)
     )
     row.statement_id = tally.statement_id
-    line = SettlementLine(
+    day = row.basis_on.isoformat()
+    said = (sealed_lines.NO_TERMS, row.public_id, 1, 0, "adjustment", row.reason_code, day, day)
+    told = proofs.line(*said, (*[0] * 10, fee, vat, net, fee, fee, vat))
+    return SettlementLine(
         basis_on=row.basis_on,
         seller_id=row.seller_id,
         order_line_id=row.order_line_id,
@@ -244,9 +245,8 @@ def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) 
         fee=fee,
         vat=vat,
         net=net,
+        digest=proofs.line_digest(told),
     )
-    line.digest = sealed_lines.of_adjustment(line, row)
-    return line
 
 
 def _sales(month: date, last: date) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cache
 from typing import Any, Final
 
 from settlements.due_dates import DueTerms
@@ -49,6 +50,7 @@ LINE_COLUMNS: Final = (
     "check",
 )
 HEADER: Final = (",".join(LINE_COLUMNS) + "\n").encode()
+_FORMULA: Final = frozenset("=+-@\t\r\n＝＋－＠'")  # a spreadsheet would run what begins so
 
 # Of a rule, beside its bands and conditions.
 _RULE_FIELDS: Final = (
@@ -93,9 +95,47 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def line_digest(row: str) -> bytes:
+    """What is stored with a line: the SHA-256 of its row."""
+    return hashlib.sha256(row.encode()).digest()
+
+
 def digest(text: str) -> str:
     """The SHA-256 of a text, in hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def line(
+    label: str,
+    order: str,
+    number: int,
+    sequence: int,
+    kind: str,
+    stream: str,
+    rate_on: str,
+    basis_on: str,
+    figures: tuple[int, ...],
+    history: str = "",
+) -> str:
+    """The row of a line without its check, by the columns of LINE_COLUMNS.
+
+    `figures` are those from the unit price to the net, and then the charges. The same text as
+    settlements.sealed_lines has the database write of a stored line.
+    """
+    if order[:1] in _FORMULA:
+        order = "'" + order
+    if '"' in order or '"' in stream:
+        order, stream = order.replace('"', '""'), stream.replace('"', '""')
+    said = (label, order, number, sequence, kind, stream, rate_on, basis_on)
+    return _line_format(len(figures)) % (said + figures + (history,))
+
+
+@cache
+def _line_format(figures: int) -> str:
+    """How a row is written, with so many figures; twice as quick as joining their texts."""
+    single = LINE_COLUMNS.index("charges") - LINE_COLUMNS.index("unit_price")
+    charges = " ".join(["%d"] * (figures - single))
+    return ",".join(['%s,"%s",%d,%d,%s,"%s",%s,%s', *["%d"] * single, charges, "%s"])
 
 
 def label(terms_digest: str) -> str:

@@ -4,8 +4,8 @@
 grow with the number of lines. Sales come first, then reversals, which read the sale's own line
 for the terms they go by. Repeating it finds an empty queue. Lines go to the server as one array of
 numbers a block, which costs less than COPY into a temporary table; COPY into a table under
-row-level security is refused. What was looked up for a line goes back with it: that costs less
-than to keep it on the server.
+row-level security is refused. The digest of a line is computed here, of what it is settled by:
+the server would need the order's words once more for it.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from psycopg import Cursor
 
 from marketplace import bulk, tenancy
 from orders.remainders import Remainder
-from settlements import fees, reversals, sealed_lines, taking, terms_documents
+from settlements import fees, proofs, reversals, taking, terms_documents
 from settlements.fees import Terms
 from settlements.models import LineTerms, SettlementLine
 from settlements.rating import RateBook, SellerDay
@@ -34,49 +34,27 @@ SUMMED_UP = 10  # blocks at once
 TURN = 0.0002  # seconds
 _FETCH = 2_000
 
-# Of a line's numbers, see _SaleLines. OFFSET 0 lets each number be read once.
+# Of a line's numbers, see _SaleLines. OFFSET 0 lets each start be computed once.
 _INSERT = f"""
 INSERT INTO settlement_line (
-    marketplace_id, run_on, kind, seller_id, order_line_id, sequence, rate_on, basis_on,
-    statement_id, terms_id, quantity, list_amount, seller_discount, platform_discount,
+    marketplace_id, run_on, kind, statement_id, terms_id, seller_id, order_line_id, sequence,
+    rate_on, basis_on, quantity, list_amount, seller_discount, platform_discount,
     partner_discount, fee, vat, net, charges, digest
 )
-SELECT s.*, {sealed_lines.DIGEST}
-FROM (
-    SELECT order_number, stream, label, n[o + 1] AS statement_id, n[o + 2] AS terms_id,
-           n[o + 3] AS seller_id, n[o + 4] AS order_line_id, n[o + 5]::integer AS sequence,
-           DATE '0001-01-01' + (n[o + 6]::integer - 1) AS rate_on,
-           DATE '0001-01-01' + (n[o + 7]::integer - 1) AS basis_on,
-           n[o + 8] AS number, n[o + 9] AS unit_price, n[o + 10] AS ordered,
-           n[o + 11] AS by_seller, n[o + 12] AS by_platform, n[o + 13] AS by_partner,
-           n[o + 14]::integer AS quantity, n[o + 15] AS list_amount,
-           n[o + 16] AS seller_discount, n[o + 17] AS platform_discount,
-           n[o + 18] AS partner_discount, n[o + 19] AS fee, n[o + 20] AS vat,
-           n[o + 21] AS net, n[o + 22 : until] AS charges
-    FROM (SELECT %(numbers)s AS n OFFSET 0) block
-    CROSS JOIN ROWS FROM (
-        unnest(%(starts)s), unnest(%(ends)s), json_array_elements_text(%(orders)s::json),
-        json_array_elements_text(%(streams)s::json), json_array_elements_text(%(labels)s::json)
-    ) AS place (start, until, order_number, stream, label)
-    CROSS JOIN LATERAL (SELECT start::integer AS o) begins
+SELECT %(marketplace)s, %(on)s,
+       CASE WHEN n[o + 5] = 0 THEN {SettlementLine.Kind.SALE.value}
+            ELSE {SettlementLine.Kind.REVERSAL.value} END,
+       n[o + 1], n[o + 2], n[o + 3], n[o + 4], n[o + 5]::integer,
+       DATE '0001-01-01' + (n[o + 6]::integer - 1), DATE '0001-01-01' + (n[o + 7]::integer - 1),
+       n[o + 8]::integer, n[o + 9], n[o + 10], n[o + 11], n[o + 12], n[o + 13], n[o + 14],
+       n[o + 15], n[o + 16 : until], substring(digests FROM 32 * at::integer - 31 FOR 32)
+FROM (SELECT %(numbers)s AS n, %(digests)b AS digests OFFSET 0) block
+CROSS JOIN (
+    SELECT start::integer AS o, until, at
+    FROM ROWS FROM (unnest(%(starts)s), unnest(%(ends)s))
+         WITH ORDINALITY AS place (start, until, at)
     OFFSET 0
-) f
-CROSS JOIN LATERAL (
-    SELECT %(marketplace)s::bigint AS marketplace_id, %(on)s::date,
-           CASE WHEN f.sequence = 0 THEN {SettlementLine.Kind.SALE.value}
-                ELSE {SettlementLine.Kind.REVERSAL.value} END AS kind,
-           f.seller_id, f.order_line_id, f.sequence, f.rate_on, f.basis_on, f.statement_id,
-           f.terms_id, f.quantity, f.list_amount, f.seller_discount, f.platform_discount,
-           f.partner_discount, f.fee, f.vat, f.net, f.charges
-) s
-CROSS JOIN LATERAL (
-    SELECT f.number, f.stream, f.unit_price, f.ordered AS quantity,
-           f.by_seller AS seller_discount, f.by_platform AS platform_discount,
-           f.by_partner AS partner_discount
-) l
-CROSS JOIN LATERAL (SELECT f.order_number AS number) n
-CROSS JOIN LATERAL (SELECT f.label) k
-CROSS JOIN (SELECT NULL::text AS public_id, NULL::text AS reason_code) a
+) places
 """  # noqa: S608 (all parts are constants)
 
 
@@ -104,8 +82,6 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
     sales = taking.Sales(words | {"first": first_seller, "end": end_seller})
     if not sales.size:
         return Settled(0, 0, 0)
-    with connection.cursor() as cursor:
-        sealed_lines.as_iso(cursor)
     book = RateBook(on=on, **range_, only=sales.sellers)
     statements = StatementBook(book, **range_)
     used = _Used(marketplace)
@@ -121,12 +97,10 @@ def settle(*, on: date, first_seller: int, end_seller: int) -> Settled:
 
 
 class _Lines(NamedTuple):
-    """Lines to store at once: their numbers, and what else of them is text."""
+    """Lines to store at once: their numbers and their digests."""
 
     numbers: list[tuple[int, ...]]
-    orders: list[str]
-    streams: list[str]
-    labels: list[str]  # of their terms
+    digests: list[bytes]
 
     def parameters(self) -> dict[str, Any]:
         ends = [0, *accumulate(map(len, self.numbers))]
@@ -134,10 +108,16 @@ class _Lines(NamedTuple):
             "numbers": bulk.bigints(chain.from_iterable(self.numbers)),
             "starts": bulk.bigints(ends[:-1]),
             "ends": bulk.bigints(ends[1:]),
-            "orders": json.dumps(self.orders, ensure_ascii=False),
-            "streams": json.dumps(self.streams, ensure_ascii=False),
-            "labels": json.dumps(self.labels, ensure_ascii=False),
+            "digests": b"".join(self.digests),
         }
+
+
+class _IsoDays(dict):
+    """Days as proofs write them, by their ordinals."""
+
+    def __missing__(self, ordinal: int) -> str:
+        text = self[ordinal] = date.fromordinal(ordinal).isoformat()
+        return text
 
 
 class _Pinned(NamedTuple):
@@ -173,9 +153,9 @@ class _Used:
 class _SaleLines:
     """Makes a line of each sale: its numbers, in the order in which they are stored.
 
-    Statement, terms, seller, order line, sequence, rate day, basis day; of the order line its
-    number, unit price, units and discounts of seller, platform and partner; quantity, list amount
-    and these discounts, fees, VAT, net, then base, fee and VAT of each component.
+    Statement, terms, seller, order line, sequence, rate day, basis day; units, list amount,
+    discounts of seller, platform and partner, fees, VAT, net, then base, fee and VAT of each
+    component.
     """
 
     def __init__(self, book: RateBook, statements: StatementBook, used: _Used):
@@ -183,12 +163,14 @@ class _SaleLines:
         self._statements = statements
         self._used = used
         self._days: dict[tuple[int, int], SellerDay] = {}
+        self._iso = _IsoDays()
 
     def __call__(self, block: taking.Block) -> _Lines:
         """The loop that a million lines go through."""
-        made = _Lines([], [], [], [])
-        figures, pinned_of = fees.figures, self._used.pinned
+        made = _Lines([], [])
+        figures, pinned_of, iso = fees.figures, self._used.pinned, self._iso
         days, day_of, tally_of = self._days, self._day, self._statements.tally_on
+        row, digest = proofs.line, proofs.line_digest
         _, lines, orders, _ = block
         for outcome in block.outcomes:
             _, line_id, seller_id, rate_day, basis_day = outcome[:5]
@@ -197,16 +179,17 @@ class _SaleLines:
             kind = ordered[2:8]
             plan = day.plans.get(kind) or day.plan(kind, date.fromordinal(rate_day))
             terms, terms_id, label, parts = pinned_of(plan.terms(ordered[9]))
-            sold = outcome[6:]
-            charged, fee, vat, net = figures(terms, *sold)
+            charged, *sums = figures(terms, *outcome[6:])
+            amounts = (*outcome[6:], *sums)
+            charges = (*chain.from_iterable(charged),)
             tally = tally_of(seller_id, rate_day, basis_day)
             place = (tally.statement_id, terms_id, seller_id, line_id, 0, rate_day, basis_day)
-            line = (*place, *ordered[8:], *sold, fee, vat, net, *chain.from_iterable(charged))
+            line = place + amounts + charges
             tally.add(parts, basis_day, line)
             made.numbers.append(line)
-            made.orders.append(orders[ordered[1]])
-            made.streams.append(ordered[2])
-            made.labels.append(label)
+            order, number = orders[ordered[1]], ordered[8]
+            said = (label, order, number, 0, "sale", ordered[2], iso[rate_day], iso[basis_day])
+            made.digests.append(digest(row(*said, ordered[9:] + amounts + charges)))
         return made
 
     def _day(self, seller_id: int, rate_day: int) -> SellerDay:
@@ -223,28 +206,38 @@ class _ReversalLines:
         self._used = used
         self._stored = StoredTerms(book)
         self._stored.update(used.terms)  # of sales of this very night; they are not written yet
+        self._iso = _IsoDays()
 
     def __call__(self, block: taking.Block) -> _Lines:
-        made = _Lines([], [], [], [])
-        for row in block.outcomes:
-            _, line_id, seller_id, *days, sequence = row[:6]
+        made = _Lines([], [])
+        for outcome in block.outcomes:
+            _, line_id, seller_id, *days, sequence = outcome[:6]
             known = block.before[line_id, sequence]
-            after, before = Remainder(*row[6:]), Remainder(*known[:5])
-            sold, terms_id = Remainder(*known[5:10]), known[10]
+            after, before = Remainder(*outcome[6:]), Remainder(*known[:5])
+            sold, terms_id, history = Remainder(*known[5:10]), known[10], known[11]
             terms, _, label, parts = self._used.pinned(self._stored[terms_id], terms_id)
             back = reversals.reversed_between(terms, sold, before, after)
-            charges = [-amount for amount in chain.from_iterable(back.charged)]
+            charges = tuple(-amount for amount in chain.from_iterable(back.charged))
             fee, vat = terms.sums(back.charged)
-            amounts = (-amount for amount in back[:5])
+            amounts = (*(-amount for amount in back[:5]), -fee, -vat, -back.net)
             tally = self._statements.tally_on(seller_id, *days)
-            ordered = block.lines[line_id]
             place = (tally.statement_id, terms_id, seller_id, line_id, sequence, *days)
-            line = (*place, *ordered[8:], *amounts, -fee, -vat, -back.net, *charges)
+            line = place + amounts + charges
             tally.add(parts, days[1], line)
             made.numbers.append(line)
-            made.orders.append(block.orders[ordered[1]])
-            made.streams.append(ordered[2])
-            made.labels.append(label)
+            ordered = block.lines[line_id]
+            order, number, stream = block.orders[ordered[1]], ordered[8], ordered[2]
+            said = (
+                label,
+                order,
+                number,
+                sequence,
+                "reversal",
+                stream,
+                *(self._iso[day] for day in days),
+            )
+            row = proofs.line(*said, ordered[9:] + amounts + charges, history)
+            made.digests.append(proofs.line_digest(row))
         return made
 
 

@@ -1,9 +1,10 @@
 """The lines of statements as the rows that their seals are computed over: those of lines.csv.
 
-The database writes each row and its digest; a row ends with the beginning of its own digest, by
-which a reader finds the line that was damaged. A line is stored with its digest, as everything
-that the row tells is settled with it; closing a statement asks for the digests alone. What was
-stored is computed again where lines are verified.
+A line is stored with the digest of its row, which whoever settled it computed of what it meant to
+store (settlements.proofs); closing a statement asks for the digests alone. Here the database
+writes the rows of what is stored, for sellers' files and wherever lines are verified, so that the
+one finds the other out. A row ends with the beginning of its own digest, by which a reader finds
+the line that was damaged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models.expressions import RawSQL
 from psycopg.types.json import Jsonb
 
 from marketplace import tenancy
 from settlements import proofs
-from settlements.models import Adjustment, SettlementLine, Statement
+from settlements.models import Statement
 
 NO_TERMS = "-"  # of an adjustment, which goes by none
 UNKNOWN = "?"  # stands for terms that do not exist; verification names the line
@@ -142,22 +142,6 @@ FROM settlement_line s
 WHERE s.marketplace_id = %(marketplace)s AND s.digest <> {DIGEST}
   AND (%(statement)s::bigint IS NULL OR s.statement_id = %(statement)s)
 """  # noqa: S608 (all parts are constants)
-_OF_ADJUSTMENT = f"""(
-SELECT {DIGEST}
-FROM (
-    SELECT %s::bigint AS marketplace_id, %s::bigint AS order_line_id, 0 AS sequence, 3 AS kind,
-           %s::date AS rate_on, %s::date AS basis_on, 0 AS quantity, 0 AS list_amount,
-           0 AS seller_discount, 0 AS platform_discount, 0 AS partner_discount,
-           %s::bigint AS fee, %s::bigint AS vat, %s::bigint AS net, %s::bigint[] AS charges
-) s
-CROSS JOIN (SELECT %s AS public_id, %s AS reason_code) a
-CROSS JOIN (SELECT '{NO_TERMS}' AS label) k
-LEFT JOIN (
-    SELECT 0 AS number, '' AS stream, 0 AS unit_price, 0 AS quantity, 0 AS seller_discount,
-           0 AS platform_discount, 0 AS partner_discount
-) l ON false
-LEFT JOIN (SELECT '' AS number) n ON false
-)"""  # noqa: S608 (all parts are constants)
 _MEMORY = "64MB"  # in which the digests of a batch of statements are sorted
 
 
@@ -181,7 +165,7 @@ def digests(
     labels = _labels(terms)
     with_lines = [statement for statement in statements if statement.first_basis_on]
     with connection.cursor() as cursor:
-        as_iso(cursor)
+        _as_iso(cursor)
         with _settings(cursor, work_mem=_MEMORY, enable_nestloop="on" if again else "off"):
             query = _COMPUTED if again else _STORED
             found, undigested = _summed_up(cursor, query, with_lines, labels)
@@ -211,7 +195,7 @@ def rows(statement: Statement, terms: Mapping[int, str]) -> list[bytes]:
     if statement.first_basis_on is None:
         return []
     with connection.cursor() as cursor:
-        as_iso(cursor)
+        _as_iso(cursor)
         cursor.execute(_TEXTS, _parameters([statement], _labels(terms)))
         return [f"{text},{proofs.digest(text)[:8]}\n".encode() for (text,) in cursor]
 
@@ -229,24 +213,12 @@ def altered(
         "statement": statement.pk if statement else None,
     }
     with connection.cursor() as cursor:
-        as_iso(cursor)
+        _as_iso(cursor)
         cursor.execute(_ALTERED, parameters)
         return cursor.fetchall()
 
 
-def of_adjustment(line: SettlementLine, adjustment: Adjustment) -> RawSQL:
-    """The digest of the line of an adjustment, for the database to compute as it inserts it.
-
-    The caller has let days be written `as_iso`.
-    """
-    figures = (line.fee, line.vat, line.net, line.charges)
-    days = (line.rate_on, line.basis_on)
-    named = (adjustment.public_id, adjustment.reason_code)
-    marketplace = tenancy.current_id()
-    return RawSQL(_OF_ADJUSTMENT, (marketplace, line.order_line_id, *days, *figures, *named))  # noqa: S611 (a constant)
-
-
-def as_iso(cursor) -> None:
+def _as_iso(cursor) -> None:
     """Days as ISO writes them, whatever the server's habit is, until the transaction ends."""
     cursor.execute("SELECT set_config('datestyle', 'ISO, YMD', true)")
 

@@ -52,13 +52,14 @@ SELECT id, number FROM orders_order
 WHERE marketplace_id = %(marketplace)s AND id = ANY(%(ids)s)
 """
 
-# What remained before, what was sold, and the terms by which that was settled. Lateral and by
-# unique keys, for the reason above; an array will not do where one key has several rows.
+# What remained before, what was sold, the terms by which that was settled, and what remained each
+# time as a proof tells it. Lateral and by unique keys, for the reason above; an array will not do
+# where one key has several rows.
 _BEFORE = """
 SELECT t.line_id, t.sequence,
        b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
        f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
-       s.terms_id
+       s.terms_id, h.told
 FROM unnest(%(lines)s::bigint[], %(sequences)s::bigint[]) AS t (line_id, sequence)
 CROSS JOIN LATERAL (
     SELECT * FROM orders_outcome
@@ -76,6 +77,12 @@ CROSS JOIN LATERAL (
       AND basis_on = f.basis_on
     LIMIT 1
 ) s
+CROSS JOIN LATERAL (
+    SELECT string_agg(concat_ws(' ', quantity, list_amount, seller_discount, platform_discount,
+                                partner_discount), ';' ORDER BY sequence) AS told
+    FROM orders_outcome
+    WHERE marketplace_id = %(marketplace)s AND line_id = t.line_id AND sequence <= t.sequence
+) h
 """
 
 

@@ -198,6 +198,28 @@ class TestSealClosed:
             assert sealed_lines.digests(due, terms_documents.complete()) == expected
             assert sealed_lines.digests(due, terms_documents.complete(), again=True) == expected
 
+    def test_takes_digests_for_what_the_database_says_of_awkward_orders(self):
+        """Also of those that a spreadsheet would run, and of lines that were taken back twice."""
+        market = make.market(first_open_on=FIRST)
+        numbers = [
+            *(f"{mark}1" for mark in "=+-@\t\r\n＝＋－＠'"),
+            '"',
+            'a"b',
+            "정산,1",
+            "1\\2",
+            "%s",
+        ]
+        with tenancy.use(market.pk):
+            seller = make.seller("A")
+            for number in numbers:
+                line = make.sold(seller, number=number, unit_price=9_990, quantity=3)
+                make.returned(line, left=2, on=FIRST + timedelta(days=1))
+                make.returned(line, left=0, on=FIRST + timedelta(days=2))
+            nights._open_months(LAST)
+            runs.settle(on=LAST, first_seller=0, end_seller=2**62)
+            assert SettlementLine.objects.exclude(digest=None).count() == 3 * len(numbers)
+            assert sealed_lines.altered(terms_documents.complete()) == []
+
     def test_trusts_what_is_stored_beside_lines_from_before(self):
         market = _past()
         with tenancy.use(market.pk):

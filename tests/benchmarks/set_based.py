@@ -391,7 +391,7 @@ def settle(parameters: dict, tell=lambda name: None) -> None:
         # Hash joins keep the order of the queue, in which lines go into the indexes at the end.
         cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute("SET LOCAL enable_mergejoin = off")
-        sealed_lines.as_iso(cursor)
+        sealed_lines._as_iso(cursor)
         for name, statement in STEPS:
             cursor.execute(statement, parameters)
             tell(name)
