@@ -5,12 +5,13 @@ They are the ones that come with the project, started by a second process of the
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,9 +44,7 @@ def apart(command: Sequence[str]) -> int:
         }
         manage = [sys.executable, "manage.py"]
         try:
-            return subprocess.run(
-                [*manage, *command], cwd=settings.BASE_DIR, env=environment, check=False
-            ).returncode
+            return _ended([*manage, *command], environment)
         finally:
             subprocess.run(
                 [*manage, "stop_servers", "--delete-data"],
@@ -54,6 +53,29 @@ def apart(command: Sequence[str]) -> int:
                 stdout=subprocess.DEVNULL,
                 check=False,
             )
+
+
+def _ended(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """What a command ends with that notices by its standard input when this process is gone."""
+    with subprocess.Popen(
+        command,
+        cwd=settings.BASE_DIR,
+        env=environment,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.kill()
+            raise
+
+
+def take_away() -> None:
+    """Stop these servers and delete their folder, where who started them cannot any more."""
+    embedded.stop()
+    embedded.delete_data()
+    shutil.rmtree(embedded.VAR.parent, ignore_errors=True)
 
 
 def kill_database() -> None:

@@ -4,6 +4,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -30,6 +33,15 @@ def equal(run, runs):
     return int(told[1]), int(told[2])
 
 
+def _eventually(what):
+    """What a function returns once that is true, or after a minute."""
+    for _ in range(1200):
+        if found := what():
+            return found
+        time.sleep(0.05)
+    return what()
+
+
 @pytest.fixture
 def template(django_db_setup):
     """A database that is migrated already."""
@@ -50,6 +62,18 @@ class TestCommand:
             assert re.search(rf"^    {target} \d+ ms after", run.stdout, re.MULTILINE)
         assert "clocks jumped" in run.stdout
         assert re.search(r"payouts [1-9]\d+ in", run.stdout)
+
+    def test_takes_its_servers_away_when_it_is_killed_itself(self):
+        command = [sys.executable, "manage.py", "rehearse_crashes", "--own-servers"]
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)  # the servers' account must reach what is inside
+            environment = {**os.environ, "TMPDIR": folder}
+            with subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment) as process:
+                found = _eventually(lambda: [*Path(folder).glob("*/var/*/postmaster.pid")])
+                server = int(found[0].read_text().splitlines()[0])
+                process.kill()
+            assert _eventually(lambda: not Path("/proc", str(server)).exists())
+            assert _eventually(lambda: not [*Path(folder).glob("jangteo-rehearsal-*")])
 
     @pytest.mark.parametrize(
         ("arguments", "told"),

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from marketplace import embedded
-from settlements.crashes import servers
+from settlements.crashes import orphans, servers
 from settlements.crashes.checkout import NotTaken
 from settlements.crashes.payday import NotPaid
 from settlements.crashes.rehearsing import Rehearsal, Run, Stuck
@@ -59,6 +59,8 @@ class Command(BaseCommand):
             if status := servers.apart(["rehearse_crashes", *words]):
                 sys.exit(status)
             return
+        if servers.are_own():
+            orphans.end_with_rehearsal(servers.take_away)
         broker_url = options["broker"] or settings.CELERY_BROKER_URL
         if settings.EMBEDDED_BROKER and not options["broker"]:
             embedded.start_broker()
