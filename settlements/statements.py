@@ -48,9 +48,10 @@ def close_due(*, on: date, first_seller: int, end_seller: int, at: datetime) -> 
     contracts = Contracts(first_seller=first_seller, end_seller=end_seller, only=sellers)
     journals = []
     for statement in statements:
-        balance = balances[statement.seller_id]
         terms = contracts.payout_terms(statement.seller_id, statement.due_on)
-        _close(statement, balance, book, terms, on)
+        plan = book.plan(statement)
+        close(statement, balances[statement.seller_id], plan, terms, on=on)
+        book.settle(statement, plan, statement.hold_taken)
         journals.append(journal(statement, on))
     _save(statements, balances.values(), on=on, at=at)
     book.save()
@@ -81,12 +82,14 @@ def settle(statement: Statement, balance: SellerBalance, plan: Plan, terms: Payo
     )
 
 
-def _close(
-    statement: Statement, balance: SellerBalance, book: HoldBook, terms: PayoutTerms, on: date
+def close(
+    statement: Statement, balance: SellerBalance, plan: Plan, terms: PayoutTerms, *, on: date
 ) -> None:
-    plan = book.plan(statement)
+    """Give a statement its figures, and its seller what it leaves, in the night of `on`.
+
+    In memory alone; what is reserved and due by that night is counted on the balance already.
+    """
     figures = settle(statement, balance, plan, terms)
-    book.settle(statement, plan, figures.hold_taken)
     statement.carry_in = balance.carry
     statement.released_holds = plan.released_sum
     statement.new_holds = plan.asked_sum

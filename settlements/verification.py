@@ -31,9 +31,11 @@ from settlements import (
     seals,
     share_verification,
     signing,
+    statement_verification,
     terms_documents,
 )
 from settlements.contracts import Contracts
+from settlements.due_verification import DueDays
 from settlements.fees import Terms
 from settlements.models import (
     Adjustment,
@@ -72,8 +74,9 @@ SELECT n.number || '/' || l.number || '#' || s.sequence, s.seller_id, s.sequence
        b.quantity, b.list_amount, b.seller_discount, b.platform_discount, b.partner_discount,
        f.quantity, f.list_amount, f.seller_discount, f.platform_discount, f.partner_discount,
        s.basis_on, s.quantity, s.list_amount, s.seller_discount, s.platform_discount,
-       s.partner_discount, s.charges, s.fee, s.vat, s.net
+       s.partner_discount, s.charges, s.fee, s.vat, s.net, s.run_on, t.due_on
 FROM settlement_line s
+JOIN settlements_statement t ON t.marketplace_id = s.marketplace_id AND t.id = s.statement_id
 JOIN orders_outcome o ON o.marketplace_id = s.marketplace_id AND o.line_id = s.order_line_id
      AND o.sequence = s.sequence
 LEFT JOIN orders_outcome b ON b.marketplace_id = s.marketplace_id AND b.line_id = s.order_line_id
@@ -157,59 +160,6 @@ _CHECKS = {
         LEFT JOIN settlement_line s ON s.marketplace_id = o.marketplace_id
              AND s.order_line_id = o.line_id AND s.sequence = o.sequence
         WHERE o.marketplace_id = %(marketplace)s AND (q.id IS NULL) = (s.id IS NULL)""",
-    "statement that is not the sum of its lines": """
-        SELECT 'statement', t.public_id, 'lines, fee, vat, net',
-               concat_ws(', ', coalesce(s.lines, 0), s.fee, s.vat, s.net),
-               concat_ws(', ', t.lines, t.fee, t.vat, t.net)
-        FROM settlements_statement t
-        LEFT JOIN (
-            SELECT statement_id, count(*) AS lines, sum(fee) AS fee, sum(vat) AS vat,
-                   sum(net) AS net, sum(list_amount) AS listed, sum(seller_discount) AS by_seller,
-                   sum(platform_discount) AS by_platform, sum(partner_discount) AS by_partner
-            FROM settlement_line WHERE marketplace_id = %(marketplace)s GROUP BY statement_id
-        ) s ON s.statement_id = t.id
-        WHERE t.marketplace_id = %(marketplace)s AND
-              (t.lines, t.fee, t.vat, t.net, t.list_amount, t.seller_discount,
-               t.platform_discount, t.partner_discount) IS DISTINCT FROM
-              (coalesce(s.lines, 0), coalesce(s.fee, 0), coalesce(s.vat, 0), coalesce(s.net, 0),
-               coalesce(s.listed, 0), coalesce(s.by_seller, 0), coalesce(s.by_platform, 0),
-               coalesce(s.by_partner, 0))""",
-    "statement whose personal services are not those that contracts name": """
-        SELECT 'statement', t.public_id, 'service_net', coalesce(n.net, 0)::text,
-               t.service_net::text
-        FROM settlements_statement t
-        LEFT JOIN (
-            SELECT s.statement_id, sum(s.net) AS net
-            FROM settlement_line s
-            CROSS JOIN LATERAL (
-                SELECT income_kind FROM settlements_sellercontract c
-                WHERE c.marketplace_id = s.marketplace_id AND c.seller_id = s.seller_id
-                  AND c.state = 'published' AND c.valid_from <= s.rate_on
-                ORDER BY c.valid_from DESC LIMIT 1
-            ) c
-            WHERE s.marketplace_id = %(marketplace)s AND c.income_kind = 'service'
-              AND (s.kind <> 3 OR EXISTS (
-                  SELECT FROM settlements_adjustment a
-                  WHERE a.marketplace_id = s.marketplace_id AND a.id = -s.order_line_id
-                    AND a.reason_code = ANY(%(purchases)s)
-              ))
-              AND s.seller_id IN (SELECT seller_id FROM settlements_sellercontract
-                                  WHERE marketplace_id = %(marketplace)s
-                                    AND income_kind = 'service')
-            GROUP BY s.statement_id
-        ) n ON n.statement_id = t.id
-        WHERE t.marketplace_id = %(marketplace)s AND t.service_net <> coalesce(n.net, 0)""",
-    "statement that does not carry on from the one before": """
-        SELECT 'statement', public_id, 'carry_in', expected::text, carry_in::text
-        FROM (SELECT t.public_id, t.carry_in, coalesce(lag(t.carry_out + coalesce(m.amount, 0))
-                  OVER (PARTITION BY t.seller_id ORDER BY t.closed_on, t.due_on), 0) AS expected
-              FROM settlements_statement t
-              LEFT JOIN (
-                  SELECT statement_id, sum(amount) AS amount FROM settlements_debtmovement
-                  WHERE marketplace_id = %(marketplace)s GROUP BY statement_id
-              ) m ON m.statement_id = t.id
-              WHERE t.marketplace_id = %(marketplace)s AND t.state <> 'open') t
-        WHERE carry_in <> expected""",
     "seller balance that is not the last carry, or not what was invoiced": """
         SELECT 'seller', r.code, 'carry, receivable',
                concat_ws(', ', coalesce(t.carry, 0), coalesce(i.debt, 0)),
@@ -241,50 +191,6 @@ _CHECKS = {
         SELECT 'ledger', 'all', 'debit - credit', '0', (sum(debit) - sum(credit))::text
         FROM ledger_entry WHERE marketplace_id = %(marketplace)s
         HAVING sum(debit) <> sum(credit)""",
-    "closed statement without one journal that says the same": """
-        SELECT 'statement', t.public_id, 'net, payout, held, reserved in its journal',
-               concat_ws(', ', t.net, t.payout, t.hold_taken - t.released_holds,
-                         t.reserve - t.reserve_released),
-               concat_ws(', ', coalesce(e.net, 0), coalesce(e.payout, 0), coalesce(e.held, 0),
-                         coalesce(e.reserved, 0))
-        FROM settlements_statement t
-        LEFT JOIN settlements_journal j ON j.marketplace_id = t.marketplace_id
-             AND j.template = 'statement' AND j.reference = t.public_id
-        LEFT JOIN (
-            SELECT e.journal_id,
-                   sum(CASE WHEN a.code IN ('seller_payable', 'payout_payable', 'seller_held',
-                       'seller_reserve', 'seller_receivable', 'withholding_income',
-                       'withholding_local')
-                       THEN e.credit - e.debit ELSE 0 END) AS net,
-                   sum(CASE WHEN a.code = 'payout_payable' THEN e.credit - e.debit ELSE 0 END)
-                       AS payout,
-                   sum(CASE WHEN a.code = 'seller_held' THEN e.credit - e.debit ELSE 0 END)
-                       AS held,
-                   sum(CASE WHEN a.code = 'seller_reserve' THEN e.credit - e.debit ELSE 0 END)
-                       AS reserved
-            FROM ledger_entry e
-            JOIN settlements_account a ON a.marketplace_id = e.marketplace_id
-                 AND a.id = e.account_id
-            WHERE e.marketplace_id = %(marketplace)s GROUP BY e.journal_id
-        ) e ON e.journal_id = j.id
-        WHERE t.marketplace_id = %(marketplace)s AND t.state <> 'open'
-          AND (j.id IS NULL OR (coalesce(e.net, 0), coalesce(e.payout, 0), coalesce(e.held, 0),
-                                coalesce(e.reserved, 0))
-               <> (t.net, t.payout, t.hold_taken - t.released_holds,
-                   t.reserve - t.reserve_released))""",
-    "statement that differs from the movements of its holds": """
-        SELECT 'statement', t.public_id, 'held back, given back from holds',
-               concat_ws(', ', coalesce(m.taken, 0), coalesce(m.released, 0)),
-               concat_ws(', ', t.hold_taken, t.released_holds)
-        FROM settlements_statement t
-        LEFT JOIN (
-            SELECT statement_id, sum(taken) AS taken, sum(released) AS released
-            FROM settlements_holdmovement WHERE marketplace_id = %(marketplace)s
-            GROUP BY statement_id
-        ) m ON m.statement_id = t.id
-        WHERE t.marketplace_id = %(marketplace)s
-          AND (t.hold_taken, t.released_holds)
-              <> (coalesce(m.taken, 0), coalesce(m.released, 0))""",
     "seller whose holds do not say what is held back": """
         SELECT 'seller', r.code, 'held', (coalesce(t.held, 0) - coalesce(p.paid, 0))::text,
                concat_ws(', ', coalesce(b.held, 0), coalesce(h.taken, 0))
@@ -322,18 +228,6 @@ _CHECKS = {
         ) t ON true
         WHERE b.marketplace_id = %(marketplace)s
           AND (b.reserve, b.reserve_released) <> (coalesce(t.reserve, 0), coalesce(t.due, 0))""",
-    "statement whose state is not that of its payout": """
-        SELECT 'statement', t.public_id, 'state',
-               CASE WHEN p.id IS NULL THEN 'payable'
-                    WHEN p.state = 'paid' THEN 'paid' ELSE 'in_payout' END, t.state
-        FROM settlements_statement t
-        LEFT JOIN settlements_payoutitem i ON i.marketplace_id = t.marketplace_id
-             AND i.statement_id = t.id AND i.is_live
-        LEFT JOIN settlements_payout p ON p.marketplace_id = i.marketplace_id
-             AND p.id = i.payout_id
-        WHERE t.marketplace_id = %(marketplace)s AND t.state NOT IN ('open', 'closed')
-          AND t.state <> CASE WHEN p.id IS NULL THEN 'payable'
-                              WHEN p.state = 'paid' THEN 'paid' ELSE 'in_payout' END""",
     "payout that is not the sum of its statements": """
         SELECT 'payout', p.public_id, 'amount', coalesce(s.amount, 0)::text, p.amount::text
         FROM settlements_payout p
@@ -408,12 +302,17 @@ _CHECKS = {
 
 
 def verify(*, on: date, statement: Statement | None = None) -> Iterator[Difference]:
-    """Every difference found in the marketplace in use, or in the lines of one statement.
+    """Every difference found in the marketplace in use, or in one statement and its lines.
 
     `on` is the day as of which calendars are read. The caller has entered the marketplace.
     """
-    yield from _lines(on, statement)
-    yield from _adjustments(statement)
+    first, end = (statement.seller_id, statement.seller_id + 1) if statement else (0, _LAST_ID)
+    book = RateBook(on=on, first_seller=first, end_seller=end)
+    stored, due_days = runs.StoredTerms(book), DueDays(book.contracts)
+    yield from _lines(book, stored, due_days, statement)
+    yield from _adjustments(book.contracts, due_days, statement)
+    found = statement_verification.differences(book.contracts, stored, statement)
+    yield from (Difference(*each) for each in found)
     yield from _digests(statement)
     yield from _seals(statement)
     if statement is not None:
@@ -422,10 +321,7 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
     yield from (Difference(*found) for found in commission_verification.differences())
     yield from (Difference(*found) for found in share_verification.differences())
     yield from (Difference(*found) for found in month_ends.differences(on))
-    parameters = {
-        "marketplace": tenancy.current_id(),
-        "purchases": list(adjustments.PURCHASE_REASONS),
-    }
+    parameters = {"marketplace": tenancy.current_id()}
     with connection.cursor() as cursor:
         for query in _CHECKS.values():
             cursor.execute(query, parameters)
@@ -521,10 +417,9 @@ def _terms_documents() -> Iterator[Difference]:
             yield Difference("terms document", document.digest, "digest", digest, document.digest)
 
 
-def _lines(on: date, statement: Statement | None) -> Iterator[Difference]:
-    first, end = (statement.seller_id, statement.seller_id + 1) if statement else (0, _LAST_ID)
-    book = RateBook(on=on, first_seller=first, end_seller=end)
-    stored = runs.StoredTerms(book)
+def _lines(
+    book: RateBook, stored: runs.StoredTerms, due_days: DueDays, statement: Statement | None
+) -> Iterator[Difference]:
     parameters = {
         "marketplace": tenancy.current_id(),
         "statement": statement.pk if statement else None,
@@ -547,23 +442,46 @@ def _lines(on: date, statement: Statement | None) -> Iterator[Difference]:
         if row[12] != rate_on:
             yield Difference("settlement line", key, "rate_on", row[12], rate_on)
         expected = _expected(terms, row)
-        for field, right, found in zip(_FIGURES, expected, row[29:], strict=True):
+        for field, right, found in zip(_FIGURES, expected, row[29:39], strict=True):
             if right != found:
                 yield Difference("settlement line", key, field, right, found)
+        run_on, due_on = row[39:]
+        dates = (seller_id, row[29], rate_on, run_on)
+        due = due_days.of(*dates)
+        if due != due_on and not due_days.is_right(*dates, due_on):
+            yield Difference("settlement line", key, "due_on", due, due_on)
 
 
-def _adjustments(statement: Statement | None) -> Iterator[Difference]:
+def _adjustments(
+    contracts: Contracts, due_days: DueDays, statement: Statement | None
+) -> Iterator[Difference]:
     """The lines of adjustments against what the adjustments say."""
-    first, end = (statement.seller_id, statement.seller_id + 1) if statement else (0, _LAST_ID)
-    contracts = Contracts(first_seller=first, end_seller=end)
     lines = SettlementLine.objects.filter(kind=SettlementLine.Kind.ADJUSTMENT)
     lines = lines.filter(statement_id=statement.pk) if statement else lines
     found = lines.order_by("pk").iterator(chunk_size=_AT_ONCE)
     while batch := list(islice(found, _AT_ONCE)):
         rows = Adjustment.objects.in_bulk([-line.order_line_id for line in batch])
+        due = dict(
+            Statement.objects.filter(pk__in={line.statement_id for line in batch}).values_list(
+                "pk", "due_on"
+            )
+        )
         for line in batch:
             if row := rows.get(-line.order_line_id):  # one without is told by the check of all
                 yield from _adjusted(line, row, contracts)
+                if found_on := due.get(line.statement_id):
+                    yield from _adjustment_due(line, row, due_days, found_on)
+
+
+def _adjustment_due(
+    line: SettlementLine, row: Adjustment, due_days: DueDays, found: date
+) -> Iterator[Difference]:
+    """Whether the line of an adjustment stands on the statement of its day."""
+    is_ahead = row.reason_code == adjustments.FAST_ADVANCE
+    dates = (line.seller_id, line.basis_on, line.basis_on, line.run_on)
+    due = due_days.paid_ahead(line.run_on) if is_ahead else due_days.of(*dates)
+    if due != found and not (not is_ahead and due_days.is_right(*dates, found)):
+        yield Difference("adjustment", row.public_id, "due_on", due, found)
 
 
 def _adjusted(line: SettlementLine, row: Adjustment, contracts: Contracts) -> Iterator[Difference]:

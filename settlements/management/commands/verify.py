@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("marketplace", help="the marketplace's code")
-        parser.add_argument("--statement", help="public id; only this statement's lines")
+        parser.add_argument("--statement", help="public id; only this statement and its lines")
 
     def handle(self, *, marketplace, statement, **options):
         count = unsealed = 0
