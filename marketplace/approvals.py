@@ -103,6 +103,12 @@ KINDS: dict[str, Kind] = {
     "reinstate_seller": Kind(
         _("Let a seller sell again"), "sellers.Seller", "sellers.deciding.reinstate"
     ),
+    "verify_account_holder": Kind(
+        _("Verify the holder of a bank account"),
+        "sellers.BankAccount",
+        "sellers.bank_accounts.verify_holder",
+        needs_fresh_log_in=True,
+    ),
     "terminate_seller": Kind(
         _("Begin the termination of a seller who was stopped"),
         "sellers.Seller",

@@ -99,6 +99,11 @@ app.conf.update(
             "schedule": 60,
             "options": {"expires": 60},
         },
+        "check-businesses": {
+            "task": "settlements.tasks.check_businesses_everywhere",
+            "schedule": crontab(minute=51),
+            "options": {"expires": 60 * 60},
+        },
         "sweep-webhooks": {
             "task": "marketplace.tasks.sweep_webhooks",
             "schedule": 5,

@@ -16,6 +16,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "payout_batch.executing": ("settlements.tasks.begin_batch",),
     "payout_results.uploaded": ("settlements.tasks.begin_results",),
     "seller.bank_account_changed": ("sellers.letters.bank_account_changed",),
+    "seller.business_to_ask": ("settlements.tasks.begin_business_check",),
     "seller.contact_changed": ("sellers.letters.contact_changed",),
     "sentinel.raised": (),
 }

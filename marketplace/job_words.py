@@ -54,6 +54,7 @@ COUNTS = {
     "suspended": _("on suspense"),
     "reports": _("revenue reports"),
     "days": _("days of performance"),
+    "businesses_not_checked": _("businesses that could not be checked"),
     "deadline_near": _("statements near the legal deadline"),
     "unpaid_past_deadline": _("statements unpaid past the legal deadline"),
     "differing": _("lines that differ from what was booked"),

@@ -228,6 +228,11 @@ WEBHOOKS_TO_LOOPBACK = env.bool("WEBHOOKS_TO_LOOPBACK", False)
 if WEBHOOKS_TO_LOOPBACK and not TRIAL:
     raise ImproperlyConfigured("WEBHOOKS_TO_LOOPBACK is for a trial, never for production.")
 
+# Where the status of businesses is asked, with the installation's key of data.go.kr
+
+TAX_OFFICE_URL = env.str("TAX_OFFICE_URL", "https://api.odcloud.kr/api/nts-businessman/v1")
+TAX_OFFICE_KEY = env.str("TAX_OFFICE_KEY", "")
+
 # Accounts
 
 AUTH_USER_MODEL = "marketplace.User"

@@ -1,3 +1,4 @@
+from django import forms
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -16,6 +17,8 @@ from marketplace.admin import (
 from marketplace.story_pages import SHOWN, Decision, RemarkForm, StoryAdmin
 from sellers import (
     application_review,
+    bank_accounts,
+    business_status,
     deciding,
     grade_story,
     grade_words,
@@ -26,6 +29,17 @@ from sellers import (
 )
 
 State = models.Seller.State
+
+
+class HolderForm(RemarkForm):
+    """What shows that the account is its holder's."""
+
+    evidence = forms.CharField(
+        label=_("evidence"),
+        max_length=200,
+        help_text=_("Such as a copy of the bankbook, or the day the bank named the holder."),
+    )
+    field_order = ["evidence", "reason"]
 
 
 def _in(*states):
@@ -118,6 +132,31 @@ class SellerAdmin(StoryAdmin):
                 "seller was stopped."
             ),
         ),
+        "verify-holder": Decision(
+            name=_("Verify the account's holder"),
+            explanation=_(
+                "For banks that do not name the holder: somebody has seen whose the account is. A "
+                "second person has to agree."
+            ),
+            process=bank_accounts.ask_to_verify_holder,
+            form=HolderForm,
+            offered=lambda seller: (
+                seller.bank_accounts.current().filter(holder_verified_at=None).exists()
+            ),
+            needs_fresh_log_in=True,
+            done=_("A second person was asked."),
+        ),
+        "ask-business": Decision(
+            name=_("Ask about the business"),
+            explanation=_(
+                "A worker asks at once what the payout policy says, and not only before the next "
+                "payout. The answer stands here a moment later."
+            ),
+            process=business_status.ask_anew,
+            form=RemarkForm,
+            offered=lambda seller: bool(seller.business_number),
+            done=_("It is being asked, where the payout policy names a service."),
+        ),
         "finish": Decision(
             name=_("Finish termination"),
             explanation=_(
@@ -158,7 +197,8 @@ class SellerAdmin(StoryAdmin):
             "standing": grade_story.of(row, market, on=on),
             "profile": profiles.of(row),
             "business_number": profiles.shown_number(row),
-            "account": row.bank_accounts.current().first(),
+            "business": business_status.of_seller(row),
+            "account": row.bank_accounts.current().select_related("holder_verified_by").first(),
             "missing": application_review.missing(row),
             "members": list(row.members.select_related("user").order_by("role", "pk")[:SHOWN]),
             "days": list(row.performance_days.order_by("-on")[:7]),
@@ -274,4 +314,16 @@ class OfficialGradeAdmin(GradeAdmin):
     place = 40
     list_display = ["seller", "named", "effective_from", "evaluated_on"]
     list_select_related = ["seller", "policy", "marketplace"]
+    ordering = ["-id"]
+
+
+@register(models.BusinessStatus)
+class BusinessStatusAdmin(ReadOnlyAdmin):
+    """What the tax office says of businesses; who is not open stands first."""
+
+    comes_from = _("Written once the payout policy asks about sellers' businesses.")
+    place = 25
+    list_display = ["seller", "number", "status", "closed_on", "since", "answered_at", "failed_at"]
+    list_filter = ["status"]
+    list_select_related = ["seller"]
     ordering = ["-id"]

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from marketplace import audit, outbox, sealing
+from marketplace import approvals, audit, outbox, sealing
 from marketplace.refusals import Refused, gettext_noop
 from sellers import standing
 from sellers.models import BankAccount, Seller
 
 COOLING = timedelta(days=3)
+VERIFYING = "verify_account_holder"
 _ENDING = 4
 
 
@@ -28,6 +29,28 @@ class NotAnAccountNumber(Refused):
 class SameAccount(Refused):
     code = "same_bank_account"
     message = gettext_noop("This account is registered already.")
+
+
+class NoAccount(Refused):
+    code = "seller_without_bank_account"
+    message = gettext_noop("The seller has registered no bank account yet.")
+
+
+class HolderKnown(Refused):
+    code = "account_holder_verified"
+    message = gettext_noop("The holder of this account is verified already.")
+
+
+class AccountReplaced(Refused):
+    code = "bank_account_replaced"
+    message = gettext_noop("The seller has named another account since. Verify that one.")
+
+
+class EvidenceMissing(Refused):
+    code = "account_holder_evidence_missing"
+    message = gettext_noop(
+        "Name what shows the holder: a copy of the bankbook, or the bank's word."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,3 +99,40 @@ def register(seller: Seller, account: Account, *, by, at: datetime) -> BankAccou
     if before is not None:
         outbox.add("seller.bank_account_changed", seller_id=seller.pk, bank_account=row.public_id)
     return row
+
+
+def ask_to_verify_holder(seller: Seller, *, evidence: str, by, at: datetime, reason: str = ""):
+    """Ask a second person to say that the account is its holder's, for banks that do not tell.
+
+    Raises NoAccount, HolderKnown, EvidenceMissing, approvals.AlreadyAsked.
+    """
+    account = BankAccount.objects.current().filter(seller=seller).first()
+    if account is None:
+        raise NoAccount()
+    _refuse_verified(account)
+    if not (evidence := evidence.strip()):
+        raise EvidenceMissing(field="evidence")
+    said = {"evidence": evidence}
+    return approvals.ask(VERIFYING, account, by=by, at=at, reason=reason or evidence, data=said)
+
+
+@transaction.atomic
+def verify_holder(account: BankAccount, *, evidence: str, by, at: datetime) -> BankAccount:
+    """Say that an account is its holder's. Carried out by marketplace.approvals.
+
+    Raises HolderKnown, and AccountReplaced where the seller has named another one.
+    """
+    account = BankAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if account.replaced_at is not None:
+        raise AccountReplaced()
+    _refuse_verified(account)
+    account.holder_verified_at, account.holder_verified_by = at, by
+    account.holder_evidence = evidence
+    account.save(update_fields=["holder_verified_at", "holder_verified_by", "holder_evidence"])
+    audit.record("bankaccount.holder_verified", by=by, at=at, obj=account, reason=evidence)
+    return account
+
+
+def _refuse_verified(account: BankAccount) -> None:
+    if account.holder_verified_at is not None:
+        raise HolderKnown()

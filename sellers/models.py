@@ -2,10 +2,12 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, VersionedRule, scoped
 from marketplace.sealing import SealedField
+from sellers import business_rules
 from sellers.banks import Bank
 
 
@@ -244,6 +246,18 @@ class BankAccount(TenantModel):
         verbose_name=_("registered by"),
     )
     replaced_at = models.DateTimeField(_("replaced at"), null=True)
+    holder_verified_at = models.DateTimeField(_("holder verified at"), null=True)
+    holder_verified_by = models.ForeignKey(
+        "marketplace.User",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("holder verified by"),
+    )
+    holder_evidence = models.CharField(
+        _("evidence of the holder"), max_length=200, blank=True, db_default=""
+    )
 
     objects = scoped(BankAccountQuerySet)
 
@@ -274,6 +288,50 @@ class BankAccount(TenantModel):
     def masked(self) -> str:
         """The number as people may see it: enough to tell it from another one."""
         return f"***-***-{self.ending}"
+
+
+class BusinessStatus(TenantModel):
+    """What the tax office says of a seller's business. Written by sellers.business_status only.
+
+    Of the number that was asked about; a seller who names another one has not been asked about.
+    """
+
+    class Status(models.TextChoices):
+        OPERATING = business_rules.OPERATING, _("Operating")
+        SUSPENDED = business_rules.SUSPENDED, pgettext_lazy("business", "Suspended")
+        CLOSED = business_rules.CLOSED, pgettext_lazy("business", "Closed")
+        UNREGISTERED = business_rules.UNREGISTERED, _("Not registered")
+
+    seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
+    number = models.CharField(_("business registration number"), max_length=10)
+    status = models.CharField(_("status"), max_length=12, choices=Status, blank=True)
+    closed_on = models.DateField(_("closed on"), null=True, blank=True)
+    since = models.DateTimeField(_("said so since"), null=True, blank=True)
+    answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
+    failed_at = models.DateTimeField(
+        _("not answered at"),
+        null=True,
+        blank=True,
+        help_text=_("When the tax office was asked since, and did not answer."),
+    )
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("business status")
+        verbose_name_plural = _("business statuses")
+        constraints = [
+            *constraints.tenant("business_status", "seller", grants="SELECT, INSERT, UPDATE"),
+            models.UniqueConstraint(
+                fields=["marketplace", "seller"], name="business_status_is_one_per_seller"
+            ),
+            models.CheckConstraint(
+                name="business_status_was_answered_at_some_moment",
+                condition=models.Q(status="", answered_at__isnull=True, since__isnull=True)
+                | models.Q(answered_at__isnull=False, since__isnull=False) & ~models.Q(status=""),
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.number} {self.status}"
 
 
 class PerformanceDay(TenantModel):

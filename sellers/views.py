@@ -17,7 +17,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 from marketplace import forms as refusals
 from marketplace.fresh_log_in import fresh_log_in
 from marketplace.refusals import Refused
-from sellers import access, applying, bank_accounts, forms, letters, members, profiles, shops
+from sellers import (
+    access,
+    applying,
+    bank_accounts,
+    business_status,
+    forms,
+    letters,
+    members,
+    profiles,
+    shops,
+)
 from sellers.access import seller_page
 from sellers.models import BankAccount, Invitation, Seller, SellerMember
 
@@ -179,7 +189,7 @@ def profile(request, marketplace):
             profiles.change(request.seller, form.contact(), by=request.user, at=timezone.now())
             messages.success(request, gettext("The contact data was saved."))
             return redirect("shop_profile", marketplace)
-    context = {"profile": row, "form": form}
+    context = {"profile": row, "form": form, "business": business_status.of_seller(request.seller)}
     return render(request, "sellers/profile.html", context, status=refusals.status(form))
 
 

@@ -32,6 +32,7 @@ from settlements import (
     admin_ledger,
     models,
     payout_candidates,
+    payout_checks,
     payout_exceptions,
     payout_forms,
     payout_journals,
@@ -180,7 +181,7 @@ class PayoutBatchAdmin(StoryAdmin):
         return [path("<path:object_id>/file/", file, name=name), *super().get_urls()]
 
     def tell(self, request, row):
-        rows = models.Payout.objects.filter(batch=row).select_related("seller")
+        rows = models.Payout.objects.filter(batch=row).select_related("seller", "account")
         by_state = rows.order_by().values_list("state").annotate(Count("pk"), Sum("amount"))
         page = paging.page(request.GET, rows)
         page.rows[:] = [_told(payout) for payout in page.rows]
@@ -193,6 +194,7 @@ class PayoutBatchAdmin(StoryAdmin):
             "has_file": _is_handed_over(row),
             "results": _results(row),
             "approval": _asked(row),
+            "checks": payout_checks.of(row, at=timezone.now()),
         }
 
     def file_view(self, request, object_id):

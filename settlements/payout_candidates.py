@@ -11,7 +11,7 @@ from itertools import groupby
 
 from sellers.models import BankAccount, Seller
 from settlements import holding, payout_rules
-from settlements.models import Assignment, Payout, PayoutPolicy, Statement
+from settlements.models import Assignment, Hold, Payout, PayoutPolicy, Statement
 from settlements.payout_rules import Due, Payee
 
 MOST = 1_000  # statements that a page looks at
@@ -107,7 +107,7 @@ def _sorted(rows, *, at: datetime, policy: PayoutPolicy | None) -> Found:
         own = list(grouped)
         account = destinations.of(own[0].seller_id, own[0].due_on)
         chosen = payout_rules.sort(
-            [Due(statement.pk, statement.payout, statement.pk in blocked) for statement in own],
+            [Due(each.pk, each.payout, blocked.get(each.pk, "")) for each in own],
             destinations.payee(own[0].seller, account),
             at=at,
             payout_limit=policy.payout_limit,
@@ -161,6 +161,16 @@ def _waiting(statement: Statement, reason: str, account: Destination | None) -> 
     return Waiting(statement, reason, account.usable_from if is_cooling else None)
 
 
-def held(statement_ids: list[int]) -> set[int]:
-    """Statements that must not be paid now: they, or their sellers, are held or excluded."""
-    return set(holding.payment_blocks(statement_ids))
+def held(statement_ids: list[int]) -> dict[int, str]:
+    """Why statements must not be paid now, as codes: they, or their sellers, are held or excluded.
+
+    A statement that may be paid is not in the answer.
+    """
+    return {
+        key: payout_rules.BUSINESS_CLOSED if _is_closed(hold) else payout_rules.HELD
+        for key, hold in holding.payment_blocks(statement_ids).items()
+    }
+
+
+def _is_closed(hold: Hold) -> bool:
+    return hold.reason == Hold.Reason.BUSINESS_CLOSED and hold.kind == Hold.Kind.PAYMENT

@@ -10,6 +10,7 @@ from typing import Final
 
 NO_POLICY: Final = "no_policy"
 HELD: Final = "held"
+BUSINESS_CLOSED: Final = "business_closed"  # held, since the tax office says that it is not open
 NO_ACCOUNT: Final = "no_account"
 COOLING: Final = "account_cooling"
 ACCOUNT_FAILED: Final = "account_failed"
@@ -28,6 +29,7 @@ PAID_BEFORE: Final = "paid_before"
 REASONS: Final = (
     NO_POLICY,
     HELD,
+    BUSINESS_CLOSED,
     NO_ACCOUNT,
     COOLING,
     ACCOUNT_FAILED,
@@ -81,7 +83,7 @@ class Due:
 
     id: int
     amount: int
-    is_held: bool = False
+    held: str = ""  # HELD or BUSINESS_CLOSED, where something holds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +127,8 @@ def sort(
     waiting: dict[int, str] = {}
     for statement in due:
         together = amount + statement.amount
-        if statement.is_held:
-            waiting[statement.id] = HELD
+        if statement.held:
+            waiting[statement.id] = statement.held
         elif reason is not None:
             waiting[statement.id] = reason
         elif payout_limit is not None and together > payout_limit:

@@ -13,6 +13,7 @@ from django.db.models import Max, Q
 from marketplace import audit, calendar_days, changes, outbox, sealing, states, tenancy
 from marketplace.refusals import Refused, gettext_noop
 from settlements import (
+    business_checks,
     payout_candidates,
     payout_exceptions,
     payout_journals,
@@ -172,6 +173,7 @@ def _read(marketplace_id: int, payout_id: int) -> _Call:
 
 
 def _send(marketplace_id: int, payout_id: int, call: _Call, now) -> None:
+    business_checks.before_sending(marketplace_id, payout_id, now=now)
     holder = call.gateway.holder_of(call.transfer.bank, call.transfer.number)
     with tenancy.use(marketplace_id, durable=True):
         attempt = _begun(payout_id, call, holder, at=now())
@@ -212,6 +214,8 @@ def _begun(payout_id: int, call: _Call, holder: str | None, *, at: datetime):
     )
     if payout.state != State.PREPARED or payout.batch.state != PayoutBatch.State.EXECUTING:
         return None
+    if business_checks.must_wait(payout, at=at):
+        return None
     if reason := _hindrance(payout, call, holder, at):
         payouts.release(payout, reason, by=None, at=at)
         payouts.end_where_done(payout.batch_id, at=at)
@@ -236,8 +240,8 @@ def _hindrance(payout: Payout, call: _Call, holder: str | None, at: datetime) ->
     payee = destinations.payee(payout.seller, *current)
     if reason := payout_rules.hindrance(payee, at=at):
         return reason
-    if payout_candidates.held(list(statements)):
-        return payout_rules.HELD
+    if held := payout_candidates.held(list(statements)):
+        return min(held.values())
     if holder is not None and not payout_rules.has_same_name(holder, payout.holder):
         return payout_rules.HOLDER_DIFFERS
     if call.gateway.writes_file:

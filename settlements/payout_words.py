@@ -31,6 +31,13 @@ OUTCOMES: dict[str, Promise] = {  # what a bank answered
 REASONS: dict[str, Words] = {
     rules.NO_POLICY: Words(_("No payout policy is in force")),
     rules.HELD: Words(_("Held"), _("The statement says why it is held, and what releases it.")),
+    rules.BUSINESS_CLOSED: Words(
+        _("The business is suspended or closed"),
+        _(
+            "The tax office says so, and the money waits. If the business is open, have the tax "
+            "office correct it; if it has ended, ask the operator for a final settlement."
+        ),
+    ),
     rules.NO_ACCOUNT: Words(
         _("No bank account"), _("Register the account to be paid to under “Bank account”.")
     ),

@@ -14,7 +14,7 @@ from django.db.models import Sum
 from marketplace import approvals, changes, outbox, sealing, states, tenancy
 from marketplace.models import Approval, Marketplace
 from marketplace.refusals import Refused, gettext_noop
-from settlements import payout_candidates, payout_rules
+from settlements import business_checks, payout_candidates, payout_rules
 from settlements.gateways import choosing
 from settlements.models import Assignment, Payout, PayoutBatch, PayoutItem, PayoutPolicy, Statement
 from settlements.payout_candidates import Candidate
@@ -55,6 +55,14 @@ class SandboxOnly(Refused):
     message = gettext_noop(
         "This marketplace is live, and its payout policy names the sandbox bank, which moves no "
         "money. Publish a payout policy with a real bank."
+    )
+
+
+class SandboxCheckOnly(Refused):
+    code = "sandbox_knows_no_business"
+    message = gettext_noop(
+        "This marketplace is live, and its payout policy asks the sandbox about businesses, which "
+        "knows none. Publish a payout policy that asks the National Tax Service, or nobody."
     )
 
 
@@ -127,8 +135,8 @@ def unschedule(batch: PayoutBatch, *, by, at: datetime, reason="") -> None:
 def execute(batch: PayoutBatch, *, by, at: datetime, reason="") -> None:
     """Let workers send the payouts of an approved, scheduled or stopped batch.
 
-    Raises BatchBusy while another one is executed, OverDayLimit, SandboxOnly, states.IllegalMove,
-    and payout_connections.NoConnection where the payout API cannot be called.
+    Raises BatchBusy while another one is executed, OverDayLimit, SandboxOnly, SandboxCheckOnly,
+    states.IllegalMove, and payout_connections.NoConnection where the payout API cannot be called.
     """
     market = lock()
     batch = _locked(batch)
@@ -137,6 +145,8 @@ def execute(batch: PayoutBatch, *, by, at: datetime, reason="") -> None:
         raise BatchBusy(batch=busy.public_id)
     if choosing.moves_no_money(batch.policy, market):
         raise SandboxOnly()
+    if business_checks.knows_nobody(batch.policy, market):
+        raise SandboxCheckOnly()
     choosing.of(batch.policy)
     on = business_date(at)
     _refuse_over_day_limit(batch, on)

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import OutcomeToCredit
-from settlements import deadlines, sentinels
+from settlements import business_checks, deadlines, sentinels
 from settlements.models import Payout, Statement, TaxInvoice
 
 SHOWN = 50
@@ -26,6 +26,7 @@ TITLES: dict[str, Promise] = {
     sentinels.CHAIN_BROKEN: _("Statements without a sound seal"),
     sentinels.UNPAID: _("Payable statements without a payout"),
     sentinels.UNANSWERED: _("Payouts without a result"),
+    sentinels.UNCHECKED: _("Businesses that could not be checked"),
     sentinels.SUSPENSE: _("Money on suspense"),
     sentinels.UNSIGNED: _("Days not signed in time"),
     sentinels.UNCLOSED: _("Months not closed in time"),
@@ -84,6 +85,11 @@ _MEANINGS: dict[str, Promise] = {
     sentinels.UNANSWERED: _(
         "Payouts that were sent, or may have been, and whose result is late. Ask the bank, and "
         "record what it says. Never send the money again before it is known."
+    ),
+    sentinels.UNCHECKED: _(
+        "Sellers with money due whose business the tax office was not asked about in time, or "
+        "about whom it did not answer. Their payouts wait unless the payout policy says "
+        "otherwise: see whether the service answers, and whether its key is set."
     ),
     sentinels.SUSPENSE: _(
         "A payment provider moved money that no order explains. Each discrepancy names its part: "
@@ -160,6 +166,13 @@ def told(on: date, *, at: datetime) -> list[Told]:
         rows[sentinels.DEADLINE] = near.order_by("first_basis_on", "pk")
         past = deadlines.past(on).select_related("seller")
         rows[sentinels.PAST_DEADLINE] = past.order_by("first_basis_on", "pk")
+    if business_checks.are_asked_about(on):
+        names.append(sentinels.UNCHECKED)
+        unpaid = (Statement.State.PAYABLE, Statement.State.IN_PAYOUT)
+        waiting = statements.filter(
+            seller__in=business_checks.unchecked(on, at=at), state__in=unpaid, due_on__lte=on
+        )
+        rows[sentinels.UNCHECKED] = waiting.order_by("due_on", "pk")
     late = Payout.objects.overdue(on).select_related("seller").order_by("result_due_on", "pk")
     counts = {
         sentinels.UNCREDITED: OutcomeToCredit.objects.settled_by(on).count(),

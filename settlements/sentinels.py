@@ -12,7 +12,7 @@ from django.db.models import QuerySet, Subquery
 from marketplace import tenancy
 from marketplace.models import Marketplace
 from orders.models import OutcomeToCredit, OutcomeToSettle
-from settlements import chart, deadlines, ledger_balances, payout_candidates
+from settlements import business_checks, chart, deadlines, ledger_balances, payout_candidates
 from settlements.models import (
     Account,
     DayClose,
@@ -40,6 +40,7 @@ PAST_DEADLINE = "unpaid_past_deadline"
 CHAIN_BROKEN = "statements_without_a_sound_seal"
 UNPAID = "payable_statements_without_payout"
 UNANSWERED = "payouts_without_result"
+UNCHECKED = "businesses_not_checked"  # where the payout policy asks about them
 SUSPENSE = "money_on_suspense"  # minor units
 UNSIGNED = "days_not_signed"
 UNCLOSED = "months_not_closed"
@@ -185,6 +186,8 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
     if deadlines.watched() is not None:
         counts[DEADLINE] = deadlines.near(on).count()
         counts[PAST_DEADLINE] = deadlines.past(on).count()
+    if business_checks.are_asked_about(on):
+        counts[UNCHECKED] = business_checks.unchecked(on, at=at).count()
     return counts
 
 

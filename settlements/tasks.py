@@ -14,6 +14,7 @@ from marketplace import jobs, tenancy
 from marketplace.models import Marketplace, User
 from marketplace.refusals import Refused
 from settlements import (
+    business_checks,
     export_jobs,
     forecasts,
     nights,
@@ -181,6 +182,30 @@ def begin_asking(marketplace: Marketplace, *, at, payout_id: int) -> None:
 def ask_about_payout(*, marketplace_id: int, payout_id: int) -> None:
     """Ask what became of a payout. A second delivery hears the same."""
     payout_sending.ask(marketplace_id, payout_id, now=timezone.now)
+
+
+@shared_task
+def check_businesses_everywhere() -> None:
+    """Ask about the businesses of whoever has money coming and was not asked about lately."""
+    for marketplace in Marketplace.objects.open():
+        check_businesses.delay(marketplace_id=marketplace.pk)
+
+
+@shared_task
+def check_businesses(*, marketplace_id: int) -> None:
+    """Ask about the businesses of one marketplace. A second delivery finds them asked about."""
+    business_checks.recheck(marketplace_id, now=timezone.now)
+
+
+def begin_business_check(marketplace: Marketplace, *, at, seller_id: int) -> None:
+    """Have a worker ask about a seller's business at once; a handler of the outbox."""
+    check_business.delay(marketplace_id=marketplace.pk, seller_id=seller_id)
+
+
+@shared_task
+def check_business(*, marketplace_id: int, seller_id: int) -> None:
+    """Ask about one seller's business, however fresh the last answer is."""
+    business_checks.ask_about(marketplace_id, seller_id, now=timezone.now)
 
 
 def begin_results(marketplace: Marketplace, *, at, job_id: int, user_id: int | None) -> None:

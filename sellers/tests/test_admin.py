@@ -93,7 +93,7 @@ class TestPage:
             for number in range(12):
                 member = floor.user(f"m{number}@example.org", is_staff=False)
                 SellerMember.objects.create(user=member, marketplace=market, seller=seller)
-        with django_assert_max_num_queries(34):
+        with django_assert_max_num_queries(36):
             assert owner.get(page(seller)).status_code == 200
 
     def test_renders_hostile_text_inert(self, owner, market):

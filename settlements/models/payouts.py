@@ -36,6 +36,11 @@ class PayoutPolicy(VersionedRule):
         BANK_FIXED = "bank_fixed", _("File for the bank, fixed width")
         PAYOUT_API = "payout_api", _("Payout API of a payment provider")
 
+    class BusinessService(models.TextChoices):
+        NONE = "none", _("Nowhere: businesses are not checked")
+        SANDBOX = "sandbox", _("Sandbox, which goes by the number")
+        TAX_OFFICE = "tax_office", _("National Tax Service")
+
     FILES = (Gateway.BANK_CSV, Gateway.BANK_FIXED)  # people carry them to the bank
 
     gateway = models.CharField(_("bank"), max_length=20, choices=Gateway, default=Gateway.SANDBOX)
@@ -58,6 +63,26 @@ class PayoutPolicy(VersionedRule):
         max_length=14,
         blank=True,
         help_text=_("What sellers read beside the transfer; 7 Korean letters at most."),
+    )
+    business_service = models.CharField(
+        _("sellers' businesses are asked about at"),
+        max_length=10,
+        choices=BusinessService,
+        default=BusinessService.NONE,
+        db_default=BusinessService.NONE,
+        help_text=_("Right before a payout is sent. Who closed the business is not simply paid."),
+    )
+    business_days = models.PositiveSmallIntegerField(
+        _("days for which an answer is good"),
+        default=1,
+        db_default=1,
+        help_text=_("With 0 it is asked anew for every sending."),
+    )
+    pays_unanswered = models.BooleanField(
+        _("pay where it does not answer"),
+        default=False,
+        db_default=False,
+        help_text=_("Otherwise payouts wait until it does, and the night counts them."),
     )
 
     class Meta(TenantModel.Meta):
@@ -283,6 +308,14 @@ class Payout(TenantModel):
 
     def __str__(self):
         return self.public_id
+
+    @property
+    def has_unverified_holder(self) -> bool:
+        """Whether nobody has said that the account is its holder's; it was loaded with the row.
+
+        Two people have put an assignee's account in force.
+        """
+        return self.account is not None and self.account.holder_verified_at is None
 
     @property
     def masked(self) -> str:

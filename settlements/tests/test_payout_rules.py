@@ -38,7 +38,7 @@ class TestHindrance:
 
 class TestSort:
     def test_pays_what_fits_and_leaves_what_is_held(self):
-        due = [Due(1, 60), Due(2, 50), Due(3, 30, is_held=True), Due(4, 40)]
+        due = [Due(1, 60), Due(2, 50), Due(3, 30, payout_rules.HELD), Due(4, 40)]
         found = payout_rules.sort(due, payee(), at=AT, payout_limit=100)
         assert (found.paid, found.amount) == ((1, 4), 100)
         assert found.waiting == {

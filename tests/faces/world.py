@@ -37,7 +37,14 @@ from orders.models import (
     Shipment,
 )
 from sellers import bank_accounts
-from sellers.models import Invitation, OfficialGrade, ProjectedGrade, Seller, SellerMember
+from sellers.models import (
+    BusinessStatus,
+    Invitation,
+    OfficialGrade,
+    ProjectedGrade,
+    Seller,
+    SellerMember,
+)
 from settlements import (
     adjusting,
     assigning,
@@ -355,7 +362,10 @@ def _rehearse_fees(alpha: Marketplace, operator: User) -> None:
 
 
 def _pay(victim: Seller, operator: User) -> None:
-    """A payout that waits, with what a bank once said of it."""
+    """A payout that waits, with what a bank once said of it, and the tax office of the business."""
+    BusinessStatus.objects.create(
+        seller=victim, number="1208800767", status="closed", since=AT, answered_at=AT
+    )
     settled.account(victim, holder="비밀", at=AT - timedelta(days=9))
     settled.payable(victim, due_on=AT.date() - timedelta(days=60))
     payouts.prepare(on=AT.date(), at=AT)

@@ -1,0 +1,1 @@
+"""Services that know of businesses, behind one interface (sellers.gateways.interface)."""
