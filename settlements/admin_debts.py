@@ -19,11 +19,19 @@ class DepositForm(RemarkForm):
     """A deposit that the bank's statement shows."""
 
     amount = AmountField(label=_("amount"))
+    on = forms.DateField(
+        label=_("paid in on"),
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("The day on which the bank has it."),
+    )
     evidence = forms.CharField(
         label=_("evidence"),
         max_length=200,
-        help_text=_("The day and number of the entry in the bank's statement."),
+        help_text=_(
+            "Bank, day and number of the entry in the bank's statement. Each settles debts once."
+        ),
     )
+    field_order = ["amount", "on", "evidence", "reason"]
 
 
 class WriteOffForm(ReasonForm):
@@ -57,7 +65,7 @@ class SellerBalanceAdmin(StoryAdmin):
             name=_("Record a deposit"),
             explanation=_(
                 "The seller has paid into the marketplace's bank account. The debt shrinks by it; "
-                "what was invoiced comes first."
+                "where the seller owes what was invoiced and what is carried, the older first."
             ),
             process=collecting.record_deposit,
             form=DepositForm,

@@ -1,7 +1,8 @@
 """Debts of sellers outside their statements: paid into our bank, or given up by two people.
 
-What is invoiced is settled before what is carried. Whoever gives up a debt needs a second person;
-a deposit is matched by hand with what the bank's statement shows.
+Where a seller owes both what was invoiced and what is carried, the older debt is settled first.
+Whoever gives up a debt needs a second person; a deposit is matched by hand with an entry of the
+bank's statement, which settles debts once.
 """
 
 from collections import defaultdict
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q, Sum
 
 from marketplace import approvals, audit, reasons, tenancy
+from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import verdicts
 from settlements import debt_ages, ledger
@@ -19,6 +21,7 @@ from settlements.ledger import Draft
 from settlements.models import DebtMovement, SellerBalance, Statement
 
 Kind = DebtMovement.Kind
+INVOICED, CARRIED = "invoiced", "carried"
 _AGAINST = {Kind.DEPOSIT: ledger.BANK, Kind.WRITE_OFF: ledger.BAD_DEBT}
 
 
@@ -30,6 +33,19 @@ class MoreThanOwed(Refused):
 class EvidenceMissing(Refused):
     code = "deposit_evidence_missing"
     message = gettext_noop("Name the entry of the bank's statement that shows the deposit.")
+
+
+class EvidenceUsed(Refused):
+    code = "deposit_recorded_before"
+    message = gettext_noop(
+        "The entry “%(evidence)s” of the bank's statement was recorded already, for “%(seller)s” "
+        "on %(on)s. Name another entry, with its day and number."
+    )
+
+
+class DepositInFuture(Refused):
+    code = "deposit_in_future"
+    message = gettext_noop("%(on)s lies in the future. Write the day on which the bank has it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +63,30 @@ class Debt:
 
 @transaction.atomic
 def record_deposit(
-    balance: SellerBalance, *, amount: int, evidence: str, reason: str = "", by, at: datetime
-) -> DebtMovement:
-    """A seller has paid a part of the debt into our bank. Raises MoreThanOwed, EvidenceMissing."""
-    if not evidence.strip():
+    balance: SellerBalance,
+    *,
+    amount: int,
+    evidence: str,
+    on: date,
+    reason: str = "",
+    by,
+    at: datetime,
+) -> list[DebtMovement]:
+    """A seller has paid a part of the debt into our bank on a day, as its statement shows.
+
+    A movement for each debt that it settles, the oldest first. Raises MoreThanOwed,
+    EvidenceMissing, EvidenceUsed where the entry was recorded before, and DepositInFuture.
+    """
+    if not (evidence := " ".join(evidence.split())):
         raise EvidenceMissing(field="evidence")
-    return _settle(balance, Kind.DEPOSIT, amount, reason, evidence.strip(), by, at)
+    if on > verdicts.business_date(at, tenancy.current().tz):
+        raise DepositInFuture(on=on, field="on")
+    # Of two people who record one deposit, also for two sellers, the second one is refused.
+    Marketplace.objects.select_for_update(no_key=True).get(pk=tenancy.current_id())
+    recorded = DebtMovement.objects.filter(kind=Kind.DEPOSIT, evidence=evidence)
+    if before := recorded.select_related("seller").first():
+        raise EvidenceUsed(evidence=evidence, seller=before.seller, on=before.on, field="evidence")
+    return _settle(balance, Kind.DEPOSIT, amount, on, reason, evidence, by, at)
 
 
 def ask_to_write_off(
@@ -63,6 +97,7 @@ def ask_to_write_off(
     Raises MoreThanOwed, reasons.ReasonMissing, approvals.AlreadyAsked.
     """
     reason = reasons.given(reason)
+    verdicts.check_between("amount", amount, 1, verdicts.LARGEST_AMOUNT)
     _refuse_more_than_owed(balance, amount)
     data = {"amount": amount, "reason": reason}
     approvals.ask("write_off_debt", balance, by=by, at=at, reason=reason, data=data)
@@ -72,9 +107,13 @@ def ask_to_write_off(
 @transaction.atomic
 def write_off(
     balance: SellerBalance, *, amount: int, reason: str, by, at: datetime
-) -> DebtMovement:
-    """Give up a part of a debt; the process of an approval. Raises MoreThanOwed."""
-    return _settle(balance, Kind.WRITE_OFF, amount, reasons.given(reason), "", by, at)
+) -> list[DebtMovement]:
+    """Give up a part of a debt, the oldest first; the process of an approval.
+
+    Raises MoreThanOwed.
+    """
+    on = verdicts.business_date(at, tenancy.current().tz)
+    return _settle(balance, Kind.WRITE_OFF, amount, on, reasons.given(reason), "", by, at)
 
 
 def owed(balance: SellerBalance) -> int:
@@ -88,17 +127,19 @@ def debts(*, on: date) -> list[Debt]:
         SellerBalance.objects.filter(Q(carry__lt=0) | Q(receivable__gt=0)).select_related("seller")
     )
     since = _since({row.seller_id: row for row in rows})
+    oldest = {
+        key: min((day for day in days.values() if day is not None), default=on)
+        for key, days in since.items()
+    }
     found = [
-        Debt(
-            row, since.get(row.seller_id, on), debt_ages.age_class(since.get(row.seller_id, on), on)
-        )
+        Debt(row, oldest[row.seller_id], debt_ages.age_class(oldest[row.seller_id], on))
         for row in rows
     ]
     return sorted(found, key=lambda debt: (debt.since, debt.balance.pk))
 
 
-def _since(balances: dict[int, SellerBalance]) -> dict[int, date]:
-    """Since when each seller owes: the older of what is carried and what is invoiced."""
+def _since(balances: dict[int, SellerBalance]) -> dict[int, dict[str, date | None]]:
+    """Since when each seller owes what was invoiced, and what is carried; None where nothing."""
     closed = Statement.objects.exclude(state=Statement.State.OPEN).filter(seller__in=balances)
     carries, invoiced = defaultdict(list), defaultdict(list)
     rows = closed.order_by("closed_on", "due_on")
@@ -110,52 +151,68 @@ def _since(balances: dict[int, SellerBalance]) -> dict[int, date]:
             invoiced[seller_id].append((on, debt))
     movements = DebtMovement.objects.filter(statement=None, seller__in=balances)
     paid = dict(movements.values_list("seller_id").annotate(Sum("amount")).order_by())
-    found = {}
-    for seller_id, balance in balances.items():
-        days = [
-            debt_ages.current_run(carries[seller_id]) if balance.carry < 0 else None,
-            debt_ages.oldest_unpaid(invoiced[seller_id], paid.get(seller_id, 0)),
-        ]
-        if known := [day for day in days if day is not None]:
-            found[seller_id] = min(known)
-    return found
+    return {
+        seller_id: {
+            INVOICED: debt_ages.oldest_unpaid(invoiced[seller_id], paid.get(seller_id, 0)),
+            CARRIED: debt_ages.current_run(carries[seller_id]) if balance.carry < 0 else None,
+        }
+        for seller_id, balance in balances.items()
+    }
 
 
 def _settle(
-    balance: SellerBalance, kind: str, amount: int, reason: str, evidence: str, by, at: datetime
-) -> DebtMovement:
+    balance: SellerBalance,
+    kind: str,
+    amount: int,
+    on: date,
+    reason: str,
+    evidence: str,
+    by,
+    at: datetime,
+) -> list[DebtMovement]:
     verdicts.check_between("amount", amount, 1, verdicts.LARGEST_AMOUNT)
     balance = SellerBalance.objects.select_for_update().get(pk=balance.pk)
-    is_invoiced = _refuse_more_than_owed(balance, amount)
-    on = verdicts.business_date(at, tenancy.current().tz)
-    movement = DebtMovement.objects.create(
-        seller_id=balance.seller_id,
-        statement=None if is_invoiced else _last_closed(balance.seller_id),
-        kind=kind,
-        amount=amount,
-        on=on,
-        reason=reason,
-        evidence=evidence,
-        by=by,
-        at=at,
-    )
-    changed = (
-        {"receivable": F("receivable") - amount} if is_invoiced else {"carry": F("carry") + amount}
-    )
-    SellerBalance.objects.filter(pk=balance.pk).update(**changed)
-    _post(movement, is_invoiced)
-    data = {"amount": amount, "seller": balance.seller_id}
-    audit.record(f"debt.{movement.kind}", by=by, at=at, obj=movement, reason=reason, data=data)
-    return movement
+    _refuse_more_than_owed(balance, amount)
+    movements = []
+    for part, (debt, settled) in enumerate(_shares(balance, amount, on).items(), 1):
+        movement = DebtMovement.objects.create(
+            seller_id=balance.seller_id,
+            statement=None if debt == INVOICED else _last_closed(balance.seller_id),
+            kind=kind,
+            amount=settled,
+            on=on,
+            reason=reason,
+            evidence=evidence,
+            part=part,
+            by=by,
+            at=at,
+        )
+        changed = (
+            {"receivable": F("receivable") - settled}
+            if debt == INVOICED
+            else {"carry": F("carry") + settled}
+        )
+        SellerBalance.objects.filter(pk=balance.pk).update(**changed)
+        _post(movement)
+        data = {"amount": settled, "seller": balance.seller_id}
+        audit.record(f"debt.{movement.kind}", by=by, at=at, obj=movement, reason=reason, data=data)
+        movements.append(movement)
+    return movements
 
 
-def _refuse_more_than_owed(balance: SellerBalance, amount: int) -> bool:
-    """Whether an amount settles what was invoiced; otherwise it settles what is carried."""
-    is_invoiced = balance.receivable > 0
-    debt = balance.receivable if is_invoiced else max(-balance.carry, 0)
-    if amount > debt:
-        raise MoreThanOwed(owed=debt, amount=amount, field="amount")
-    return is_invoiced
+def _shares(balance: SellerBalance, amount: int, on: date) -> dict[str, int]:
+    """How much of an amount settles each debt: the older one first, of one day the invoiced."""
+    since = _since({balance.seller_id: balance})[balance.seller_id]
+    debts = {
+        INVOICED: (since[INVOICED] or on, balance.receivable),
+        CARRIED: (since[CARRIED] or on, max(-balance.carry, 0)),
+    }
+    return debt_ages.shares(amount, debts)
+
+
+def _refuse_more_than_owed(balance: SellerBalance, amount: int) -> None:
+    if amount > owed(balance):
+        raise MoreThanOwed(owed=owed(balance), amount=amount, field="amount")
 
 
 def _last_closed(seller_id: int) -> Statement:
@@ -163,10 +220,11 @@ def _last_closed(seller_id: int) -> Statement:
     return closed.order_by("closed_on", "due_on").last()
 
 
-def _post(movement: DebtMovement, is_invoiced: bool) -> None:
+def _post(movement: DebtMovement) -> None:
     draft = Draft("debt", movement.public_id, movement.on, movement.seller_id)
     draft.debit(_AGAINST[movement.kind], movement.amount)
     draft.credit(
-        ledger.SELLER_RECEIVABLE if is_invoiced else ledger.SELLER_PAYABLE, movement.amount
+        ledger.SELLER_RECEIVABLE if movement.is_of_invoiced else ledger.SELLER_PAYABLE,
+        movement.amount,
     )
     ledger.post_on_open_day(draft)

@@ -3,7 +3,7 @@
 Payments and write-offs settle the oldest part of a debt first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
@@ -40,3 +40,17 @@ def current_run(carries: Iterable[tuple[date, int]]) -> date | None:
         elif since is None:
             since = on
     return since
+
+
+def shares(amount: int, debts: Mapping[str, tuple[date, int]]) -> dict[str, int]:
+    """How much of an amount settles each of several debts, the oldest first.
+
+    `debts` are days and amounts by name; of one day the one that is named first is settled first.
+    What the amount does not reach, or what owes nothing, is not in the answer.
+    """
+    found: dict[str, int] = {}
+    for name, (_, owed) in sorted(debts.items(), key=lambda debt: debt[1][0]):
+        if settled := min(owed, amount):
+            found[name] = settled
+            amount -= settled
+    return found

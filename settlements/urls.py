@@ -24,6 +24,7 @@ urlpatterns = [
     path("statements/<str:public_id>/files/", views.statement_files_page, name="shop_lines_files"),
     path("statements/<str:public_id>/bundle.zip", views.bundle_file, name="shop_bundle_file"),
     path("holds/", views.holds, name="shop_holds"),
+    path("debts/", views.debts, name="shop_debts"),
     path("coming-payouts/", forecast_views.days, name="shop_forecast"),
     path("coming-payouts/<str:day>/", forecast_views.day, name="shop_forecast_day"),
     path("downloads/", views.downloads_page, name="shop_downloads"),

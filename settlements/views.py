@@ -21,6 +21,7 @@ from settlements import (
     ledger,
     proof_files,
     seals,
+    shop_debts,
     shop_holds,
     shop_payouts,
     shop_revenue,
@@ -81,6 +82,15 @@ def holds(request, marketplace):
         "ended": [shop_holds.told(hold) for hold in page],
     }
     return render(request, "settlements/holds.html", context)
+
+
+@seller_page
+def debts(request, marketplace):
+    context = {
+        "owed": shop_debts.owed(request.seller),
+        "page": paging.page(request.GET, shop_debts.movements(request.seller)),
+    }
+    return render(request, "settlements/debts.html", context)
 
 
 @seller_page

@@ -7,12 +7,13 @@ from django.utils import timezone
 from listings import reviewing
 from listings.models import Category
 from marketplace import tenancy
+from marketplace.models import User
 from marketplace.tests.make import ApiClient, api_key
 from marketplace.webhooks import endpoints
 from orders import claims
 from orders.models import OrderLine
 from settlements import export_jobs, holding, nights, payouts, runs
-from settlements.models import Adjustment, Payout, RevenueReport, Statement
+from settlements.models import Adjustment, DebtMovement, Payout, RevenueReport, Statement
 from settlements.tests import make
 
 SETTLED_ON = date(2026, 9, 8)
@@ -76,11 +77,22 @@ class ApiMarket:
             amount=1_000,
             reported_at=at,
         )
+        movement = DebtMovement.objects.create(
+            seller=self.own,
+            kind="deposit",
+            amount=1_000,
+            on=make.FIRST_OPEN_ON,
+            evidence="0901-7",
+            part=1,
+            by=User.objects.create(email=f"{self.market.slug}@example.org"),
+            at=at,
+        )
         held = holding.Terms(reason="document", note="사업자등록증", condition="서류 제출")
         hold = holding.hold_amount(self.own, 5_000, held, by=None, at=at)
         job = export_jobs.ask("statements", seller=self.own, by=None, at=at)
         self.names = {
             "adjustment": adjustment.public_id,
+            "debt_movement": movement.public_id,
             "hold": hold.public_id,
             "report": report.public_id,
             "job": f"job_{job.key.rpartition('-')[2]}",

@@ -31,6 +31,7 @@ NAMES = {
     "adjustments": "adjustment",
     "balances": "seller",
     "claims": "claim",
+    "debt-movements": "debt_movement",
     "grades": "seller",
     "holds": "hold",
     "listings": "listing",

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from settlements.api import (
     adjustments,
     contracts,
+    debts,
     exports,
     ledger,
     payout_events,
@@ -23,6 +24,7 @@ router.register("tax-invoices", tax.TaxInvoiceViewSet, "api_tax_invoice")
 router.register("settlement-lines", viewsets.SettlementLineViewSet, "api_settlement_line")
 router.register("holds", viewsets.HoldViewSet, "api_hold")
 router.register("balances", viewsets.BalanceViewSet, "api_balance")
+router.register("debt-movements", debts.DebtMovementViewSet, "api_debt_movement")
 router.register("adjustments", adjustments.AdjustmentViewSet, "api_adjustment")
 router.register("accounts", ledger.AccountViewSet, "api_account")
 router.register("journals", ledger.JournalViewSet, "api_journal")

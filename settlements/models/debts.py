@@ -18,7 +18,8 @@ class DebtMovement(TenantModel):
     """A part of a seller's debt that was paid into our bank, or written off. Never edited.
 
     It concerns what is carried since `statement` closed, or without one what was invoiced
-    (미수금). The amount is in minor units and above zero.
+    (미수금). What settles both is two movements with one evidence, `part` 1 and 2. The amount is in
+    minor units and above zero; a deposit is of the day on which the bank has it.
     """
 
     class Kind(models.TextChoices):
@@ -37,6 +38,9 @@ class DebtMovement(TenantModel):
     on = models.DateField(_("on"))
     reason = models.CharField(_("reason"), max_length=500)
     evidence = models.CharField(_("evidence"), max_length=200, blank=True)
+    part = models.PositiveSmallIntegerField(
+        _("part"), null=True, blank=True, help_text=_("Empty for what was recorded before.")
+    )
     by = models.ForeignKey(
         "marketplace.User",
         models.PROTECT,
@@ -56,6 +60,11 @@ class DebtMovement(TenantModel):
             models.UniqueConstraint(
                 fields=["marketplace", "public_id"], name="debt_movement_public_id_is_unique"
             ),
+            models.UniqueConstraint(
+                fields=["marketplace", "evidence", "part"],
+                condition=Q(kind="deposit"),
+                name="debt_movement_deposit_is_recorded_once",
+            ),
             models.CheckConstraint(
                 name="debt_movement_is_of_some_amount", condition=Q(amount__gt=0)
             ),
@@ -66,3 +75,8 @@ class DebtMovement(TenantModel):
 
     def __str__(self):
         return self.public_id
+
+    @property
+    def is_of_invoiced(self) -> bool:
+        """Whether it settles what was invoiced; otherwise what is carried."""
+        return self.statement_id is None

@@ -1,15 +1,18 @@
 """Reserves and debts over statements: released, covered, invoiced, paid, written off."""
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 
 from marketplace import approvals, reasons, tenancy
 from marketplace.models import Approval
 from marketplace.tests import make as people
 from orders import verdicts
+from sellers.models import Seller, SellerMember
 from settlements import collecting, ledger_reading, nights, positions, verification
-from settlements.models import DebtMovement, SellerBalance, SettlementTerms, Statement
+from settlements.models import DebtMovement, Journal, SellerBalance, SettlementTerms, Statement
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -17,6 +20,7 @@ pytestmark = pytest.mark.django_db
 SEP_8, DUE, BACK = date(2026, 9, 8), date(2026, 9, 11), date(2026, 9, 14)
 LATER = date(2026, 9, 17)  # the day on which what came back on the 14th falls due
 AT = datetime(2026, 9, 20, 3, tzinfo=UTC)
+PAID_IN = date(2026, 9, 19)  # when the bank has a deposit that is recorded at AT
 NET = 96_700  # of 100,000 in gold
 
 
@@ -134,10 +138,13 @@ class TestInvoicedDebt:
         market = _indebted(debt_policy="invoice_seller")
         with tenancy.use(market.pk):
             balance = SellerBalance.objects.get()
-            made = collecting.record_deposit(
-                balance, amount=90_000, evidence="국민 0920-7", by=users[0], at=AT
+            [made] = collecting.record_deposit(
+                balance, amount=90_000, evidence=" 국민  0919-7", on=PAID_IN, by=users[0], at=AT
             )
-            assert (made.statement, made.on) == (None, date(2026, 9, 20))
+            assert (made.statement, made.on, made.part) == (None, PAID_IN, 1)
+            assert made.evidence == "국민 0919-7"
+            journal = Journal.objects.get(template="debt")
+            assert (journal.reference, journal.basis_on) == (made.public_id, PAID_IN)
             balance.refresh_from_db()
             assert balance.receivable == 6_700
             assert (_account("bank"), _account("seller_receivable")) == (90_000, 6_700)
@@ -150,7 +157,9 @@ class TestCarriedDebt:
         with tenancy.use(market.pk):
             balance = SellerBalance.objects.select_related("seller").get()
             assert balance.carry == -NET
-            collecting.record_deposit(balance, amount=NET, evidence="1", by=users[0], at=AT)
+            collecting.record_deposit(
+                balance, amount=NET, evidence="1", on=PAID_IN, by=users[0], at=AT
+            )
             balance.refresh_from_db()
             assert balance.carry == 0
             _agrees(LATER)
@@ -187,15 +196,135 @@ class TestCarriedDebt:
         with tenancy.use(market.pk):
             balance = SellerBalance.objects.get()
             asked = {"by": users[0], "at": AT}
+            paid = asked | {"on": PAID_IN}
             with pytest.raises(collecting.MoreThanOwed):
-                collecting.record_deposit(balance, amount=NET + 1, evidence="1", **asked)
+                collecting.record_deposit(balance, amount=NET + 1, evidence="1", **paid)
             with pytest.raises(collecting.EvidenceMissing):
-                collecting.record_deposit(balance, amount=1, evidence=" ", **asked)
+                collecting.record_deposit(balance, amount=1, evidence=" ", **paid)
             with pytest.raises(verdicts.NotBetween):
-                collecting.record_deposit(balance, amount=0, evidence="1", **asked)
+                collecting.record_deposit(balance, amount=0, evidence="1", **paid)
+            paid["on"] = AT.date() + timedelta(days=1)
+            with pytest.raises(collecting.DepositInFuture):
+                collecting.record_deposit(balance, amount=1, evidence="1", **paid)
+            with pytest.raises(verdicts.NotBetween):
+                collecting.ask_to_write_off(balance, amount=0, reason="폐업", **asked)
             with pytest.raises(reasons.ReasonMissing):
                 collecting.ask_to_write_off(balance, amount=1, reason="", **asked)
             assert SellerBalance.objects.get().carry == -NET
+
+
+class TestDeposit:
+    """What settles a debt once, and of two debts the older one first."""
+
+    BOTH_ON = date(2026, 10, 7)
+
+    @pytest.fixture
+    def both(self):
+        """A seller who owes NET that was invoiced, and since later NET that is carried."""
+        market = _indebted(debt_policy="invoice_seller")
+        with tenancy.use(market.pk):
+            now = SettlementTerms.objects.latest("number")
+            now.pk, now.number, now.valid_from = None, 3, date(2026, 9, 25)
+            now.debt_policy = "carry_forward"
+            now.save(force_insert=True)
+            seller = SellerBalance.objects.get().seller
+            line = make.sold(
+                seller, number="O2", unit_price=100_000, category="gold", confirmed_on=LATER
+            )
+        _close(market, date(2026, 9, 27))
+        with tenancy.use(market.pk):
+            make.returned(line, left=0, on=date(2026, 9, 28))
+        _close(market, self.BOTH_ON)
+        return market
+
+    def test_settles_the_older_of_two_debts_first(self, both, users):
+        at = datetime(2026, 10, 8, 3, tzinfo=UTC)
+        paid = {"on": date(2026, 10, 8), "by": users[0], "at": at}
+        with tenancy.use(both.pk):
+            balance = SellerBalance.objects.get()
+            assert (balance.receivable, balance.carry) == (NET, -NET)
+            made = collecting.record_deposit(balance, amount=NET + 1_000, evidence="7", **paid)
+            assert [(each.amount, each.is_of_invoiced, each.part) for each in made] == [
+                (NET, True, 1),
+                (1_000, False, 2),
+            ]
+            balance.refresh_from_db()
+            assert (balance.receivable, balance.carry) == (0, 1_000 - NET)
+            assert (_account("bank"), _account("seller_receivable")) == (97_700, 0)
+            _agrees(self.BOTH_ON)
+            [rest] = collecting.record_deposit(balance, amount=NET - 1_000, evidence="8", **paid)
+            assert (rest.amount, rest.is_of_invoiced) == (95_700, False)
+            balance.refresh_from_db()
+            assert collecting.owed(balance) == 0
+            _agrees(self.BOTH_ON)
+
+    def test_takes_all_that_is_owed_as_the_form_proposes_it(self, both, users):
+        at = datetime(2026, 10, 8, 3, tzinfo=UTC)
+        with tenancy.use(both.pk):
+            balance = SellerBalance.objects.get()
+            collecting.ask_to_write_off(
+                balance, amount=collecting.owed(balance), reason="폐업", by=users[0], at=at
+            )
+            approvals.approve(Approval.objects.get(), by=users[1], at=at)
+            balance.refresh_from_db()
+            assert (balance.receivable, balance.carry) == (0, 0)
+            assert _account("bad_debt") == 2 * NET
+            _agrees(self.BOTH_ON)
+
+    def test_is_recorded_once_whoever_it_is_of(self, users):
+        market = _indebted()
+        with tenancy.use(market.pk):
+            balance = SellerBalance.objects.get()
+            paid = {"on": PAID_IN, "by": users[0], "at": AT}
+            collecting.record_deposit(balance, amount=1_000, evidence="국민 0919-7", **paid)
+            other = SellerBalance.objects.create(seller=make.seller("B"), receivable=1_000)
+            for again in (balance, other):
+                with pytest.raises(collecting.EvidenceUsed):
+                    collecting.record_deposit(
+                        again, amount=1_000, evidence="국민 0919-7 ", **(paid | {"by": users[1]})
+                    )
+            balance.refresh_from_db()
+            assert (balance.carry, DebtMovement.objects.count()) == (1_000 - NET, 1)
+            row = DebtMovement.objects.get()
+            row.pk, row.public_id = None, "dbt_other"
+            with pytest.raises(IntegrityError), transaction.atomic():
+                row.save(force_insert=True)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_is_recorded_once_by_two_people_at_once(self, users):
+        market = make.market(first_open_on=SEP_8)
+        with tenancy.use(market.pk):
+            owing = [
+                SellerBalance.objects.create(seller=make.seller(code), receivable=1_000).pk
+                for code in "AB"
+            ]
+        both_there = threading.Barrier(2, timeout=30)
+        results = {}
+
+        def record(key, by):
+            try:
+                both_there.wait()
+                with tenancy.use(market.pk):
+                    balance = SellerBalance.objects.get(pk=key)
+                    collecting.record_deposit(
+                        balance, amount=1_000, evidence="7", on=PAID_IN, by=by, at=AT
+                    )
+                results[key] = "recorded"
+            except collecting.EvidenceUsed as refused:
+                results[key] = refused.code
+            finally:
+                connection.close()
+
+        threads = [
+            threading.Thread(target=record, args=each) for each in zip(owing, users, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sorted(results.values()) == ["deposit_recorded_before", "recorded"]
+        with tenancy.use(market.pk):
+            assert DebtMovement.objects.count() == 1
 
 
 class TestDebts:
@@ -206,7 +335,9 @@ class TestDebts:
             with django_assert_num_queries(3):
                 [debt] = collecting.debts(on=LATER + timedelta(days=61))
             assert (debt.amount, debt.since, debt.age_class) == (NET, LATER, 2)
-            collecting.record_deposit(debt.balance, amount=NET, evidence="1", by=users[0], at=AT)
+            collecting.record_deposit(
+                debt.balance, amount=NET, evidence="1", on=PAID_IN, by=users[0], at=AT
+            )
             assert collecting.debts(on=LATER) == []
 
 
@@ -228,11 +359,63 @@ class TestAdmin:
         with tenancy.use(code="jangteo"):
             row = SellerBalance.objects.get()
         address = f"{pages}{row.pk}/decide/deposit/"
-        refused = browser.post(address, {"amount": "100,000", "evidence": "7"})
+        sent = {"on": "2026-09-19", "evidence": "7"}
+        refused = browser.post(address, sent | {"amount": "100,000"})
         assert "The seller owes" in refused.content.decode()
-        assert browser.post(address, {"amount": "96,700", "evidence": "7"}).status_code == 302
+        assert browser.post(address, sent | {"amount": "96,700"}).status_code == 302
         with tenancy.use(code="jangteo"):
             assert SellerBalance.objects.get().carry == 0
         story = browser.get(f"{pages}{row.pk}/change/").content.decode()
         assert "Deposit" in story
         assert "No seller owes anything." in browser.get(f"{pages}debts/").content.decode()
+
+
+class TestShop:
+    """A seller's page and API: their own deposits and write-offs, and nobody else's."""
+
+    @pytest.fixture
+    def market(self, users):
+        market = _indebted()
+        with tenancy.use(market.pk):
+            balance = SellerBalance.objects.get()
+            paid = {"on": PAID_IN, "by": users[0], "at": AT}
+            collecting.record_deposit(balance, amount=1_700, evidence="국민 0919-7", **paid)
+            collecting.write_off(balance, amount=5_000, reason="폐업", by=users[0], at=AT)
+            make.seller("B")
+        return market
+
+    def enter(self, client, market, code):
+        user = people.user(f"{code.lower()}@shop.example.org")
+        with tenancy.use(market.pk):
+            seller = Seller.objects.get(code=code)
+            SellerMember.objects.create(user=user, marketplace=market, seller=seller)
+        client.force_login(user)
+        client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+        return client.get(f"/s/{market.slug}/debts/").content.decode()
+
+    def test_shows_what_is_owed_and_how_it_became_less(self, client, market):
+        page = self.enter(client, market, "A")
+        assert "₩90,000" in page  # 96,700 less both
+        assert "₩1,700" in page
+        assert "국민 0919-7" in page
+        assert "₩5,000" in page
+        assert "폐업" not in page  # what the people of the marketplace wrote for each other
+
+    def test_shows_another_seller_nothing_of_it(self, client, market):
+        page = self.enter(client, market, "B")
+        assert "No deposit and no write-off" in page
+        assert "1,700" not in page
+
+    def test_is_told_by_the_api(self, market):
+        with tenancy.use(market.pk):
+            sellers = {row.code: row.public_id for row in Seller.objects.all()}
+        own = people.ApiClient(people.api_key(market, seller=sellers["A"]))
+        written_off, deposit = own.read("debt-movements/").json()["data"]
+        assert deposit["amount"] == {"amount": 1_700, "currency": "KRW"}
+        assert (deposit["kind"], deposit["on"]) == ("deposit", "2026-09-19")
+        assert (deposit["is_of_invoiced"], deposit["evidence"]) == (False, "국민 0919-7")
+        assert written_off["kind"] == "write_off"
+        other = people.ApiClient(people.api_key(market, seller=sellers["B"]))
+        assert other.read("debt-movements/").json()["data"] == []
+        shop = people.ApiClient(people.api_key(market))
+        assert len(shop.read("debt-movements/?kind=deposit").json()["data"]) == 1

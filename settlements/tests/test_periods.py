@@ -256,8 +256,13 @@ class TestWhatComesLate:
     def test_a_deposit_on_a_debt_is_booked_on_the_first_open_day(self, signed):
         balance = SellerBalance.objects.create(seller=make.seller(), receivable=500)
         self.sign(signed)
-        movement = collecting.record_deposit(
-            balance, amount=500, evidence="통장 3", by=people.user("a@example.com"), at=make.AT
+        [movement] = collecting.record_deposit(
+            balance,
+            amount=500,
+            evidence="통장 3",
+            on=self.DAY,
+            by=people.user("a@example.com"),
+            at=make.AT,
         )
         assert movement.on == self.DAY
         journal = Journal.objects.get(template="debt")

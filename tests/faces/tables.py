@@ -167,6 +167,7 @@ SELLER_PAGES = {
     "shop_revenue": _none,
     "shop_revenue_report": _public_id(RevenueReport),
     "shop_holds": _none,
+    "shop_debts": _none,
     "shop_simulator": _none,
     "shop_grade": _none,
     "shop_statements": _none,
