@@ -74,7 +74,8 @@ def to_ask(sellers: Collection[int], *, at: datetime, days: int) -> dict[int, st
 def record(asked: Mapping[int, str], said: Mapping[str, Said], *, at: datetime) -> None:
     """Write down what a service said of some numbers, by seller id; the caller's transaction.
 
-    What it left out counts as not answered.
+    The caller has locked the sellers. What was left out counts as not answered; what is known of
+    it stays.
     """
     known = of(asked)
     for key, number in sorted(asked.items()):
@@ -87,11 +88,6 @@ def record(asked: Mapping[int, str], said: Mapping[str, Said], *, at: datetime) 
         else:
             row.failed_at = at
         row.save()
-
-
-def record_failed(asked: Mapping[int, str], *, at: datetime) -> None:
-    """Write down that a service did not answer; what is known stays."""
-    record(asked, {}, at=at)
 
 
 @transaction.atomic

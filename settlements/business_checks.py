@@ -31,9 +31,12 @@ COMING = (Statement.State.OPEN, Statement.State.PAYABLE, Statement.State.IN_PAYO
 
 
 def service_of(policy: PayoutPolicy) -> BusinessService | None:
-    """The service that a payout policy asks; None where it asks nobody."""
+    """The service that a payout policy of the marketplace in use asks; None where it asks nobody.
+
+    In a live marketplace the sandbox is asked nothing.
+    """
     if policy.business_service == Service.SANDBOX:
-        return Sandbox()
+        return None if knows_nobody(policy, tenancy.current()) else Sandbox()
     if policy.business_service == Service.TAX_OFFICE:
         return TaxOffice(settings.TAX_OFFICE_URL, settings.TAX_OFFICE_KEY)
     return None
@@ -60,7 +63,8 @@ def before_sending(marketplace_id: int, payout_id: int, *, now) -> None:
         later = waiting.filter(pk__gt=payout_id).order_by("pk").values_list("seller_id", flat=True)
         found = _to_ask([*own, *later[: MOST_NUMBERS * 2]], policy, at)
         asked = dict(sorted(found.items(), key=lambda each: each[0] not in own)[:MOST_NUMBERS])
-    _ask(marketplace_id, policy, asked, now)
+        service = service_of(policy)
+    _ask(marketplace_id, service, asked, now)
 
 
 def ask_about(marketplace_id: int, seller_id: int, *, now) -> None:
@@ -69,10 +73,10 @@ def ask_about(marketplace_id: int, seller_id: int, *, now) -> None:
     Must not be called within a transaction.
     """
     with tenancy.use(marketplace_id):
-        policy = payout_candidates.policy_on(_today(now()))
+        service = _service_on(_today(now()))
         asked = business_status.numbers([seller_id])
-    if policy is not None and service_of(policy) is not None and asked:
-        _ask(marketplace_id, policy, asked, now)
+    if service is not None and asked:
+        _ask(marketplace_id, service, asked, now)
 
 
 def must_wait(payout: Payout, *, at: datetime) -> bool:
@@ -88,20 +92,17 @@ def recheck(marketplace_id: int, *, now) -> int:
 
     Stops at the first call that is not answered. Must not be called within a transaction.
     """
-    count = 0
-    while True:
-        with tenancy.use(marketplace_id):
-            at = now()
-            policy = payout_candidates.policy_on(_today(at))
-            if policy is None:
-                return count
-            asked = _to_ask(_with_money_coming(), policy, at, least_days=1)
-        if not asked:
-            return count
-        part = dict(sorted(asked.items())[:MOST_NUMBERS])
-        if not _ask(marketplace_id, policy, part, now):
-            return count
-        count += len(part)
+    with tenancy.use(marketplace_id):
+        at = now()
+        policy = payout_candidates.policy_on(_today(at))
+        if policy is None:
+            return 0
+        asked = sorted(_to_ask(_with_money_coming(), policy, at, least_days=1).items())
+        service = service_of(policy)
+    for first in range(0, len(asked), MOST_NUMBERS):
+        if not _ask(marketplace_id, service, dict(asked[first : first + MOST_NUMBERS]), now):
+            return first
+    return len(asked)
 
 
 def unchecked(on: date, *, at: datetime) -> QuerySet:
@@ -124,8 +125,12 @@ def unchecked(on: date, *, at: datetime) -> QuerySet:
 
 def are_asked_about(on: date) -> bool:
     """Whether the payout policy of a day has businesses asked about."""
+    return _service_on(on) is not None
+
+
+def _service_on(on: date) -> BusinessService | None:
     policy = payout_candidates.policy_on(on)
-    return policy is not None and service_of(policy) is not None
+    return None if policy is None else service_of(policy)
 
 
 def _to_ask(
@@ -137,20 +142,23 @@ def _to_ask(
     return business_status.to_ask(set(sellers), at=at, days=days)
 
 
-def _ask(marketplace_id: int, policy: PayoutPolicy, asked: dict[int, str], now) -> bool:
+def _ask(marketplace_id: int, service: BusinessService, asked: dict[int, str], now) -> bool:
     """Ask about sellers and write down what was said; False where there was no answer."""
-    service = service_of(policy)
     try:
         said = service.ask(list(asked.values()))
     except NoAnswer:
-        with tenancy.use(marketplace_id, durable=True):
-            business_status.record_failed(asked, at=now())
-        return False
+        said = None
     with tenancy.use(marketplace_id, durable=True):
         at = now()
-        business_status.record(asked, said, at=at)
-        _hold_and_release(asked, at)
-    return True
+        sellers = _locked(asked)  # several workers may have asked about the same
+        business_status.record(asked, said or {}, at=at)
+        _hold_and_release(sellers, at)
+    return said is not None
+
+
+def _locked(sellers: Collection[int]) -> list[Seller]:
+    rows = Seller.objects.select_for_update(no_key=True).filter(pk__in=sellers)
+    return list(rows.order_by("pk"))
 
 
 def _with_money_coming() -> set[int]:
@@ -158,13 +166,17 @@ def _with_money_coming() -> set[int]:
     return set(rows.values_list("seller_id", flat=True).distinct())
 
 
-def _hold_and_release(sellers: Collection[int], at: datetime) -> None:
-    """Hold the money of those who closed, and let go what was held of those who operate."""
-    known = business_status.of(sellers)
-    rows = Seller.objects.select_for_update(no_key=True).filter(pk__in=known).order_by("pk")
+def _hold_and_release(sellers: Collection[Seller], at: datetime) -> None:
+    """Hold the money of those who closed, and let go what was held of those who operate.
+
+    Nothing becomes of those about whom nothing is known.
+    """
+    known = business_status.of([seller.pk for seller in sellers])
     holds = _holds(known)
-    for seller in rows:
+    for seller in sellers:
         row = known[seller.pk]
+        if not row.status:
+            continue
         placed = [hold for hold in holds.get(seller.pk, ()) if hold.state == Hold.State.PLACED]
         if not business_rules.keeps_money(row.status):
             for hold in placed:

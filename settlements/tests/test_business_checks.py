@@ -1,8 +1,10 @@
 """Businesses are asked about before their money goes; who closed waits, and an outage does too."""
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from marketplace import approvals, tenancy
 from marketplace.models import Approval, Change, Marketplace
@@ -205,6 +207,42 @@ class TestOutage:
         assert seen(market, payout)[0] == "prepared"
 
 
+class TestTwoAtOnce:
+    @pytest.mark.django_db(transaction=True)
+    def test_write_one_answer_and_place_one_hold(self, monkeypatch):
+        market = _market()
+        made = _launched(market, SHUT, "120-81-00032")
+        both_asked = threading.Barrier(2, timeout=30)
+        ask = sandbox.Sandbox.ask
+
+        def together(self, numbers):
+            both_asked.wait()
+            return ask(self, numbers)
+
+        monkeypatch.setattr(sandbox.Sandbox, "ask", together)
+        done = []
+
+        def sent(payout):
+            try:
+                serve(market, payout)
+                done.append(payout)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=sent, args=[payout]) for payout in made]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sorted(done) == made
+        with tenancy.use(market.pk):
+            assert BusinessStatus.objects.count() == 2
+            assert Hold.objects.count() == 2
+            assert set(Payout.objects.values_list("state", "reason")) == {
+                ("stopped", "business_closed")
+            }
+
+
 class TestRecheck:
     def test_asks_about_whoever_has_money_coming(self, market, asked):
         with tenancy.use(market.pk):
@@ -315,6 +353,18 @@ class TestExecute:
             make.payable(row)
         with pytest.raises(payouts.SandboxCheckOnly):
             again(market)
+
+    def test_asks_the_sandbox_about_no_real_seller(self, asked):
+        market = _market()
+        with tenancy.use(market.pk):
+            Marketplace.objects.filter(pk=market.pk).update(state="live")
+            seller = make.seller("A", business_number=SHUT)
+            make.payable(seller)
+        assert business_checks.recheck(market.pk, now=lambda: AT) == 0
+        business_checks.ask_about(market.pk, seller.pk, now=lambda: AT)
+        assert asked == []
+        with tenancy.use(market.pk):
+            assert not Hold.objects.exists()
 
 
 class TestHolder:
