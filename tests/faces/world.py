@@ -273,8 +273,8 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
         at=AT,
     )
     adjusting.approve(adjustment, by=None, at=AT)
-    _report_revenue(victim, adjustment)
-    _bring_a_sale(victim)
+    _bring_a_sale(victim, adjustment)
+    _report_revenue(victim)
     FastSettlement.objects.create(
         seller=victim, order_line=line, on=AT.date(), units=1, units_left=1, advanced=1
     )
@@ -305,8 +305,8 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     approvals.ask(kind, draft, by=operator, at=AT, reason="비밀 사유")
 
 
-def _report_revenue(victim: Seller, adjustment: Adjustment) -> None:
-    """A day's report, and a settled part of it."""
+def _report_revenue(victim: Seller) -> None:
+    """A day's report of advertising."""
     report = RevenueReport.objects.create(
         seller=victim,
         stream="ads",
@@ -319,29 +319,24 @@ def _report_revenue(victim: Seller, adjustment: Adjustment) -> None:
     RevenueVersion.objects.create(
         report=report, number=1, amount=1, is_final=False, reported_at=AT, source="api"
     )
-    RevenueShare.objects.create(
-        report=report,
-        version=1,
-        amount_before=0,
-        amount=1,
-        share=1,
-        basis_on=AT.date(),
-        adjustment=adjustment,
-    )
 
 
-def _bring_a_sale(victim: Seller) -> None:
-    """A neighbour's sale that the victim brought, and what it added to a report."""
+def _bring_a_sale(victim: Seller, adjustment: Adjustment) -> None:
+    """A neighbour's sale that the victim brought, what it added to a report, and a share of it."""
     line = OrderLine.objects.exclude(seller=victim).order_by("pk").first()
     Referral.objects.create(line=line, seller=victim, stream="host")
+    amount = line.list_amount
     report = RevenueReport.objects.create(
         seller=victim,
         stream="host",
         on=AT.date(),
         source="orders",
         version=1,
-        amount=line.list_amount,
+        amount=amount,
         reported_at=AT,
+    )
+    RevenueVersion.objects.create(
+        report=report, number=1, amount=amount, is_final=True, reported_at=AT, source="orders"
     )
     RevenueLine.objects.create(
         report=report,
@@ -349,7 +344,16 @@ def _bring_a_sale(victim: Seller) -> None:
         order_line=line,
         sequence=0,
         basis_on=AT.date(),
-        amount=line.list_amount,
+        amount=amount,
+    )
+    RevenueShare.objects.create(
+        report=report,
+        version=1,
+        amount_before=0,
+        amount=amount,
+        share=1,
+        basis_on=AT.date(),
+        adjustment=adjustment,
     )
 
 
