@@ -1,8 +1,8 @@
 """The marketplaces that bin/demo shows: one from each preset, with a past and with people.
 
 Made again, it keeps what there is. Who is who: an owner and a second operator of each
-marketplace, since some decisions need two people, and the owner and a member of staff of its
-busiest shop.
+marketplace, since some decisions need two people, the owner and a member of staff of its
+busiest shop, and a host of live shows where there are any.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from settlements import (
     demonstration_payouts,
     demonstration_tax,
     opening,
+    simulated_people,
     simulating,
 )
 
@@ -31,6 +32,7 @@ class Exhibit:
     seed: int
     shops: int
     orders_a_day: int
+    has_hosts: bool = False
 
     def address(self, who: str) -> str:
         """The log-in of somebody in this marketplace."""
@@ -43,7 +45,13 @@ EXHIBITS = (
     ),
     Exhibit(preset="app-in-app", slug="apps", name="앱마당", seed=21, shops=8, orders_a_day=20),
     Exhibit(
-        preset="live-commerce", slug="live", name="라이브장터", seed=22, shops=10, orders_a_day=25
+        preset="live-commerce",
+        slug="live",
+        name="라이브장터",
+        seed=22,
+        shops=10,
+        orders_a_day=25,
+        has_hosts=True,
     ),
 )
 
@@ -51,6 +59,8 @@ OPERATORS = {"owner": Membership.Role.OWNER, "finance": Membership.Role.FINANCE}
 _OPERATOR_NAMES = {"owner": "김운영", "finance": "이정산"}
 SHOPKEEPERS = {"seller": SellerMember.Role.OWNER, "staff": SellerMember.Role.STAFF}
 _SHOPKEEPER_NAMES = {"seller": "박대표", "staff": "최직원"}
+HOST = "host"
+_HOST_NAME = "한진행"
 TRACKED_DAYS = 4  # before, a parcel is told of without its number: one by one takes long
 
 
@@ -93,13 +103,18 @@ def people(exhibit: Exhibit, password: str) -> None:
         Membership.objects.get_or_create(user=user, marketplace=market, role=role)
     with tenancy.use(market.pk):
         # The simulation numbers its shops from the busiest down.
-        shop = Seller.objects.active().order_by("code").first()
+        sellers = Seller.objects.active().order_by("code")
+        shop = sellers.first()
+        host = sellers.filter(code__contains=simulated_people.HOST_CODE).first()
     if shop is None:
         return
-    for who, role in SHOPKEEPERS.items():
-        user = _user(exhibit.address(who), _SHOPKEEPER_NAMES[who], password, is_staff=False)
+    members = [(who, _SHOPKEEPER_NAMES[who], shop, role) for who, role in SHOPKEEPERS.items()]
+    if host is not None:
+        members.append((HOST, _HOST_NAME, host, SellerMember.Role.OWNER))
+    for who, name, seller, role in members:
+        user = _user(exhibit.address(who), name, password, is_staff=False)
         SellerMember.objects.get_or_create(
-            user=user, marketplace=market, seller=shop, defaults={"role": role}
+            user=user, marketplace=market, seller=seller, defaults={"role": role}
         )
 
 

@@ -59,8 +59,11 @@ class TestFill:
         with tenancy.use(code="live") as market:
             contracts = SellerContract.objects.published().filter(seller__code__contains="-H")
             assert set(contracts.values_list("income_kind", flat=True)) == {"service"}
+        demonstration.people(live, "password")
+        host = SellerMember.objects.get(user__email="host@live.example", marketplace=market)
         nights.close_day(market.pk, dt.date(2026, 3, 19), at=AT)
         with tenancy.use(market.pk):
+            assert RevenueReport.objects.filter(seller=host.seller_id).exists()
             reports = RevenueReport.objects.filter(source="orders", state="settled")
             assert reports.values("seller").distinct().count() == 2
             assert RevenueLine.objects.count() > reports.count()

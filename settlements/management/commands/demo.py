@@ -117,7 +117,11 @@ class Command(BaseCommand):
             self._say(f"  operators  {base}/admin/  {exhibit.address('owner')}")
             self._say(f"             (second person)  {exhibit.address('finance')}")
             self._say(f"  sellers    {base}/s/{exhibit.slug}/  {exhibit.address('seller')}")
-            self._say(f"             (staff of the same shop)  {exhibit.address('staff')}\n\n")
+            self._say(f"             (staff of the same shop)  {exhibit.address('staff')}\n")
+            if exhibit.has_hosts:
+                host = exhibit.address(demonstration.HOST)
+                self._say(f"             (a host of live shows)  {host}\n")
+            self._say("\n")
         self._say(f"Programs     {base}/api/v1/docs/  (keys: in the admin under System)\n\n")
 
     def _say(self, text: str) -> None:
