@@ -104,6 +104,11 @@ app.conf.update(
             "schedule": crontab(minute=51),
             "options": {"expires": 60 * 60},
         },
+        "send-letters": {
+            "task": "settlements.tasks.send_letters_everywhere",
+            "schedule": 60,
+            "options": {"expires": 60},
+        },
         "sweep-webhooks": {
             "task": "marketplace.tasks.sweep_webhooks",
             "schedule": 5,

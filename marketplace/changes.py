@@ -61,6 +61,7 @@ TYPES = {  # what may be announced, and subscribed to
     "grade.made_official": _("A seller's grade came into force."),
     "adjustment.approved": _("An amount will be given to a seller, or charged."),
     "revenue_report.recorded": _("Revenue of a day was reported, or restated."),
+    "fees.published": _("A version of a fee schedule was published, in force from a day on."),
     "contract.published": _("A seller's contract was changed, from a day on."),
     "assignment.in_force": _("What is due to a seller is paid to somebody else, from a day on."),
     "assignment.ended": _("An assignment of a seller's claims ends, on a day."),
@@ -89,6 +90,7 @@ TYPES = {  # what may be announced, and subscribed to
 
 # What concerns one seller; the rest is told to the marketplace alone.
 OF_MARKETPLACE = (
+    "fees.published",
     "night.closed",
     "payout.exception",
     "day.signed",

@@ -8,6 +8,7 @@ message. A topic that nobody acts on yet still stands here, so that a misspelt o
 TOPICS: dict[str, tuple[str, ...]] = {
     "export.asked": ("settlements.tasks.begin_export",),
     "fee_rehearsal.asked": ("settlements.tasks.begin_rehearsal",),
+    "fees.published": ("settlements.fee_letters.begin",),
     "import.uploaded": ("orders.tasks.start_import",),
     "marketplace.opened": (),
     "night.closed": ("settlements.tasks.begin_forecasts",),

@@ -305,6 +305,13 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Browser security
 
 HTTPS = env.bool("HTTPS", not TRIAL)
+# Where letters say that a page is found; a letter that no request sends cannot know it.
+SITE_ADDRESS = env.str(
+    "SITE_ADDRESS",
+    "http://localhost:8000"
+    if TRIAL
+    else f"http{'s' if HTTPS else ''}://{ALLOWED_HOSTS[0].lstrip('.')}",
+).rstrip("/")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz/"]

@@ -28,6 +28,7 @@ from marketplace.refusals import Refused
 from settlements import (
     admin_forms,
     admin_rehearsals,
+    fee_letters,
     fee_publishing,
     fee_trials,
     ledger,
@@ -71,7 +72,7 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
     form = admin_forms.FeeScheduleVersionForm
     list_display = ["schedule", *VersionedRuleAdmin.list_display]
     list_select_related = ["schedule"]
-    readonly_fields = ["schedule", *VersionedRuleAdmin.readonly_fields]
+    readonly_fields = ["schedule", "sellers_told", *VersionedRuleAdmin.readonly_fields]
     actions_list = ["import_file"]
     actions_detail = ["rules", "compare", "try_out", "examine", "rehearse", "ask_for_one"]
     asking_form = admin_forms.PublicationForm
@@ -92,9 +93,35 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
         """A published version says names and percentages; a draft's fields are edited."""
         fields = super().get_fields(request, obj)
         if self.has_change_permission(request, obj):
-            return fields
+            return [name for name in fields if name != "sellers_told"]
         named = {"components": "named_components", "vat_rate_ppm": "vat_rate"}
         return [named.get(name, name) for name in fields]
+
+    @display(description=_("letters to sellers"))
+    def sellers_told(self, version):
+        """How many sellers were told of the version, and when."""
+        told = fee_letters.told(version)
+        if not told.sellers:
+            return _("Nobody is told of a draft, or of the first version of a schedule.")
+        lines = [
+            gettext("Told: %(sent)s of %(all)s")
+            % {"sent": told.sent, "all": told.sellers - told.unconcerned},
+            gettext("Not concerned: %(count)s") % {"count": told.unconcerned},
+        ]
+        if told.waiting:
+            lines.append(gettext("Still to be told: %(count)s") % {"count": told.waiting})
+        if told.first_at:
+            moments = [timezone.localtime(at, version.marketplace.tz) for at in _span(told)]
+            lines.append(gettext("Sent: %(when)s") % {"when": " – ".join(map(_shown, moments))})
+        trouble = ""
+        if told.in_trouble:
+            text = gettext("Letters in trouble: %(count)s") % {"count": told.in_trouble}
+            page = reverse("admin:settlements_sellerletter_changelist")
+            trouble = format_html(
+                '<div><a href="{}?state__in=failed,unknown">{}</a></div>', page, text
+            )
+        shown = format_html_join("", "<div>{}</div>", ((line,) for line in lines))
+        return format_html("{}{}", shown, trouble)
 
     @display(description=_("VAT rate"))
     def vat_rate(self, version):
@@ -271,6 +298,20 @@ class FeeRuleAdmin(DraftPartAdmin):
 class SettlementTermsAdmin(VersionedRuleAdmin):
     place = 35
     form = admin_forms.SettlementTermsForm
+
+
+def _span(told) -> list:
+    """The moments of the first and of the last letter; one where they are the same."""
+    return sorted(
+        {
+            told.first_at.replace(second=0, microsecond=0),
+            told.last_at.replace(second=0, microsecond=0),
+        }
+    )
+
+
+def _shown(moment) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _notice(version) -> list[Problem]:

@@ -1,11 +1,14 @@
-"""Bring fees into force, once they can be charged and sellers have had their notice."""
+"""Bring fees into force, once they can be charged and sellers have had their notice.
+
+Publishing tells every seller who is charged by them (settlements.fee_letters).
+"""
 
 from datetime import datetime
 
 from marketplace import audit, tenancy, versions
 from marketplace.models import Marketplace
 from orders import verdicts
-from settlements import notice, rate_cards, rehearsals
+from settlements import fee_letters, notice, rate_cards, rehearsals
 from settlements.models import FeeRehearsal, FeeScheduleVersion
 
 
@@ -22,7 +25,9 @@ def publish(
         audit.record("fees.notice_waived", by=by, at=at, obj=version)
     else:
         ensure_notice(version, at=at)
-    return versions.publish(version, by=by, at=at)
+    published = versions.publish(version, by=by, at=at)
+    fee_letters.announce(published, at=at)
+    return published
 
 
 def ensure_notice(version: FeeScheduleVersion, *, at: datetime) -> None:

@@ -1,8 +1,9 @@
 """How long before it begins a change of fees has to be published.
 
-Sellers are told of a change when it is published. One by which nobody keeps less may begin as soon
-as it can; any other gives the notice that the marketplace has promised. Source: terms of Korean
-marketplaces, which give thirty days for a change that is unfavourable to sellers.
+Sellers are told of a change by letter when it is published (settlements.fee_letters). One by which
+nobody keeps less may begin as soon as it can; any other gives the notice that the marketplace has
+promised. Source: terms of Korean marketplaces, which give thirty days for a change that is
+unfavourable to sellers.
 """
 
 from datetime import date, timedelta

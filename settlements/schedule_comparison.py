@@ -6,6 +6,7 @@ charge, up to which price and on which days is compared. A schedule has tens of 
 so only a page of differences ever leaves the database.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,6 +59,37 @@ ORDER BY component, rank, before, after LIMIT %(limit)s OFFSET %(offset)s
 """
 )
 
+# What is charged otherwise; a rule that only has another place charges the same.
+_CHARGED = (
+    _DIFFERENCES  # noqa: S608
+    + """
+, scoped AS (
+    SELECT d.before, d.after, d.component, d.rank, r.category_id, r.seller_type, r.seller_id
+    FROM difference d JOIN settlements_feerule r
+         ON r.marketplace_id = %(marketplace)s AND r.id = coalesce(d.after, d.before)
+    WHERE d.what <> 'moved'
+)
+"""
+)
+_SCOPES = _CHARGED + "SELECT DISTINCT category_id, seller_type, seller_id FROM scoped"  # noqa: S608
+_OF_CATEGORIES = (
+    _CHARGED
+    + """
+SELECT before, after FROM scoped
+WHERE %(categories)s::bigint[] IS NULL OR category_id IS NULL OR category_id = ANY(%(categories)s)
+ORDER BY component, rank, before, after
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom a rule that differs is for; None and "" mean everybody."""
+
+    category_id: int | None
+    seller_type: str
+    seller_id: int | None
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -103,6 +135,26 @@ def page(
     rules = FeeRule.objects.select_related("category", "seller", "version").in_bulk(ids)
     rows = [Difference(rules.get(old), rules.get(new)) for old, new in pairs[:SIZE]]
     return rows, len(pairs) > SIZE
+
+
+def scopes(before: FeeScheduleVersion, after: FeeScheduleVersion) -> list[Scope]:
+    """Whom the rules are for that charge otherwise than before, each named once."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SCOPES, _parameters(before, after))
+        return [Scope(*row) for row in cursor]
+
+
+def of_categories(
+    before: FeeScheduleVersion, after: FeeScheduleVersion, categories: Collection[int] | None
+) -> list[Difference]:
+    """What is charged otherwise in some categories, and by rules that hold in all; None: in any."""
+    wanted = None if categories is None else sorted(categories)
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_CATEGORIES, _parameters(before, after) | {"categories": wanted})
+        pairs = cursor.fetchall()
+    ids = [key for pair in pairs for key in pair if key is not None]
+    rules = FeeRule.objects.select_related("category", "seller").in_bulk(ids)
+    return [Difference(rules.get(old), rules.get(new)) for old, new in pairs]
 
 
 def _parameters(before: FeeScheduleVersion, after: FeeScheduleVersion) -> dict:

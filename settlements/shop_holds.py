@@ -37,7 +37,7 @@ class Moved:
 
 def of_seller(seller: Seller):
     """A seller's holds, with what they are about."""
-    return _loaded().filter(seller=seller)
+    return loaded().filter(seller=seller)
 
 
 def in_force(seller: Seller) -> list[Told]:
@@ -48,7 +48,7 @@ def in_force(seller: Seller) -> list[Told]:
 def of_statement(statement: Statement) -> list[Moved]:
     """What a closed statement kept back and gave back, hold by hold."""
     movements = list(HoldMovement.objects.filter(statement=statement).order_by("pk"))
-    holds = _loaded().in_bulk({movement.hold_id for movement in movements})
+    holds = loaded().in_bulk({movement.hold_id for movement in movements})
     return [Moved(told(holds[row.hold_id]), row.taken - row.released) for row in movements]
 
 
@@ -71,6 +71,7 @@ def _told(holds: Iterable[Hold]) -> list[Told]:
     return [replace(told(hold), disputed=disputed.get(hold.pk)) for hold in holds]
 
 
-def _loaded():
+def loaded():
+    """Holds with what is said about them."""
     loaded = Hold.objects.select_related("order_line__order", "statement", "claim")
     return loaded.prefetch_related("payments")

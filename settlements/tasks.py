@@ -5,7 +5,7 @@ every night that is not finished is taken up from there.
 """
 
 import logging
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from celery import shared_task
 from django.utils import timezone
@@ -17,6 +17,7 @@ from settlements import (
     business_checks,
     export_jobs,
     forecasts,
+    letter_sending,
     nights,
     payout_results,
     payout_sending,
@@ -26,6 +27,8 @@ from settlements import (
 from settlements.models import Payout, PayoutBatch
 
 logger = logging.getLogger(__name__)
+
+LETTERS_FOR = timedelta(minutes=5)  # in which a task begins batches; the next one goes on
 
 
 @shared_task
@@ -158,6 +161,20 @@ def begin_forecasts(marketplace: Marketplace, *, at, on: str) -> None:
 def keep_forecasts(*, marketplace_id: int, on: str) -> None:
     """Keep what every seller can expect after a night. A second delivery keeps the same."""
     forecasts.keep_night(marketplace_id, date.fromisoformat(on))
+
+
+@shared_task
+def send_letters_everywhere() -> None:
+    """One task per marketplace, so that one failing market holds up no other."""
+    for marketplace in Marketplace.objects.open():
+        send_letters.delay(marketplace_id=marketplace.pk)
+
+
+@shared_task
+def send_letters(*, marketplace_id: int) -> None:
+    """Tell sellers by letter what happened. Two at once, or one that died, send nothing twice."""
+    until = timezone.now() + LETTERS_FOR
+    letter_sending.serve(marketplace_id, now=timezone.now, until=until)
 
 
 def begin_batch(marketplace: Marketplace, *, at, batch_id: int) -> None:

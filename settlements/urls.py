@@ -5,6 +5,7 @@ from django.urls import path
 from settlements import (
     fee_preview,
     forecast_views,
+    letter_views,
     payout_views,
     revenue_views,
     simulator_views,
@@ -49,6 +50,7 @@ urlpatterns = [
         tax_views.invoice_file,
         name="shop_tax_invoice_file",
     ),
+    path("letters/", letter_views.letters, name="shop_letters"),
     path("fees/", views.fees, name="shop_fees"),
     path("simulator/", simulator_views.show, name="shop_simulator"),
     path("fee-preview/", fee_preview.preview, name="shop_fee_preview"),

@@ -11,6 +11,7 @@ from settlements.models.fast_settlements import FastSettlement
 from settlements.models.forecasts import PayoutForecast
 from settlements.models.holds import AttachmentPayment, Hold, HoldMovement
 from settlements.models.ledger import Account, Journal, ManualJournal
+from settlements.models.letters import LetterChoice, LetterDesk, SellerLetter, SellerNotice
 from settlements.models.payout_connections import PayoutConnection
 from settlements.models.payouts import (
     Payout,
@@ -56,6 +57,8 @@ __all__ = [
     "Journal",
     "LedgerDifference",
     "LedgerEntry",
+    "LetterChoice",
+    "LetterDesk",
     "LineTerms",
     "ManualJournal",
     "MonthBalance",
@@ -80,6 +83,8 @@ __all__ = [
     "SandboxTransfer",
     "SellerBalance",
     "SellerContract",
+    "SellerLetter",
+    "SellerNotice",
     "SettlementLine",
     "SettlementTerms",
     "SignedSheet",

@@ -55,6 +55,7 @@ from settlements import (
     demonstration,
     forecasts,
     holding,
+    letter_gathering,
     manual_journals,
     nights,
     payout_connections,
@@ -73,8 +74,10 @@ from settlements.models import (
     FastSettlement,
     FeeRule,
     FeeScheduleVersion,
+    Hold,
     HoldMovement,
     LedgerDifference,
+    LetterChoice,
     MonthBalance,
     MonthlyFee,
     PayeeInvoice,
@@ -89,6 +92,8 @@ from settlements.models import (
     RevenueVersion,
     SandboxTransfer,
     SellerBalance,
+    SellerLetter,
+    SellerNotice,
     SettlementLine,
     SettlementTerms,
     SignedSheet,
@@ -299,10 +304,29 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     _fill_ledger(operator)
     settled.tax_parties()
     settled.tax_invoice(victim, month=date(2026, 2, 1))
+    _fail_letter(victim)
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)
     approvals.ask(kind, draft, by=operator, at=AT, reason="비밀 사유")
+
+
+def _fail_letter(victim: Seller) -> None:
+    """A letter that did not go out, what it was to tell, and who wants which."""
+    letter_gathering.desk()
+    LetterChoice.objects.create(seller=victim, off=["tax"])
+    letter = SellerLetter.objects.create(
+        seller=victim, state="failed", attempts=6, due_at=AT, error="SMTPServerDisconnected"
+    )
+    hold = Hold.objects.filter(seller=victim).first()
+    SellerNotice.objects.create(
+        seller=victim,
+        kind="hold",
+        event="hold.placed",
+        about=hold.public_id,
+        happened_at=AT,
+        letter=letter,
+    )
 
 
 def _report_revenue(victim: Seller) -> None:
