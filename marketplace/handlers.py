@@ -11,7 +11,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "fees.published": ("settlements.fee_letters.begin",),
     "import.uploaded": ("orders.tasks.start_import",),
     "marketplace.opened": (),
-    "night.closed": ("settlements.tasks.begin_forecasts",),
+    "night.closed": (
+        "settlements.tasks.begin_forecasts",
+        "settlements.operator_letters.morning",
+    ),
     "payout.changed": ("settlements.tasks.begin_asking",),
     "payout.failed": ("sellers.letters.payout_failed",),
     "payout_batch.executing": ("settlements.tasks.begin_batch",),

@@ -191,13 +191,13 @@ def told(on: date, *, at: datetime) -> list[Told]:
             list(holds[:SHOWN]) if name == sentinels.HOLDS_STUCK else [],
             list(late[:SHOWN]) if name == sentinels.UNANSWERED else [],
             counts.get(name, 0),
-            _address(name),
+            address(name),
         )
         for name in names
     ]
 
 
-def _address(name: str) -> str:
+def address(name: str) -> str:
     """The list of the rows that a sentinel counts; empty where they stand beside it."""
     if name not in _LISTS:
         return ""

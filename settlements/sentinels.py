@@ -67,6 +67,7 @@ NAMES = (
     LEDGER_UNEXPLAINED,
     TAX_LATE,
 )
+IN_MONEY = (LEDGER_DIFFERS, SUSPENSE)  # what these count are minor units
 TO_SIGN = timedelta(days=7)  # in which a day should be signed, after its own
 TO_CLOSE = timedelta(days=15)  # in which a month should be closed, after its last day
 TO_EXPLAIN = timedelta(days=14)  # in which whatever differs should be explained
