@@ -39,6 +39,7 @@ from settlements.models import (
     Discrepancy,
     Hold,
     LedgerDifference,
+    MissingFile,
     Payout,
     PayoutBatch,
     PayoutException,
@@ -261,6 +262,15 @@ QUEUES = (
         lambda: F("found_on"),
         lambda on: {"state__exact": Discrepancy.State.OPEN.value},
         amount=lambda: Abs("difference"),
+    ),
+    Queue(
+        "missing_files",
+        _("Settlement files that have not come"),
+        MissingFile,
+        lambda on: MissingFile.objects.open(),
+        lambda: F("day"),
+        lambda on: {"state__exact": MissingFile.State.OPEN.value},
+        amount=lambda: F("amount"),
     ),
     Queue(
         "ledger_differences",

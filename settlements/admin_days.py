@@ -1,5 +1,6 @@
 """Day closes in the admin: the sheet with a way to the rows of each figure, signatures, paper."""
 
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from django.template.response import TemplateResponse
@@ -17,6 +18,7 @@ from marketplace.admin import (
     state_column,
 )
 from marketplace.story_pages import Decision, StoryAdmin
+from orders.models import Outcome
 from settlements import chart, day_closing, day_figures, day_sheet, models
 from settlements.admin_ledger import TEMPLATES
 from settlements.admin_ledger_forms import ReasonOfFinanceForm, RemarkOfFinanceForm
@@ -46,10 +48,26 @@ TERMS = {
     "closing": _("owed at the end"),
     "debits": _("debits"),
     "credits": _("credits"),
-    "discrepancies": _("open discrepancies"),
-    "discrepancy_amount": _("their amount"),
     "suspense": _("on suspense"),
+    "discrepancies": _("open discrepancies"),
+    "discrepancy_amount": _("amount of open discrepancies"),
+    "missing_files": _("days that no settlement file covers"),
+    "missing_file_amount": _("amount of sales that no settlement file covers"),
+    "payout_exceptions": _("payout exceptions"),
+    "payout_exception_amount": _("amount of payout exceptions"),
+    "payouts_unanswered": _("payouts without a result"),
+    "payout_unanswered_amount": _("amount of payouts without a result"),
+    "ledger_differences": _("ledger differences"),
+    "ledger_difference_amount": _("amount of ledger differences"),
 }
+_COUNTED = {  # what is a number of rows and no money
+    "discrepancies",
+    "missing_files",
+    "payout_exceptions",
+    "payouts_unanswered",
+    "ledger_differences",
+}
+MOST_LOST = 200  # outcomes of a day on one page
 
 
 def _ask_to_reopen(day_close, *, by, at, reason):
@@ -102,8 +120,12 @@ class DayCloseAdmin(StoryAdmin):
 
     def get_urls(self):
         view = self.admin_site.admin_view(self.print_view)
-        address = path("<path:object_id>/print/", view, name="settlements_dayclose_print")
-        return [address, *super().get_urls()]
+        lost = self.admin_site.admin_view(self.lost_view)
+        return [
+            path("<path:object_id>/print/", view, name="settlements_dayclose_print"),
+            path("<path:object_id>/lost/", lost, name="settlements_dayclose_lost"),
+            *super().get_urls(),
+        ]
 
     def tell(self, request, row):
         return {**_told(row), "state": state_column()(row), "print_at": self._print_address(row)}
@@ -112,6 +134,21 @@ class DayCloseAdmin(StoryAdmin):
         row = self._row(request, object_id)
         context = {"row": row, "market": tenancy.current(), "title": str(row), **_told(row)}
         return TemplateResponse(request, "settlements/day_sheet_print.html", context)
+
+    def lost_view(self, request, object_id):
+        """Outcomes of the day that are on no settlement line and do not wait for one."""
+        row = self._row(request, object_id)
+        worth = dict(day_figures.lost(row.day, MOST_LOST))
+        outcomes = Outcome.objects.filter(pk__in=worth).select_related("line__order", "seller")
+        return self.page(
+            request,
+            "settlements/admin_day_lost.html",
+            title=gettext("On no line and not waiting: %(day)s") % {"day": row.day},
+            row=row,
+            outcomes=[{"of": each, "amount": worth[each.pk]} for each in outcomes.order_by("pk")],
+            total=sum(worth.values()),
+            most=MOST_LOST,
+        )
 
     def _print_address(self, row) -> str:
         return reverse("admin:settlements_dayclose_print", args=[row.pk])
@@ -130,56 +167,93 @@ def _told(row: models.DayClose) -> dict:
     sheet, signed = day_figures.shown(row)
     since = day_figures.live(row.day) if signed else sheet
     return {
-        "blocks": [_block(block, row.day) for block in sheet.blocks],
+        "blocks": [_block(block, row) for block in sheet.blocks],
         "unresolved": [
-            {"name": TERMS.get(code, code), "amount": amount, "is_count": code == "discrepancies"}
-            for code, amount in sheet.unresolved
+            {
+                "name": TERMS.get(code, code),
+                "amount": amount,
+                "is_count": code in _COUNTED,
+                "address": _worked(code, row.day),
+            }
+            for code, amount in sorted(sheet.unresolved, key=_place)
         ],
         "signed": signed,
         "changed": since.blocks != sheet.blocks,
-        "discrepancies_at": _list("discrepancy", state__exact="open"),
     }
 
 
-def _block(block: day_sheet.Block, day) -> dict:
+def _place(named: tuple[str, int]) -> int:
+    """Unresolved things in the order of their names above; others last."""
+    known = list(TERMS)
+    return known.index(named[0]) if named[0] in TERMS else len(known)
+
+
+def _block(block: day_sheet.Block, row: models.DayClose) -> dict:
     return {
         "name": BLOCKS[block.code],
-        "terms": [_term(term, day) for term in block.terms],
-        "result": _term(block.result, day),
+        "terms": [_term(term, row) for term in block.terms],
+        "result": _term(block.result, row),
         "difference": block.difference,
         "is_known": block.is_known,
     }
 
 
-def _term(term: day_sheet.Term, day) -> dict:
+def _term(term: day_sheet.Term, row: models.DayClose) -> dict:
     kind, _colon, template = term.code.partition(":")
     name = TERMS.get(term.code, term.code)
     if kind == "moved":
         name = gettext("other journals: %(kind)s") % {"kind": TEMPLATES.get(template, template)}
-    return {"name": name, "sign": term.sign, "amount": term.amount, "address": _address(kind, day)}
+    address = _address(kind, template, row)
+    return {"name": name, "sign": term.sign, "amount": term.amount, "address": address}
 
 
-def _address(kind: str, day) -> str:
+def _address(kind: str, template: str, row: models.DayClose) -> str:
     """The list of exactly the rows that a figure is the sum of."""
+    day = row.day
     if kind in ("gross", "provider_fee", "provider_vat", "deposit"):
         return _list("providerrow", paid_out_on=day)
     if kind == "on_lines":
         return _list("settlementline", basis_on=day)
-    if kind in ("outcomes", "lost"):
+    if kind == "outcomes":
         return _list("outcome", app="orders", basis_on=day)
+    if kind == "lost":
+        return reverse("admin:settlements_dayclose_lost", args=[row.pk])
     if kind == "waiting":
         return _list("outcometosettle", app="orders", basis_on=day)
     if kind in ("sold", "charged", "net", "accrued", "withheld"):
         return _list("statement", closed_on=day)
     if kind == "moved":
-        return _list("journal", basis_on=day)
+        return _list("ledgerentry", basis_on=day, figure=f"{day_figures.OWED_BY_US}:{template}")
     if kind in ("opening", "closing"):
-        account = models.Account.objects.filter(code=chart.SELLER_PAYABLE).first()
+        on = day - timedelta(days=1) if kind == "opening" else day
+        page = reverse("admin:settlements_account_trial_balance")
+        return f"{page}?{urlencode({'on': on, 'figure': day_figures.OWED_BY_US})}"
+    return _list("ledgerentry", basis_on=day)
+
+
+def _worked(code: str, day) -> str:
+    """Where the rows of something unresolved are worked."""
+    if code == "suspense":
+        account = models.Account.objects.filter(code=chart.SUSPENSE).first()
         if account is None:
             return ""
         card = reverse("admin:settlements_account_change", args=[account.pk])
-        return f"{card}?{urlencode({'first': day, 'last': day})}"
-    return _list("ledgerentry", basis_on=day)
+        return f"{card}?{urlencode({'first': day - timedelta(days=31), 'last': day})}"
+    if code.startswith("payout_unanswered") or code == "payouts_unanswered":
+        states = ",".join(models.Payout.UNANSWERED)
+        return _list("payout", state__in=states, result_due_on__lte=day)
+    for start, model in _WORKED.items():
+        if code.startswith(start):
+            return _list(model, state__exact="open")
+    return ""
+
+
+_WORKED = {
+    "discrepanc": "discrepancy",
+    "missing_file": "missingfile",
+    "payout_exception": "payoutexception",
+    "ledger_difference": "ledgerdifference",
+}
 
 
 def _list(model: str, *, app: str = "settlements", **filters) -> str:

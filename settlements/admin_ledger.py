@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from django import forms
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
+    SimpleListFilter,
     TenantAdmin,
     action,
     display,
@@ -21,7 +23,15 @@ from marketplace.admin import (
 )
 from marketplace.story_pages import Decision, StoryAdmin
 from sellers.models import Seller
-from settlements import accounts, ledger, ledger_reading, manual_journals, models, reconciling
+from settlements import (
+    accounts,
+    day_figures,
+    ledger,
+    ledger_reading,
+    manual_journals,
+    models,
+    reconciling,
+)
 from settlements.admin_ledger_forms import AccountForm, AccountNamesForm, ReversalForm
 from settlements.admin_statements import BulkAdmin
 
@@ -42,6 +52,11 @@ TEMPLATES = {  # what a journal is about
     ledger.REVERSAL: _("Counter-entry"),
     reconciling.DEPOSIT: _("Deposit of a payment provider"),
     reconciling.MOVE: _("Reconciliation"),
+}
+
+
+FIGURES = {  # figures of day sheets that are sums over several accounts
+    day_figures.OWED_BY_US: _("owed to sellers"),
 }
 
 
@@ -118,11 +133,13 @@ class AccountAdmin(StoryAdmin):
     def trial_balance(self, request):
         form = DayForm(request.GET or None)
         on = (form.cleaned_data["on"] if form.is_valid() else None) or _today(request)
-        rows, total = ledger_reading.trial_balance(on)
+        figure = request.GET.get("figure", "")
+        rows, total = ledger_reading.trial_balance(on, only=day_figures.FIGURES.get(figure))
         return self.page(
             request,
             "settlements/admin_trial_balance.html",
             title=gettext("Trial balance"),
+            figure=FIGURES.get(figure),
             form=DayForm(initial={"on": on}) if form.is_valid() or not form.is_bound else form,
             on=on,
             rows=rows,
@@ -197,6 +214,30 @@ class JournalAdmin(StoryAdmin):
         )
 
 
+class FigureFilter(SimpleListFilter):
+    """Entries that make up a figure of a day sheet: of its accounts, and of one kind of journal."""
+
+    title = _("figure of the day sheet")
+    parameter_name = "figure"
+
+    def lookups(self, request, model_admin):
+        return [(code, FIGURES[code]) for code in day_figures.FIGURES]
+
+    def queryset(self, request, queryset):
+        if not self.value():
+            return queryset
+        figure, _colon, template = self.value().partition(":")
+        codes = day_figures.FIGURES.get(figure, ())
+        accounts = models.Account.objects.filter(code__in=codes).values_list("pk", flat=True)
+        queryset = queryset.filter(account_id__in=list(accounts))
+        if template:
+            journals = models.Journal.objects.filter(
+                template=template, basis_on=OuterRef("basis_on"), pk=OuterRef("journal_id")
+            )
+            queryset = queryset.filter(Exists(journals))
+        return queryset
+
+
 @register(models.LedgerEntry)
 class LedgerEntryAdmin(BulkAdmin):
     comes_from = _("Entries come with their journals, as statements are closed.")
@@ -209,7 +250,7 @@ class LedgerEntryAdmin(BulkAdmin):
         money_column("debit", _("debit")),
         money_column("credit", _("credit")),
     ]
-    list_filter = [("basis_on", RangeDateFilter)]
+    list_filter = [("basis_on", RangeDateFilter), FigureFilter]
     list_filter_submit = True
     search_fields = ["journal_id__exact"]
     search_help_text = _("The reference of a journal in full.")

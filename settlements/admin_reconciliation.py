@@ -28,6 +28,7 @@ from marketplace.story_pages import Decision, StoryAdmin
 from orders.models import Payment
 from settlements import (
     ledger_matching,
+    missing_files,
     models,
     provider_files,
     reconciliation_report,
@@ -37,6 +38,7 @@ from settlements.admin_ledger_forms import BookingForm, ProviderFileForm, Reason
 
 NAMES = {
     reconciliation_report.PROVIDER: _("Providers' files against orders"),
+    reconciliation_report.FILES: _("Settlement files that have not come"),
     reconciliation_report.BANK: _("The bank's results against payouts"),
     reconciliation_report.LEDGER: _("The ledger against statements"),
 }
@@ -52,13 +54,16 @@ def _overdue(on: date) -> dict[str, str]:
 
 _LISTS = {  # by reconciliation: where its rows are worked
     reconciliation_report.PROVIDER: [(models.Discrepancy, _("Discrepancies"), _open)],
+    reconciliation_report.FILES: [(models.MissingFile, _("Days without a file"), _open)],
     reconciliation_report.BANK: [
         (models.PayoutException, _("Answers that do not fit"), _open),
         (models.Payout, _("Results missing"), _overdue),
     ],
     reconciliation_report.LEDGER: [(models.LedgerDifference, _("Differences"), _open)],
 }
-_UNREPORTED = dict.fromkeys(("bank_open", "bank_amount", "ledger_open", "ledger_amount"))
+_UNREPORTED = dict.fromkeys(
+    f"{code}_{what}" for code in ("files", "bank", "ledger") for what in ("open", "amount")
+)
 SHOWN_PROBLEMS = 50
 SHOWN_REPORTS = 31
 
@@ -79,8 +84,7 @@ class ProviderFileAdmin(ReadOnlyAdmin):
 
     @display(description=_("provider"))
     def of_provider(self, file):
-        known = file.provider in provider_files.available()
-        return provider_files.load_format(file.provider).name if known else file.provider
+        return _provider(file.provider)
 
     def has_take_permission(self, request):
         return self.has_view_permission(request) and request.user.has_perm(
@@ -229,6 +233,51 @@ class DiscrepancyAdmin(StoryAdmin):
         )
 
 
+@register(models.MissingFile)
+class MissingFileAdmin(StoryAdmin):
+    """Days of sales that no settlement file covers, oldest first."""
+
+    comes_from = _("Nights look for days of sales that no provider's settlement file covers.")
+    place = 14
+    story_template = "settlements/admin/missing_file.html"
+    list_display = [
+        "day",
+        "of_provider",
+        "payments",
+        money_column("amount", _("their amount")),
+        "found_on",
+        "age",
+        state_column(colours={"open": "care"}),
+    ]
+    list_filter = [("state", ChoicesDropdownFilter), ("day", RangeDateFilter)]
+    list_filter_submit = True
+    ordering = ["day", "id"]
+    decisions = {
+        "explain": Decision(
+            name=_("Explain"),
+            explanation=_(
+                "Say why no file will come: another provider serves these payments, say. It moves "
+                "no money, and a file that comes after all is taken in like any other."
+            ),
+            process=missing_files.explain,
+            form=ReasonOfFinanceForm,
+            offered=lambda row: row.state == models.MissingFile.State.OPEN,
+            done=_("Explained."),
+        )
+    }
+
+    @display(description=_("provider"))
+    def of_provider(self, row):
+        return _provider(row.provider)
+
+    @display(description=_("days open"))
+    def age(self, row):
+        return _age(row)
+
+    def tell(self, request, row):
+        return {"state": state_column()(row), "age": _age(row), "name": _provider(row.provider)}
+
+
 @register(models.LedgerDifference)
 class LedgerDifferenceAdmin(StoryAdmin):
     """Where the ledger differs from a statement, oldest first."""
@@ -294,7 +343,15 @@ def _lists(request, code: str, on: date) -> list[dict]:
     return found
 
 
-def _age(row: models.Discrepancy | models.LedgerDifference) -> int:
+def _provider(code: str) -> str:
+    """What a provider's format is called."""
+    if code == missing_files.ANY:
+        return gettext("no provider has sent a file yet")
+    known = code in provider_files.available()
+    return provider_files.load_format(code).name if known else code
+
+
+def _age(row: models.Discrepancy | models.LedgerDifference | models.MissingFile) -> int:
     """Days for which it has been open, or was."""
     until = row.closed_at or timezone.now()
     return (timezone.localdate(until) - row.found_on).days

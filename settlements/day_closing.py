@@ -33,6 +33,14 @@ class SheetDiffers(Refused):
     )
 
 
+class ProvidersUnknown(Refused):
+    code = "day_providers_unknown"
+    message = gettext_noop(
+        "No settlement file says what payment providers paid out on %(day)s. Take the file in, or "
+        "say in the remark why the day is signed without it."
+    )
+
+
 class SheetChanged(Refused):
     code = "day_sheet_changed"
     message = gettext_noop(
@@ -51,7 +59,8 @@ def begin(day: date) -> None:
 def sign_first(day_close: DayClose, *, by, at: datetime, remark: str = "") -> DayClose:
     """Sign a sheet as the first of two people, and ask for the second.
 
-    Raises DayNotOver; SheetDiffers where a sum does not come out and no remark says why.
+    Raises DayNotOver; SheetDiffers where a sum does not come out and no remark says why, and
+    ProvidersUnknown where none says why it is signed without their files.
     """
     day = day_close.day
     periods.lock_month(day)
@@ -62,6 +71,8 @@ def sign_first(day_close: DayClose, *, by, at: datetime, remark: str = "") -> Da
     sheet = day_figures.live(day)
     if sheet.differing and not remark.strip():
         raise SheetDiffers(day=day, blocks=", ".join(sheet.differing))
+    if sheet.unknown and not remark.strip():
+        raise ProvidersUnknown(day=day)
     changed = {
         "seen_hash": _digest(day_close, sheet.said()),
         "signed_first_by": by,

@@ -6,16 +6,20 @@ Reading only; signing is settlements.day_closing.
 from datetime import date, timedelta
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import Abs
 
 from marketplace import tenancy
-from settlements import chart, day_sheet, ledger_balances
+from settlements import chart, day_sheet, ledger_balances, missing_files, payout_exceptions
 from settlements.models import (
     Account,
     DayClose,
     Discrepancy,
+    LedgerDifference,
     LedgerEntry,
+    MissingFile,
+    Payout,
+    PayoutException,
     ProviderRow,
     SignedSheet,
     Statement,
@@ -28,6 +32,8 @@ OWED = (  # what sellers owe is the other side of it
     chart.PAYOUT_PAYABLE,
     chart.SELLER_RECEIVABLE,
 )
+OWED_BY_US = "owed"
+FIGURES = {OWED_BY_US: OWED}  # accounts of figures that have a list
 
 # Outcomes of the day by what became of them. What one is worth is the difference to the one
 # before it; all of its lines stand in one month.
@@ -63,9 +69,33 @@ GROUP BY j.template HAVING sum(e.credit - e.debit) <> 0
 """
 
 
+# Those of them that are on no line and do not wait, as _OUTCOMES counts them.
+_LOST = """
+SELECT o.id,
+       o.list_amount - o.seller_discount - coalesce(b.list_amount - b.seller_discount, 0)
+FROM orders_outcome o
+LEFT JOIN orders_outcome b ON b.marketplace_id = o.marketplace_id AND b.line_id = o.line_id
+     AND b.sequence = o.sequence - 1 AND o.sequence > 0
+LEFT JOIN settlement_line s ON s.marketplace_id = %(marketplace)s AND s.basis_on = %(day)s
+     AND s.order_line_id = o.line_id AND s.sequence = o.sequence
+LEFT JOIN orders_outcometosettle q ON q.marketplace_id = %(marketplace)s
+     AND q.seller_id = o.seller_id AND q.outcome_id = o.id
+WHERE o.marketplace_id = %(marketplace)s AND o.basis_on = %(day)s AND s.id IS NULL AND q.id IS NULL
+ORDER BY o.id
+LIMIT %(most)s
+"""
+
+
 def live(day: date) -> day_sheet.Sheet:
     """The sheet of a date as things stand now."""
     return day_sheet.sheet(_facts(day))
+
+
+def lost(day: date, most: int) -> list[tuple[int, int]]:
+    """The first outcomes of a day that are on no line and do not wait: (id, what it is worth)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOST, {"marketplace": tenancy.current_id(), "day": day, "most": most})
+        return cursor.fetchall()
 
 
 def shown(day_close: DayClose) -> tuple[day_sheet.Sheet, SignedSheet | None]:
@@ -87,12 +117,6 @@ def _facts(day: date) -> day_sheet.Facts:
         [on_lines] = cursor.fetchone()
         cursor.execute(_MOVED, parameters)
         moved = dict(cursor.fetchall())
-    provider = ProviderRow.objects.filter(paid_out_on=day).aggregate(
-        gross=Sum("gross"),
-        provider_fee=Sum("fee"),
-        provider_vat=Sum("fee_vat"),
-        deposit=Sum("deposit"),
-    )
     closed = Statement.objects.filter(closed_on=day).aggregate(
         listed=Sum("list_amount"),
         discount=Sum("seller_discount"),
@@ -104,7 +128,7 @@ def _facts(day: date) -> day_sheet.Facts:
     opening = ledger_balances.at_end_of(day - timedelta(days=1))
     closing = ledger_balances.at_end_of(day)
     return day_sheet.Facts(
-        **{name: None if amount is None else int(amount) for name, amount in provider.items()},
+        **_provider(day),
         outcomes=outcomes,
         on_lines=on_lines,
         waiting=waiting,
@@ -118,7 +142,7 @@ def _facts(day: date) -> day_sheet.Facts:
         closing=_owed(closing, owed),
         debits=entries.debit,
         credits=entries.credit,
-        unresolved=_unresolved(closing),
+        unresolved=_unresolved(day, closing),
     )
 
 
@@ -132,12 +156,40 @@ def _owed(sides: dict, accounts: list[int]) -> int:
     return -sum(sides[key].balance for key in accounts if key in sides)
 
 
-def _unresolved(closing: dict) -> dict[str, int]:
+def _provider(day: date) -> dict[str, int | None]:
+    """What settlement files say was paid out on a day; all None where they do not say yet."""
+    found = ProviderRow.objects.filter(paid_out_on=day).aggregate(
+        gross=Sum("gross"),
+        provider_fee=Sum("fee"),
+        provider_vat=Sum("fee_vat"),
+        deposit=Sum("deposit"),
+    )
+    if found["gross"] is None and not missing_files.has_come(day):
+        return found
+    return {name: int(amount or 0) for name, amount in found.items()}
+
+
+def _unresolved(day: date, closing: dict) -> dict[str, int]:
     """What waits for a person, named with its amount; zeros too."""
-    rows = Discrepancy.objects.open().aggregate(amount=Sum(Abs("difference")))
     suspense = Account.objects.filter(code=chart.SUSPENSE).values_list("pk", flat=True).first()
+    exceptions = PayoutException.objects.filter(state=PayoutException.State.OPEN)
     return {
-        "discrepancies": Discrepancy.objects.open().count(),
-        "discrepancy_amount": int(rows["amount"] or 0),
         "suspense": -closing[suspense].balance if suspense in closing else 0,
+        **_open("discrepancies", "discrepancy", Discrepancy.objects.open(), Abs("difference")),
+        **_open("missing_files", "missing_file", MissingFile.objects.open(), F("amount")),
+        **_open("payout_exceptions", "payout_exception", exceptions, payout_exceptions.at_stake()),
+        **_open(
+            "payouts_unanswered", "payout_unanswered", Payout.objects.overdue(day), F("amount")
+        ),
+        **_open(
+            "ledger_differences",
+            "ledger_difference",
+            LedgerDifference.objects.open(),
+            Abs("difference"),
+        ),
     }
+
+
+def _open(several: str, one: str, rows: QuerySet, worth) -> dict[str, int]:
+    sums = rows.aggregate(count=Count("pk"), amount=Sum(worth))
+    return {several: sums["count"], f"{one}_amount": int(sums["amount"] or 0)}

@@ -23,7 +23,7 @@ BLOCKS: Final = (PROVIDER, OUTCOMES, SETTLED, OWED, LEDGER)
 class Facts:
     """What is known of a date. Each figure is read where it stands, none from another one.
 
-    The provider's four are None where no settlement file covers the date. Outcomes and lines are
+    The provider's four are None where no settlement file tells of the date. Outcomes and lines are
     worth what buyers and other funders pay: list amount less the seller's discount, below zero
     where goods came back.
     """
@@ -91,6 +91,11 @@ class Sheet:
     def differing(self) -> tuple[str, ...]:
         """The codes of the sums that do not come out."""
         return tuple(block.code for block in self.blocks if block.difference)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The codes of the sums of which a figure is not known."""
+        return tuple(block.code for block in self.blocks if not block.is_known)
 
     def said(self) -> dict[str, Any]:
         """The sheet as plain data, to be kept and hashed."""

@@ -5,7 +5,7 @@ into the months that they fall in and no others.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -60,12 +60,15 @@ class Card:
     page: paging.Page
 
 
-def trial_balance(on: date) -> tuple[list[Balance], Balance]:
-    """What every account comes to at the end of a day, and the sum over all of them."""
+def trial_balance(
+    on: date, *, only: Collection[str] | None = None
+) -> tuple[list[Balance], Balance]:
+    """What every account comes to at the end of a day, or `only` some, and the sum over them."""
     sides = ledger_balances.at_end_of(on)
     rows = [
         _balance(account, sides.get(account.pk, ledger_balances.Sides()))
         for account in Account.objects.order_by("place", "code")
+        if only is None or account.code in only
     ]
     debit, credit = sum(row.debit for row in rows), sum(row.credit for row in rows)
     return rows, Balance("", "", None, debit, credit)

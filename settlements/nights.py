@@ -37,6 +37,7 @@ from settlements import (
     holding,
     ledger,
     ledger_matching,
+    missing_files,
     month_ends,
     payouts,
     reconciliation_report,
@@ -521,6 +522,7 @@ def _reconcile(on: date, at: datetime) -> Counts:
     day_closing.begin(on)
     found = reconciling.rematch(on=on, at=at)
     found["explained"] += ledger_matching.look(on=on, at=at)
+    found["explained"] += missing_files.look(on=on, at=at)
     return {**found, **reconciliation_report.counts(on)}
 
 

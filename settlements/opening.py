@@ -76,6 +76,7 @@ def open_marketplace(
         zone=zone or defaults.zone,
         locale=defaults.locale,
         closing_hour=defaults.closing_hour,
+        provider_file_days=defaults.provider_file_days,
         state=state,
         preset=preset.code,
     )

@@ -23,6 +23,7 @@ from settlements.due_dates import BadDueTerms, DueTerms
 from settlements.fee_rules import Band, Rule
 
 FOLDER: Final = Path(marketplace.__file__).parent / "presets"
+_FILE_DAYS: Final = 7  # to a provider's file, where a preset does not say
 _SOME_DAY: Final = date(2000, 1, 1)  # days counted from opening are checked as if it were this
 
 
@@ -48,6 +49,7 @@ class Defaults:
     zone: str
     locale: str
     closing_hour: int
+    provider_file_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ def _defaults(part: Part) -> Defaults:
         zone=part.text("zone", longest=64),
         locale=part.text("locale", longest=10),
         closing_hour=part.integer("closing_hour", high=23),
+        provider_file_days=part.integer("provider_file_days", _FILE_DAYS, low=1, high=60),
     )
     part.done()
     return defaults

@@ -1,7 +1,8 @@
 """What is open of each reconciliation: how many, how much money, and since when the oldest.
 
-Three are kept: providers' files against orders, a bank's results against payouts, the ledger
-against statements. Nights report all of them, also when there is nothing.
+Four are kept: providers' files against orders, days of sales that no file covers, a bank's results
+against payouts, the ledger against statements. Nights report all of them, also when there is
+nothing.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from django.db.models.functions import Abs
 from marketplace import tenancy
 from orders import verdicts
 from settlements import payout_exceptions
-from settlements.models import Discrepancy, LedgerDifference, Payout, PayoutException
+from settlements.models import Discrepancy, LedgerDifference, MissingFile, Payout, PayoutException
 
-PROVIDER, BANK, LEDGER = "provider", "bank", "ledger"
+PROVIDER, FILES, BANK, LEDGER = "provider", "files", "bank", "ledger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,10 @@ class Standing:
 
 
 def standing(on: date) -> list[Standing]:
-    """All three, in the order of the money's way."""
+    """All four, in the order of the money's way."""
     return [
         _of_rows(PROVIDER, Discrepancy.objects.open(), on),
+        _of_files(on),
         _of_bank(on),
         _of_rows(LEDGER, LedgerDifference.objects.open(), on),
     ]
@@ -51,6 +53,13 @@ def counts(on: date) -> dict[str, int]:
 def _of_rows(code: str, rows, on: date) -> Standing:
     sums = rows.aggregate(open=Count("pk"), amount=Sum(Abs("difference")), oldest=Min("found_on"))
     return Standing(code, sums["open"], int(sums["amount"] or 0), _days(sums["oldest"], on))
+
+
+def _of_files(on: date) -> Standing:
+    """Days of sales without a file; they age from the day itself."""
+    rows = MissingFile.objects.open()
+    sums = rows.aggregate(open=Count("pk"), amount=Sum("amount"), oldest=Min("day"))
+    return Standing(FILES, sums["open"], int(sums["amount"] or 0), _days(sums["oldest"], on))
 
 
 def _of_bank(on: date) -> Standing:

@@ -19,7 +19,7 @@ from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import refunds
 from orders.models import Payment
-from settlements import chart, ledger, matching, provider_files
+from settlements import chart, ledger, matching, missing_files, provider_files
 from settlements.models import Account, Discrepancy, ProviderFile, ProviderRow
 from settlements.provider_files import Format, Row
 
@@ -73,6 +73,7 @@ def import_file(content: bytes, *, name: str, format: Format, by, at: datetime) 
     on = at.astimezone(market.tz).date()
     match({row.provider_id for row in new}, on=on, at=at)
     _look_for_missing(file, format, market, on=on, at=at)
+    missing_files.close_covered(at=at)
     told = {"rows": len(rows), "known": file.known_rows, "digest": digest}
     audit.record("provider_file.imported", by=by, at=at, obj=file, data=told)
     return file

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import OutcomeToCredit
 from settlements import business_checks, deadlines, sentinels
-from settlements.models import Payout, Statement, TaxInvoice
+from settlements.models import MissingFile, Payout, Statement, TaxInvoice
 
 SHOWN = 50
 
@@ -28,6 +28,7 @@ TITLES: dict[str, Promise] = {
     sentinels.UNANSWERED: _("Payouts without a result"),
     sentinels.UNCHECKED: _("Businesses that could not be checked"),
     sentinels.SUSPENSE: _("Money on suspense"),
+    sentinels.FILES_MISSING: _("Settlement files that have not come"),
     sentinels.UNSIGNED: _("Days not signed in time"),
     sentinels.UNCLOSED: _("Months not closed in time"),
     sentinels.UNEXPLAINED: _("Discrepancies open for too long"),
@@ -95,6 +96,10 @@ _MEANINGS: dict[str, Promise] = {
         "A payment provider moved money that no order explains. Each discrepancy names its part: "
         "say where it belongs."
     ),
+    sentinels.FILES_MISSING: _(
+        "A payment provider should have told by now what it collected on a day, and no file covers "
+        "it. Ask the provider for the file and take it in, or say why none will come."
+    ),
     sentinels.UNSIGNED: _("Two people should sign a day within a week of it."),
     sentinels.UNCLOSED: _(
         "A month should be closed within fifteen days of its end, before its taxes are reported."
@@ -119,6 +124,7 @@ _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
     sentinels.UNCREDITED: "admin:orders_outcometocredit_changelist",
     sentinels.TAX_LATE: "admin:settlements_taxinvoice_changelist",
     sentinels.SUSPENSE: "admin:settlements_discrepancy_changelist",
+    sentinels.FILES_MISSING: "admin:settlements_missingfile_changelist",
     sentinels.UNSIGNED: "admin:settlements_dayclose_changelist",
     sentinels.UNCLOSED: "admin:settlements_period_changelist",
     sentinels.UNEXPLAINED: "admin:settlements_discrepancy_changelist",
@@ -177,6 +183,7 @@ def told(on: date, *, at: datetime) -> list[Told]:
     counts = {
         sentinels.UNCREDITED: OutcomeToCredit.objects.settled_by(on).count(),
         sentinels.SUSPENSE: sentinels.suspended(on),
+        sentinels.FILES_MISSING: MissingFile.objects.open().count(),
         sentinels.UNSIGNED: sentinels.unsigned(on).count(),
         sentinels.UNCLOSED: sentinels.unclosed(on).count(),
         **{name: rows.count() for name, rows in sentinels.unexplained(on).items()},

@@ -19,6 +19,7 @@ from settlements.models import (
     Discrepancy,
     Hold,
     LedgerDifference,
+    MissingFile,
     Payout,
     PayoutException,
     Period,
@@ -42,6 +43,7 @@ UNPAID = "payable_statements_without_payout"
 UNANSWERED = "payouts_without_result"
 UNCHECKED = "businesses_not_checked"  # where the payout policy asks about them
 SUSPENSE = "money_on_suspense"  # minor units
+FILES_MISSING = "provider_files_missing"
 UNSIGNED = "days_not_signed"
 UNCLOSED = "months_not_closed"
 UNEXPLAINED = "discrepancies_too_old"
@@ -60,6 +62,7 @@ NAMES = (
     UNPAID,
     UNANSWERED,
     SUSPENSE,
+    FILES_MISSING,
     UNSIGNED,
     UNCLOSED,
     UNEXPLAINED,
@@ -179,6 +182,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         UNPAID: len(unpaid(on, at=at)),
         UNANSWERED: Payout.objects.overdue(on).count(),
         SUSPENSE: suspended(on),
+        FILES_MISSING: MissingFile.objects.open().count(),
         UNSIGNED: unsigned(on).count(),
         UNCLOSED: unclosed(on).count(),
         **{name: rows.count() for name, rows in unexplained(on).items()},

@@ -15,6 +15,7 @@ from settlements.models import (
     Discrepancy,
     Hold,
     LedgerDifference,
+    MissingFile,
     Payout,
     PayoutBatch,
     PayoutException,
@@ -39,6 +40,7 @@ EXPECTED = {
     "results": 1,
     "payout_exceptions": 1,
     "discrepancies": 1,
+    "missing_files": 1,
     "ledger_differences": 1,
     "days": 2,
     "tax_invoices": 1,
@@ -194,6 +196,14 @@ def _books():
             found_on=CLOSED_ON,
             state=state,
         )
+        MissingFile.objects.create(
+            provider="standard",
+            day=CLOSED_ON - timedelta(days=9 + number),
+            payments=2,
+            amount=700,
+            found_on=CLOSED_ON,
+            state=state,
+        )
     for number, state in enumerate(["open", "open", "asked", "signed"]):
         DayClose.objects.create(day=CLOSED_ON - timedelta(days=number), state=state)
 
@@ -230,6 +240,7 @@ class TestWaiting:
             [(expected, told)] = exceptions.values_list("expected", "found")
         assert found["discrepancies"].amount == 1
         assert found["ledger_differences"].amount == 3
+        assert found["missing_files"].amount == 700
         assert found["payout_exceptions"].amount == abs((told or 0) - (expected or 0))
         assert found["claims"].amount is None
 

@@ -4,7 +4,7 @@ import functools
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -60,6 +60,16 @@ class Marketplace(models.Model):
         default=2,
         validators=[MaxValueValidator(23)],
         help_text=_("Hour of the next day, in the marketplace's zone, when the night may begin."),
+    )
+    provider_file_days = models.PositiveSmallIntegerField(
+        _("days to a provider's settlement file"),
+        default=7,
+        db_default=7,  # for programs of the version before
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text=_(
+            "After so many days a settlement file of each payment provider should cover a day of "
+            "sales. Until it does, the day is listed as missing."
+        ),
     )
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.TEST)
     preset = models.CharField(_("preset"), max_length=50, blank=True, editable=False)

@@ -267,7 +267,9 @@ class TestRights:
         client.force_login(user)
         client.post(CHOOSE, {"marketplace": "ours"})
         page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
-        answer = client.post(page, {"name": "Renamed", "locale": "ko", "closing_hour": 3})
+        answer = client.post(
+            page, {"name": "Renamed", "locale": "ko", "closing_hour": 3, "provider_file_days": 7}
+        )
         assert answer.status_code == (302 if may_edit else 403)
         markets[0].refresh_from_db()
         assert (markets[0].name == "Renamed") is may_edit
@@ -312,6 +314,7 @@ class TestChanges:
     def test_are_recorded_in_the_audit_trail_only(self, at_work, operator, markets):
         page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
         data = {"name": "Renamed", "locale": "ko", "closing_hour": 2, "needs_second_person": "on"}
+        data["provider_file_days"] = 7
         at_work.post(page, data)
         with tenancy.use(markets[0].pk):
             entry = AuditEntry.objects.latest("pk")

@@ -224,6 +224,8 @@ class TestTheMarketplace:
         with tenancy.use(markets[0].pk):
             Marketplace.objects.filter(pk=markets[0].pk).update(state="live")
         page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
-        enter("asker").post(page, {"name": "Renamed", "locale": "ko", "closing_hour": 2})
+        enter("asker").post(
+            page, {"name": "Renamed", "locale": "ko", "closing_hour": 2, "provider_file_days": 7}
+        )
         markets[0].refresh_from_db()
         assert (markets[0].name, markets[0].needs_second_person) == ("Renamed", True)

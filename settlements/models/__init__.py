@@ -27,6 +27,7 @@ from settlements.models.rates import FeeRule, FeeSchedule, FeeScheduleVersion, S
 from settlements.models.reconciliation import (
     Discrepancy,
     LedgerDifference,
+    MissingFile,
     ProviderFile,
     ProviderRow,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "LetterDesk",
     "LineTerms",
     "ManualJournal",
+    "MissingFile",
     "MonthBalance",
     "MonthlyFee",
     "PayeeInvoice",

@@ -1,7 +1,7 @@
-"""What payment providers say they collected, where that differs from orders, and where the ledger
-differs from statements.
+"""What payment providers say they collected, where that differs from orders, which of their files
+do not come, and where the ledger differs from statements.
 
-Written by settlements.reconciling and settlements.ledger_matching only.
+Written by settlements.reconciling, settlements.missing_files and settlements.ledger_matching only.
 """
 
 from django.db import models
@@ -200,6 +200,67 @@ class Discrepancy(TenantModel):
 
     def __str__(self):
         return f"{self.provider_id} {self.difference}"
+
+
+class MissingFileQuerySet(models.QuerySet):
+    def open(self):
+        return self.filter(state=MissingFile.State.OPEN)
+
+
+class MissingFile(TenantModel):
+    """A day of sales that no settlement file of a payment provider covers in time.
+
+    `provider` is empty where no file of any provider has ever come. Worked by people; one whose
+    file comes after all is closed by itself.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", pgettext_lazy("missing file", "Missing")
+        RESOLVED = "resolved", pgettext_lazy("missing file", "Come, or explained")
+
+    MOVES = {  # every legal change of state; anything else is refused
+        State.OPEN: {State.RESOLVED},
+        State.RESOLVED: set(),
+    }
+
+    provider = models.CharField(_("provider"), max_length=40, blank=True)
+    day = models.DateField(_("sold on"))
+    payments = models.PositiveIntegerField(_("payments of that day"))
+    amount = models.BigIntegerField(_("their amount"))
+    found_on = models.DateField(_("found on"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+    closed_by = models.ForeignKey(
+        "marketplace.User",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("closed by"),
+    )
+
+    objects = scoped(MissingFileQuerySet)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = _("missing settlement file")
+        verbose_name_plural = _("missing settlement files")
+        constraints = [
+            *constraints.tenant("missing_file", grants="SELECT, INSERT, UPDATE"),
+            models.UniqueConstraint(
+                fields=["marketplace", "provider", "day"], name="missing_file_is_one_a_day"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["marketplace", "day"],
+                name="missing_file_open",
+                condition=Q(state="open"),
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.provider} {self.day}".strip()
 
 
 class LedgerDifferenceQuerySet(models.QuerySet):

@@ -10,7 +10,8 @@ from django.urls import reverse
 from marketplace import tenancy
 from marketplace.models import Approval
 from marketplace.tests import desks
-from settlements import day_closing, ledger_matching, nights
+from orders.models import OutcomeToSettle
+from settlements import chart, day_closing, ledger, ledger_matching, nights
 from settlements.models import (
     Account,
     DayClose,
@@ -20,6 +21,7 @@ from settlements.models import (
     ManualJournal,
     Period,
     ProviderFile,
+    SellerBalance,
     SignedSheet,
     Statement,
 )
@@ -148,11 +150,55 @@ class TestDays:
         for address in addresses:
             assert client.get(address).status_code == 200, address
         assert f"{BOOKS}/statement/?closed_on=2026-08-28" in addresses
+        for named in page.context["unresolved"]:
+            assert not named["address"] or client.get(named["address"]).status_code == 200, named
+        assert {str(named["name"]) for named in page.context["unresolved"]} >= {
+            "payouts without a result",
+            "ledger differences",
+            "payout exceptions",
+        }
+
+    def test_lead_from_each_figure_to_its_own_rows(self, enter, market):
+        """What sellers are owed by five accounts, less what a debt was paid down, and no more."""
+        on = date(2026, 8, 28)
+        with tenancy.use(market.pk):
+            day = DayClose.objects.get(day=on)
+            draft = ledger.Draft("debt", "x", on, SellerBalance.objects.get().seller_id)
+            draft.debit(chart.BANK, 700)
+            draft.credit(chart.SELLER_RECEIVABLE, 700)
+            other = ledger.Draft("manual", "x", on)
+            other.debit(chart.BANK, 9)
+            other.credit(chart.SUSPENSE, 9)
+            ledger.post([draft, other])
+            make.sold(make.seller("B"), number="O2", unit_price=300, confirmed_on=on)
+            OutcomeToSettle.objects.all().delete()
+        client = enter()
+        page = client.get(f"{BOOKS}/dayclose/{day.pk}/change/")
+        figures = {
+            str(term["name"]): (term["amount"], term["address"])
+            for block in page.context["blocks"]
+            for term in (*block["terms"], block["result"])
+        }
+        amount, address = figures["other journals: Debt of a seller"]
+        [entry] = client.get(address).context["cl"].result_list
+        assert (amount, entry.credit) == (700, 700)
+        amount, address = figures["on no line and not waiting"]
+        told = client.get(address).context
+        assert (amount, told["total"]) == (300, 300)
+        assert [each["of"].line.order.number for each in told["outcomes"]] == ["O2"]
+        amount, address = figures["owed at the end"]
+        total = client.get(address).context["total"]
+        assert total.credit - total.debit == amount > 700
+        amount, address = figures["owed at the beginning"]
+        assert (amount, client.get(address).context["total"].credit) == (0, 0)
 
     def test_are_signed_by_two_and_printed(self, enter, market):
         day = found(market, DayClose, day=LAST)
         client = enter()
-        client.post(f"{BOOKS}/dayclose/{day.pk}/decide/sign/", {"reason": ""})
+        address = f"{BOOKS}/dayclose/{day.pk}/decide/sign/"
+        assert "2026-09-02" in desks.text(client.post(address, {"reason": ""}))
+        assert found(market, DayClose, pk=day.pk).state == "open"  # nobody knows what PGs paid
+        client.post(address, {"reason": "PG 파일 지연"})
         assert found(market, DayClose, pk=day.pk).state == "asked"
         owner = enter("owner")
         asked = found(market, Approval)
@@ -171,7 +217,7 @@ class TestDays:
             type(market).objects.filter(pk=market.pk).update(needs_second_person=False)
         client, user = desks.operator(market, "finance")
         with tenancy.use(market.pk):
-            day_closing.sign_first(day, by=user, at=make.AT)
+            day_closing.sign_first(day, by=user, at=make.AT, remark="x")
             make.sold(make.seller("B"), number="O9", confirmed_on=LAST)
         assert client.get(f"{BOOKS}/dayclose/{day.pk}/change/").context["changed"]
 
@@ -179,7 +225,7 @@ class TestDays:
         other = make.market("theirs", first_open_on=FIRST)
         client, _ = desks.operator(other, "owner")
         day = found(market, DayClose, day=LAST)
-        for what in ("change", "print", "decide/sign"):
+        for what in ("change", "print", "lost", "decide/sign"):
             assert client.get(f"{BOOKS}/dayclose/{day.pk}/{what}/").status_code == 404
 
 
@@ -226,7 +272,12 @@ class TestReconciliation:
         told = {
             row["of"].code: (row["of"].open, row["of"].amount) for row in page.context["standing"]
         }
-        assert told == {"provider": (1, 1_000), "bank": (0, 0), "ledger": (1, 5)}
+        assert told == {
+            "provider": (1, 1_000),
+            "files": (0, 0),
+            "bank": (0, 0),
+            "ledger": (1, 5),
+        }
         for row in page.context["standing"]:
             for lists in row["lists"]:
                 listed = client.get(lists["address"])

@@ -9,7 +9,16 @@ from marketplace import approvals, tenancy
 from marketplace.models import Approval, AuditEntry
 from marketplace.tests import make as people
 from orders.models import OutcomeToSettle
-from settlements import chart, day_closing, day_figures, ledger, nights, verification
+from settlements import (
+    chart,
+    day_closing,
+    day_figures,
+    ledger,
+    nights,
+    provider_files,
+    reconciling,
+    verification,
+)
 from settlements.models import DayClose, Period, SignedSheet
 from settlements.tests import make
 
@@ -28,6 +37,21 @@ def market():
         make.returned(line, left=1, on=date(2026, 9, 10))
     nights.close_day(market.pk, DUE_ON, at=make.AT)
     return market
+
+
+PAID = "P1,payment,2026-09-09,{on},1000,30,3,967\n"
+
+
+def take(*rows):
+    """Take in a settlement file of the standard format."""
+    header = "payment_id,kind,sold_on,paid_out_on,gross,fee,fee_vat,deposit\n"
+    reconciling.import_file(
+        (header + "".join(rows)).encode(),
+        name="정산.csv",
+        format=provider_files.load_format("standard"),
+        by=None,
+        at=make.AT,
+    )
 
 
 def figures(day):
@@ -74,7 +98,7 @@ class TestSign:
     def two(self, market):
         return people.user("one@example.com"), people.user("other@example.com")
 
-    def sign(self, market, one, *, remark="", day=DUE_ON):
+    def sign(self, market, one, *, remark="PG 파일 없음", day=DUE_ON):
         with tenancy.use(market.pk):
             return day_closing.sign_first(
                 DayClose.objects.get(day=day), by=one, at=make.AT, remark=remark
@@ -123,8 +147,17 @@ class TestSign:
         with connections["owner"].cursor() as cursor:
             cursor.execute("UPDATE settlements_statement SET net = net - 1, carry_in = 1")
         with pytest.raises(day_closing.SheetDiffers, match="settled, owed"):
-            self.sign(market, two[0])
+            self.sign(market, two[0], remark=" ")
         assert self.sign(market, two[0], remark="확인 중").remark == "확인 중"
+
+    def test_needs_a_remark_where_no_file_tells_what_providers_paid(self, market, two):
+        with pytest.raises(day_closing.ProvidersUnknown, match="2026-09-11"):
+            self.sign(market, two[0], remark=" ")
+        with tenancy.use(market.pk):
+            assert DayClose.objects.get(day=DUE_ON).state == "open"
+            take(PAID.format(on="2026-09-10"), PAID.format(on="2026-09-14"))
+            assert figures(DUE_ON)["provider"] == ([0, 0, 0], 0, 0)  # a file says: nothing
+        assert self.sign(market, two[0], remark="").state == "asked"
 
     def test_waits_for_the_night(self, market, two):
         with tenancy.use(market.pk):

@@ -120,7 +120,7 @@ class TestImportFile:
         )
         day_closing.begin(date(2026, 9, 3))
         day = day_closing.DayClose.objects.get()
-        day_closing.sign_first(day, by=people.user("a@example.com"), at=AT)
+        day_closing.sign_first(day, by=people.user("a@example.com"), at=AT, remark="x")
         paid("P1", 10_000, seller=make.seller())
         take(payment("P1", 10_000))
         assert Journal.objects.get().basis_on == date(2026, 9, 11)

@@ -58,6 +58,7 @@ CODES = {
     "settlements.ManualJournal": {"public_id"},
     "settlements.Discrepancy": {"public_id", "account"},
     "settlements.LedgerDifference": {"account"},
+    "settlements.MissingFile": {"provider"},
     "settlements.ProviderFile": {"public_id", "provider", "digest"},
     "settlements.DayClose": {"seen_hash"},
     "settlements.PeriodClosing": {"previous_hash", "hash"},

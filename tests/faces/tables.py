@@ -55,6 +55,7 @@ DECISIONS = {
     "settlements.Discrepancy": "book",
     "settlements.LedgerDifference": "explain",
     "settlements.SellerLetter": "send",
+    "settlements.MissingFile": "explain",
     "settlements.Journal": "reverse",
     "settlements.ManualJournal": "discard",
     "settlements.Period": "reopen",
@@ -221,6 +222,7 @@ ADMIN_LISTS = (
     "settlements.DayClose",
     "settlements.Discrepancy",
     "settlements.LedgerDifference",
+    "settlements.MissingFile",
     "settlements.ManualJournal",
     "settlements.Period",
     "settlements.ProviderFile",
@@ -256,6 +258,7 @@ ADMIN_ROWS = (
     "settlements.DayClose",
     "settlements.Discrepancy",
     "settlements.LedgerDifference",
+    "settlements.MissingFile",
     "settlements.ManualJournal",
     "settlements.Period",
 )

@@ -78,6 +78,7 @@ from settlements.models import (
     HoldMovement,
     LedgerDifference,
     LetterChoice,
+    MissingFile,
     MonthBalance,
     MonthlyFee,
     PayeeInvoice,
@@ -471,6 +472,14 @@ def _fill_ledger(operator: User) -> None:
         found=1_000,
         difference=1_000,
         found_on=AT.date(),
+    )
+    MissingFile.objects.create(
+        provider="standard",
+        day=AT.date() - timedelta(days=30),
+        payments=2,
+        amount=20_000,
+        found_on=AT.date(),
+        reason="비밀 사유",
     )
     manual_journals.enter(
         on=AT.date(),
