@@ -7,11 +7,12 @@ lines, so that it costs the same however many there are of them. Amounts are min
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 
-from django.db.models import BigIntegerField, Count, F, OuterRef, Subquery, Sum
+from django.db.models import BigIntegerField, Count, F, Func, OuterRef, Subquery, Sum
 from django.db.models.functions import Cast, Coalesce, Greatest
 
 from sellers import grades
 from sellers.models import GradePolicy, OfficialGrade, PerformanceDay, Seller
+from settlements import adjustments
 from settlements.fee_rules import SALE_VAT
 from settlements.models import Statement
 
@@ -22,14 +23,17 @@ TREND = 30  # days
 class Money:
     """One day. Sales are those confirmed on it; the rest stands on statements closed that day.
 
-    Days add up: money that is carried from statement to statement is counted once. So `payable`
-    is the net of their lines, and `held` is what they keep back (holds, reserves, and what is
-    carried on) less what came back to them; below zero where that went out. `paid` is what they
-    confirm for payout.
+    Days add up: money that is carried from statement to statement is counted once. `fees` are
+    those of the marketplace, with their VAT; `additions` and `deductions` are what else was given
+    and taken on statements, with its VAT, reason by reason. `payable` is the net of their lines,
+    and `held` is what they keep back (holds, reserves, and what is carried on) less what came back
+    to them; below zero where that went out. `paid` is what they confirm for payout.
     """
 
     sales: int = 0
     fees: int = 0
+    additions: int = 0
+    deductions: int = 0
     payable: int = 0
     held: int = 0
     paid: int = 0
@@ -78,6 +82,24 @@ def grade_distribution(on: date) -> list[Graded]:
     return [Graded("", counts.pop(None, 0)), *known, *(Graded(*row) for row in counts.items())]
 
 
+class _Others(Func):
+    """What components that are no fees come to on a statement, as settlements.adjustments.split."""
+
+    output_field = BigIntegerField()
+    template = """(
+        SELECT coalesce(sum(greatest(%(factor)s * ((c.sums ->> 0)::bigint + (c.sums ->> 2)::bigint),
+                                     0)), 0)::bigint
+        FROM jsonb_each(%(expressions)s) AS c (code, sums)
+        WHERE starts_with(c.code, '%(beside)s') AND c.code NOT IN (%(fees)s)
+    )"""
+
+
+def _others(factor: int) -> _Others:
+    """What is deducted beside fees, or with −1 what is added; both above zero."""
+    fees = ", ".join(f"'{component}'" for component in sorted(adjustments.FEES_BESIDE))
+    return _Others("components", factor=factor, beside=adjustments.COMPONENT, fees=fees)
+
+
 def _closed(first: date, last: date):
     # Found by the due date, which has the index; a statement closes on it or in a later night.
     return (
@@ -86,6 +108,8 @@ def _closed(first: date, last: date):
         )
         .values("closed_on")
         .annotate(
+            additions=Sum(_others(-1)),
+            deductions=Sum(_others(1)),
             # Not fee + vat: in fees that contain their VAT it would be counted twice. The VAT of
             # sales that the marketplace issues is no fee.
             fees=Sum(
@@ -93,7 +117,9 @@ def _closed(first: date, last: date):
                 - F("seller_discount")
                 - F("net")
                 - Coalesce(Cast(f"components__{SALE_VAT}__0", BigIntegerField()), 0)
-            ),
+            )
+            + F("additions")
+            - F("deductions"),
             payable=Sum("net"),
             held=Sum(
                 F("reserve")

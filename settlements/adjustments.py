@@ -5,9 +5,11 @@ zero it is given. So statement, ledger and tax invoice treat it like every other
 minor units. Source: the settlement arithmetic, sections 5 and 6.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from settlements import vat
+from settlements.fee_rules import SALE_VAT
 
 TAXABLE: Final = "taxable"
 EXEMPT: Final = "exempt"
@@ -19,6 +21,8 @@ REVENUE_SHARE: Final = "revenue_share"
 HOST_COMMISSION: Final = "host_commission"
 AFFILIATE_COMMISSION: Final = "affiliate_commission"
 PURCHASE_REASONS: Final = (REVENUE_SHARE, HOST_COMMISSION, AFFILIATE_COMMISSION)
+SERVICE: Final = "service"
+MONTHLY_FEE: Final = "monthly_fee"
 VAT_ROUNDING: Final = "vat_rounding"  # 단수차: the VAT of a month's invoice less that of its lines
 FEE_CUT: Final = "fee_cut"  # discounts that the marketplace funds, taken off its fees
 FUNDING_OFFSET: Final = "funding_offset"  # the same discounts, which lines paid before
@@ -28,9 +32,13 @@ FAST_CLAWBACK: Final = "fast_clawback"  # the same, where the sale came to nothi
 FAST: Final = (FAST_ADVANCE, FAST_OFFSET, FAST_CLAWBACK)
 WITH_VAT: Final = (VAT_ROUNDING, FEE_CUT)  # they name their VAT themselves
 NO_FEES: Final = (*PURCHASE_REASONS, FUNDING_OFFSET, *FAST)  # neither charged nor given back
+# Beside the components of fee schedules: what the marketplace charges for its services, and what
+# belongs to these charges. Everything else is added to a statement or deducted from it.
+FEE_REASONS: Final = (SERVICE, MONTHLY_FEE, VAT_ROUNDING, FEE_CUT)
 INVOICED: Final = (TAXABLE, EXEMPT)  # supplies for which a business has to issue an invoice
 
 _PURCHASES: Final = frozenset(COMPONENT + reason for reason in PURCHASE_REASONS)
+FEES_BESIDE: Final = frozenset(COMPONENT + reason for reason in FEE_REASONS)
 _BY_STREAM: Final = {"host": HOST_COMMISSION, "affiliate": AFFILIATE_COMMISSION}
 
 
@@ -68,6 +76,73 @@ def component(reason_code: str) -> str:
 def is_purchase(component: str) -> bool:
     """Whether a component is what sellers supply to the marketplace, with VAT of their own."""
     return component in _PURCHASES
+
+
+def is_fee(component: str) -> bool:
+    """Whether a component is a fee of the marketplace, and no other addition or deduction.
+
+    The VAT of a sale that the marketplace issues is neither.
+    """
+    if component.startswith(COMPONENT):
+        return component in FEES_BESIDE
+    return component != SALE_VAT
+
+
+class Split(NamedTuple):
+    """What a statement's components come to: fees apart from what else is added and deducted.
+
+    Of the VAT on fees that part is on top which the fees do not contain. Additions and deductions
+    are both above zero, VAT included; a component is one or the other by what it comes to. List
+    amount − seller's discount − fee − VAT on top − VAT of sales + additions − deductions = net.
+    """
+
+    fee: int
+    vat: int
+    vat_on_top: int
+    additions: int
+    deductions: int
+
+    @property
+    def fee_with_vat(self) -> int:
+        return self.fee + self.vat_on_top
+
+    @property
+    def other(self) -> int:
+        """What the other additions and deductions come to together."""
+        return self.additions - self.deductions
+
+
+class LineSplit(NamedTuple):
+    """Of a settlement line: its fees and their VAT, or what it adds or deducts beside them."""
+
+    fee: int
+    vat: int
+    other: int  # above zero in favour of the seller, with its VAT
+
+
+def split_line(fee: int, tax: int, net: int, reason_code: str = "") -> LineSplit:
+    """Tell a line's fees from what it adds or deducts; only adjustments have a reason."""
+    if reason_code and not is_fee(component(reason_code)):
+        return LineSplit(0, 0, net)
+    return LineSplit(fee, tax, 0)
+
+
+def split(components: Mapping[str, Sequence[int]]) -> Split:
+    """Tell fees from other additions and deductions; `components` has (fee, VAT, of it on top)."""
+    fees = [sums for component, sums in components.items() if is_fee(component)]
+    others = [
+        -fee - on_top
+        for component, (fee, _, on_top) in components.items()
+        if component != SALE_VAT and not is_fee(component)
+    ]
+    fee, tax, on_top = (sum(column) for column in zip((0, 0, 0), *fees, strict=True))
+    return Split(
+        fee=fee,
+        vat=tax,
+        vat_on_top=on_top,
+        additions=sum(net for net in others if net > 0),
+        deductions=-sum(net for net in others if net < 0),
+    )
 
 
 def reason_of(stream: str) -> str:

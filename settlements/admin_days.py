@@ -40,7 +40,7 @@ TERMS = {
     "waiting": _("waiting to be settled"),
     "lost": _("on no line and not waiting"),
     "sold": _("sales after sellers' discounts"),
-    "charged": _("fees and VAT taken off"),
+    "charged": _("fees, VAT and other amounts taken off"),
     "net": _("net of statements"),
     "opening": _("owed at the beginning"),
     "accrued": _("earned on statements"),

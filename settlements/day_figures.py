@@ -147,7 +147,7 @@ def _facts(day: date) -> day_sheet.Facts:
 
 
 def _charged(day: date) -> int:
-    """Fees with all their VAT of the statements that closed on a day, from their components."""
+    """What statements closed on a day took off sales, from their components: fees, VAT, others."""
     components = Statement.objects.filter(closed_on=day).values_list("components", flat=True)
     return sum(fee + on_top for each in components for fee, _, on_top in each.values())
 

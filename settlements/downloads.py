@@ -24,7 +24,15 @@ from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import folding, return_shipping
 from sellers.models import Seller
-from settlements import ledger, pdf, seals, shop_statements, statement_pdf, statement_sums
+from settlements import (
+    adjustments,
+    ledger,
+    pdf,
+    seals,
+    shop_statements,
+    statement_pdf,
+    statement_sums,
+)
 from settlements.models import SettlementLine, Statement
 
 CSV, XLSX, PDF = "csv", "xlsx", "pdf"
@@ -71,6 +79,8 @@ def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: da
         gettext("Fees"),
         gettext("VAT on fees"),
         gettext("VAT of sales"),
+        gettext("Other additions"),
+        gettext("Other deductions"),
         gettext("Net"),
         gettext("Carried in"),
         gettext("Given back from holds"),
@@ -109,6 +119,7 @@ def lines(statement: Statement, marketplace: Marketplace) -> Table:
         gettext("Fees"),
         gettext("VAT on fees"),
         gettext("VAT of sales"),
+        gettext("Other additions and deductions"),
         gettext("Net"),
     ]
     rows = _lines(statement, _amounts(marketplace))
@@ -176,9 +187,10 @@ def _head(statement: Statement, marketplace: Marketplace) -> statement_pdf.Head:
 
 
 def _of_statement(row: Statement, amount) -> list:
+    split = row.split
     figures = (
-        *(row.list_amount, row.seller_discount, row.fee, row.vat, row.sale_vat),
-        *(row.net, row.carry_in),
+        *(row.list_amount, row.seller_discount, split.fee, split.vat, row.sale_vat),
+        *(split.additions, split.deductions, row.net, row.carry_in),
         *(row.released_holds, row.hold_taken, row.payable, row.reserve, row.reserve_released),
         *(row.withholding_income, row.withholding_local),
         *(row.payout, row.debt_invoiced, row.carry_out),
@@ -211,7 +223,7 @@ def _lines(statement: Statement, amount) -> Iterator[list]:
             line, sold = shown.line, shown.sold
             figures = (
                 *(line.list_amount, line.seller_discount, line.platform_discount),
-                *(line.partner_discount, line.fee, line.vat, line.sale_vat, line.net),
+                *(line.partner_discount, line.fee, line.vat, line.sale_vat, 0, line.net),
             )
             yield [
                 sold.order.number,
@@ -226,7 +238,8 @@ def _lines(statement: Statement, amount) -> Iterator[list]:
             ]
     for adjusted in shop_statements.adjustments(statement):
         row, line = adjusted.adjustment, adjusted.line
-        figures = (0, 0, 0, 0, line.fee, line.vat, 0, line.net)
+        split = adjustments.split_line(line.fee, line.vat, line.net, row.reason_code)
+        figures = (0, 0, 0, 0, split.fee, split.vat, 0, split.other, line.net)
         yield [
             row.public_id,
             1,

@@ -13,7 +13,7 @@ from typing import TextIO
 from django.db import connection
 
 from marketplace import sheets, tenancy
-from settlements import runs, statutory
+from settlements import adjustments, runs, statutory
 from settlements.fee_rules import SALE_VAT, SALE_VAT_RULE
 from settlements.models import FeeRule, FeeScheduleVersion, LineTerms
 
@@ -74,8 +74,12 @@ LINE_COLUMNS = (
     "version",
     "charges",
     "sale_vat",
+    "marketplace_fee",
+    "marketplace_fee_vat",
+    "other",
 )
-_FEE = LINE_COLUMNS.index("fee")
+_FEE, _VAT, _NET = (LINE_COLUMNS.index(name) for name in ("fee", "vat", "net"))
+_KIND, _STREAM = LINE_COLUMNS.index("kind"), LINE_COLUMNS.index("stream")
 _LINES = """
 SELECT coalesce(n.number, a.public_id), coalesce(l.number, 1), s.sequence,
        CASE s.kind WHEN 1 THEN 'sale' WHEN 2 THEN 'reversal' ELSE 'adjustment' END, r.code,
@@ -121,6 +125,11 @@ STATEMENT_COLUMNS = (
     "carry_out",
     "chain_number",
     "head",
+    "marketplace_fee",
+    "marketplace_fee_vat",
+    "marketplace_fee_vat_on_top",
+    "other_additions",
+    "other_deductions",
 )
 _COMPONENTS = STATEMENT_COLUMNS.index("components")
 _STATEMENTS = """
@@ -189,7 +198,9 @@ def _lines(seller_id: int | None) -> Iterator[tuple]:
             f"{component}#{rank} base={charges[at]} fee={charges[at + 1]} vat={charges[at + 2]}"
             for (component, rank), at in zip(rules, range(0, len(charges), 3), strict=True)
         )
-        yield *row, schedule, version, "; ".join(told), sum(charges[1::3]) - row[_FEE]
+        reason = row[_STREAM] if row[_KIND] == "adjustment" else ""
+        split = adjustments.split_line(row[_FEE], row[_VAT], row[_NET], reason)
+        yield *row, schedule, version, "; ".join(told), sum(charges[1::3]) - row[_FEE], *split
 
 
 def _named_terms(terms_id: int) -> tuple:
@@ -219,11 +230,13 @@ def _rank(rule: FeeRule) -> str:
 
 def _statements(seller_id: int | None) -> Iterator[tuple]:
     for row in _rows("exported_statements", _STATEMENTS, seller_id):
+        components = json.loads(row[_COMPONENTS])
         told = (
             f"{component} fee={fee} vat={vat}"
-            for component, (fee, vat, _) in sorted(json.loads(row[_COMPONENTS]).items())
+            for component, (fee, vat, _) in sorted(components.items())
         )
-        yield *row[:_COMPONENTS], "; ".join(told), *row[_COMPONENTS + 1 :]
+        split = adjustments.split(components)
+        yield *row[:_COMPONENTS], "; ".join(told), *row[_COMPONENTS + 1 :], *split
 
 
 def _journal(seller_id: int | None) -> Iterator[tuple]:

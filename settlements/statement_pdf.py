@@ -13,9 +13,10 @@ from settlements import pdf
 
 AT_ONCE: Final = 200  # lines of a PDF that a page makes: about what it may take
 MOST_LINES: Final = 5_000  # that are drawn; a longer one has the sums alone
-# Of the columns of a file of lines, those that fit a page; one of them only where it has figures.
-_SHOWN: Final = (0, 2, 3, 6, 7, 8, 9, 12, 13, 14, 15)
-_SALE_VAT: Final = 14
+# Of the columns of a file of lines, those that fit a page; VAT of sales, and other additions and
+# deductions, only where there are any.
+_SHOWN: Final = (0, 2, 3, 6, 7, 8, 9, 12, 13, 14, 15, 16)
+_WHERE_ANY: Final = frozenset({14, 15})
 _FIRST_FIGURE: Final = 7  # of a file's columns; all that come after are figures too
 
 
@@ -46,7 +47,7 @@ class _Rows:
         self.kept: list[Sequence] = []
         self.count = 0
         self.totals: list[Decimal | None] = []
-        self.has_sale_vat = False
+        self.without = set(_WHERE_ANY)
         for row in rows:
             self._take(row)
 
@@ -57,7 +58,7 @@ class _Rows:
         elif self.kept:
             self.kept = []
         self.totals = self.totals or [None] * len(row)
-        self.has_sale_vat = self.has_sale_vat or bool(row[_SALE_VAT])
+        self.without = {at for at in self.without if not row[at]}
         for at, value in enumerate(row):
             if isinstance(value, Decimal):
                 self.totals[at] = (self.totals[at] or Decimal(0)) + value
@@ -72,7 +73,7 @@ def html(table) -> str:
     """The page that is drawn."""
     rows = _Rows(table.rows)
     head = table.head()
-    shown = [at for at in _SHOWN if at != _SALE_VAT or rows.has_sale_vat]
+    shown = [at for at in _SHOWN if at not in rows.without]
     return pdf.page(
         "settlements/pdf/statement.html",
         {

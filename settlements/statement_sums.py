@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext
 
-from settlements import ledger
+from settlements import adjustments
+from settlements.fee_rules import SALE_VAT
 from settlements.models import Statement
 
 
@@ -30,6 +31,7 @@ def steps(statement: Statement, names: Mapping[str, str]) -> list[Step]:
     return [
         *_sales(statement),
         *_fees(statement, names),
+        *_others(statement, names),
         Step(gettext("Net of its lines"), statement.net, is_total=True),
         Step(gettext("Carried in from the statement before"), statement.carry_in),
         *(_closing(statement) if statement.state != Statement.State.OPEN else ()),
@@ -51,17 +53,62 @@ def _sales(statement: Statement) -> list[Step]:
 
 def _fees(statement: Statement, names: Mapping[str, str]) -> list[Step]:
     rows = []
+    fees = 0
     for code, (fee, vat, on_top) in sorted(statement.components.items()):
         name = {"component": names.get(code, code)}
-        is_fee = code not in ledger.NO_REVENUE
-        label = gettext("Fee: %(component)s") % name if is_fee else name["component"]
-        rows.append(Step(label, -fee))
-        if vat > on_top:
-            label = gettext("of it VAT: %(component)s") % name
-            rows.append(Step(label, on_top - vat, is_aside=True))
-        if on_top:
-            rows.append(Step(gettext("VAT on top: %(component)s") % name, -on_top))
+        if code == SALE_VAT:
+            rows.append(Step(name["component"], -fee))
+        elif adjustments.is_fee(code):
+            fees += 1
+            rows.append(Step(gettext("Fee: %(component)s") % name, -fee))
+            if vat > on_top:
+                label = gettext("of it VAT: %(component)s") % name
+                rows.append(Step(label, on_top - vat, is_aside=True))
+            if on_top:
+                rows.append(Step(gettext("VAT on top: %(component)s") % name, -on_top))
+    if fees > 1:
+        told = [
+            (gettext("fees in all"), statement.split.fee),
+            (gettext("VAT on fees in all"), statement.split.vat),
+        ]
+        rows.extend(Step(label, -amount, is_aside=True) for label, amount in told)
     return rows
+
+
+def _others(statement: Statement, names: Mapping[str, str]) -> list[Step]:
+    """What is added and deducted beside the fees, each with its VAT."""
+    if not any(others := (statement.split.additions, statement.split.deductions)):
+        return []
+    rows = [Step(gettext("Left after fees and VAT"), statement.sold_net, is_total=True)]
+    labels = (gettext("Other additions"), gettext("Other deductions"))
+    parts = other_parts(statement, names)
+    for label, amount, sign in zip(labels, others, (1, -1), strict=True):
+        if amount:
+            rows.append(Step(label, sign * amount))
+            rows.extend(
+                Step(gettext("of it %(component)s") % {"component": name}, net, is_aside=True)
+                for name, net in parts
+                if sign * net > 0
+            )
+    return rows
+
+
+def fee_parts(statement: Statement, names: Mapping[str, str]) -> list[tuple[str, int, int, int]]:
+    """Name, fee, VAT, and of that what the fee contains, of each fee and of the VAT of sales."""
+    return [
+        (names.get(code, code), fee, vat, vat - on_top)
+        for code, (fee, vat, on_top) in sorted(statement.components.items())
+        if code == SALE_VAT or adjustments.is_fee(code)
+    ]
+
+
+def other_parts(statement: Statement, names: Mapping[str, str]) -> list[tuple[str, int]]:
+    """Name and amount, with its VAT, of what is added or deducted beside the fees."""
+    return [
+        (names.get(code, code), -fee - on_top)
+        for code, (fee, _, on_top) in sorted(statement.components.items())
+        if code != SALE_VAT and not adjustments.is_fee(code)
+    ]
 
 
 def _closing(statement: Statement) -> list[Step]:

@@ -28,6 +28,7 @@ from settlements import (
     shop_statements,
     signing,
     statement_files,
+    statement_sums,
 )
 from settlements.estimates import Estimate, Item
 from settlements.forms import CalculatorForm
@@ -55,10 +56,9 @@ def statement(request, marketplace, public_id):
     names = ledger.component_names()
     context = {
         "statement": row,
-        "components": [
-            (names.get(code, code), fee, vat, vat - on_top)
-            for code, (fee, vat, on_top) in sorted(row.components.items())
-        ],
+        "components": statement_sums.fee_parts(row, names),
+        "split": row.split,
+        "others": statement_sums.other_parts(row, names),
         "terms": shop_statements.payout_terms(row),
         "most_lines": downloads.MOST_LINES,
         "adjustments": shop_statements.adjustments(row),

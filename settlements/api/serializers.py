@@ -5,7 +5,7 @@ from rest_framework import serializers
 from marketplace.api.fields import Document, Moment, Money, Text, Whole
 from orders import pricing, verdicts
 from orders.api.serializers import TaxKind
-from settlements import hold_words
+from settlements import adjustments, hold_words
 from settlements.models import AttachmentPayment, Hold, SettlementLine, Statement
 
 ITEMS = 50  # of one estimate
@@ -21,9 +21,13 @@ class KindField(serializers.ChoiceField):
 
 
 class ComponentSumDocument(Document):
+    """A component of the lines. `is_fee` says whether it is a fee of the marketplace."""
+
     component = serializers.CharField()
+    is_fee = serializers.BooleanField()
     fee = Money()
     vat = Money()
+    vat_on_top = Money()
 
 
 class SealDocument(Document):
@@ -45,6 +49,14 @@ class SigningKeyDocument(Document):
 
 
 class StatementDocument(Document):
+    """A seller's statement.
+
+    `fee` and `vat` sum up all that is settled as a component: fees, and amounts beside sales with
+    their sign turned round. To read a statement take `marketplace_fee` and what follows it:
+    `list_amount` − `seller_discount` − `marketplace_fee` − `marketplace_fee_vat_on_top` −
+    `sale_vat` + `other_additions` − `other_deductions` = `net`.
+    """
+
     id = serializers.CharField(source="public_id", read_only=True)
     seller = serializers.CharField(source="seller.public_id", read_only=True)
     seller_code = serializers.CharField(source="seller.code", read_only=True)
@@ -63,6 +75,23 @@ class StatementDocument(Document):
     sale_vat = Money(
         read_only=True,
         help_text="VAT of sales that the marketplace issues. It is neither in `fee` nor in `vat`.",
+    )
+    marketplace_fee = Money(source="split.fee", read_only=True)
+    marketplace_fee_vat = Money(source="split.vat", read_only=True)
+    marketplace_fee_vat_on_top = Money(
+        source="split.vat_on_top",
+        read_only=True,
+        help_text="What of the VAT on fees they do not contain.",
+    )
+    other_additions = Money(
+        source="split.additions",
+        read_only=True,
+        help_text="What the seller gets beside sales, with its VAT: each reason that adds.",
+    )
+    other_deductions = Money(
+        source="split.deductions",
+        read_only=True,
+        help_text="What is taken beside fees, with its VAT: each reason that deducts.",
     )
     net = Money(read_only=True)
     components = serializers.SerializerMethodField()
@@ -83,8 +112,14 @@ class StatementDocument(Document):
 
     def get_components(self, statement) -> ComponentSumDocument(many=True):
         sums = [
-            {"component": code, "fee": fee, "vat": vat}
-            for code, (fee, vat, _) in sorted(statement.components.items())
+            {
+                "component": code,
+                "is_fee": adjustments.is_fee(code),
+                "fee": fee,
+                "vat": vat,
+                "vat_on_top": on_top,
+            }
+            for code, (fee, vat, on_top) in sorted(statement.components.items())
         ]
         return ComponentSumDocument(sums, many=True, context=self.context).data
 
@@ -93,7 +128,8 @@ class SettlementLineDocument(Document):
     """What one outcome of an order line means for its seller; a reversal's figures are negative.
 
     An adjustment has no order: its id is that of the adjustment, its texts are empty, its line
-    number is 0.
+    number is 0. Where it is no fee of the marketplace, `other` is what it adds (above zero) or
+    deducts, with its VAT, and `marketplace_fee` is 0; `fee` and `vat` sum up every component.
     """
 
     id = serializers.CharField(source="name", read_only=True)
@@ -117,6 +153,9 @@ class SettlementLineDocument(Document):
         read_only=True,
         help_text="VAT of a sale that the marketplace issues. It is neither in `fee` nor in `vat`.",
     )
+    marketplace_fee = Money(source="split.fee", read_only=True)
+    marketplace_fee_vat = Money(source="split.vat", read_only=True)
+    other = Money(source="split.other", read_only=True)
     net = Money(read_only=True)
 
 

@@ -23,6 +23,7 @@ from orders.models import OrderLine
 from sellers.api import holders
 from sellers.models import Seller
 from settlements import (
+    adjustments,
     bundles,
     downloads,
     estimates,
@@ -348,11 +349,10 @@ def _supposed(code: str, name: str, estimate) -> dict:
 
 def _named(lines: list[SettlementLine]) -> list[SettlementLine]:
     """Give lines the names that outsiders know them by; three queries for any number of lines."""
-    of_adjustments = dict(
-        Adjustment.objects.filter(
-            pk__in=[-line.order_line_id for line in lines if line.order_line_id < 0]
-        ).values_list("pk", "public_id")
+    rows = Adjustment.objects.filter(
+        pk__in=[-line.order_line_id for line in lines if line.order_line_id < 0]
     )
+    of_adjustments = {pk: told for pk, *told in rows.values_list("pk", "public_id", "reason_code")}
     rows = OrderLine.objects.filter(pk__in={line.order_line_id for line in lines})
     sold = {row.pk: row for row in rows.select_related("order")}
     statements = dict(
@@ -365,10 +365,12 @@ def _named(lines: list[SettlementLine]) -> list[SettlementLine]:
         row = sold.get(line.order_line_id)
         if row is None:
             line.order, line.order_number, line.line_number = "", "", 0
-            line.name = of_adjustments[-line.order_line_id]
+            line.name, reason = of_adjustments[-line.order_line_id]
+            line.split = adjustments.split_line(line.fee, line.vat, line.net, reason)
             continue
         line.order, line.order_number = row.order.public_id, row.order.number
         line.line_number = row.number
+        line.split = adjustments.split_line(line.fee, line.vat, line.net)
         line.name = f"{line.order}-{row.number}-{line.sequence}"
     return lines
 

@@ -8,6 +8,7 @@ from django.utils.translation import pgettext_lazy
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, scoped
 from sellers.models import Seller
+from settlements import adjustments
 from settlements.fee_rules import SALE_VAT
 from settlements.models.rates import FeeScheduleVersion
 
@@ -190,9 +191,9 @@ class Statement(TenantModel):
         return f"{self.seller_id} {self.due_on}"
 
     @property
-    def vat_on_top(self):
-        """The VAT that comes on top of fees; the rest of it is contained in them."""
-        return sum(on_top for _, _, on_top in self.components.values())
+    def split(self):
+        """Its fees apart from what else was added and deducted (adjustments.Split)."""
+        return adjustments.split(self.components)
 
     @property
     def sale_vat(self):
@@ -207,9 +208,14 @@ class Statement(TenantModel):
 
     @property
     def charged(self):
-        """Fees with all their VAT, and the VAT of sales that the marketplace owes: what the lines
-        are worth less than was sold for."""
-        return self.fee + self.vat_on_top + self.sale_vat
+        """Fees with all their VAT, and the VAT of sales that the marketplace owes: what is taken
+        off the price, before other additions and deductions."""
+        return self.split.fee_with_vat + self.sale_vat
+
+    @property
+    def sold_net(self):
+        """What is left of the price after discounts, fees and VAT."""
+        return self.list_amount - self.seller_discount - self.charged
 
 
 class SellerBalance(TenantModel):

@@ -95,6 +95,7 @@ class TestPayment:
             assert moved() == [PAID]
             statement = Statement.objects.get()
             assert (statement.state, statement.payout, statement.fee) == ("payable", 8_680, -8_680)
+            assert (statement.split.fee, statement.split.additions) == (0, 8_680)
             assert make.balances() == {"seller_advance": -8_680, "payout_payable": 8_680}
 
     def test_is_a_share_where_the_terms_say_so(self, market, close):

@@ -185,11 +185,22 @@ class TestStatements:
             "partner_discount": 0,
             "fee": 2_999,
             "vat": 300,
+            "marketplace_fee": 2_999,
+            "marketplace_fee_vat": 300,
+            "marketplace_fee_vat_on_top": 300,
+            "other_additions": 0,
+            "other_deductions": 0,
             "net": 96_700,
         }.items():
             assert statement[name] == cast.won(amount), name
         assert statement["components"] == [
-            {"component": "sales", "fee": cast.won(2_999), "vat": cast.won(300)}
+            {
+                "component": "sales",
+                "is_fee": True,
+                "fee": cast.won(2_999),
+                "vat": cast.won(300),
+                "vat_on_top": cast.won(300),
+            }
         ]
 
     def test_are_found_by_state_seller_and_day(self, cast):
@@ -253,6 +264,9 @@ class TestLines:
             "fee": cast.won(2_999),
             "vat": cast.won(300),
             "sale_vat": cast.won(0),
+            "marketplace_fee": cast.won(2_999),
+            "marketplace_fee_vat": cast.won(300),
+            "other": cast.won(0),
             "net": cast.won(96_700),
         }
         [component] = components

@@ -66,9 +66,9 @@ class TestLines:
             assert first[3] == TITLE
             assert first[5:] == [
                 *("2026-09-01", "2026-09-08", "2"),
-                *("66666", "0", "0", "0", "1999", "200", "0", "64467"),
+                *("66666", "0", "0", "0", "1999", "200", "0", "0", "64467"),
             ]
-            assert back[7:] == ["-1", "-33333", "0", "0", "0", "-1000", "-100", "0", "-32233"]
+            assert back[7:] == ["-1", "-33333", *"000", "-1000", "-100", "0", "0", "-32233"]
 
     def test_are_the_same_in_both_kinds_of_file(self, market, statement):
         with tenancy.use(market.pk):
@@ -76,7 +76,7 @@ class TestLines:
             assert head[0] == "Order"
             assert rows[0][3:5] == (TITLE, "")
             assert [day.date() for day in rows[0][5:7]] == [date(2026, 9, 1), SEP_8]
-            assert rows[0][7:] == (2, 66_666, 0, 0, 0, 1_999, 200, 0, 64_467)
+            assert rows[0][7:] == (2, 66_666, 0, 0, 0, 1_999, 200, 0, 0, 64_467)
             assert sum(row[-1] for row in rows) == statement.net
             assert len(rows) == statement.lines
 
@@ -97,7 +97,7 @@ class TestStatements:
             table = downloads.statements(statement.seller, market, **year)
             [row] = _read_csv(downloads.as_file(table, "csv"))[1:]
             assert row[:3] == ["2026-09-11", "Open", ""]
-            assert row[7:10] == [str(statement.vat), "0", str(statement.net)]
+            assert row[7:12] == [str(statement.vat), "0", "0", "0", str(statement.net)]
             table = downloads.statements(
                 statement.seller, market, first=date(2025, 1, 1), end=date(2026, 1, 1)
             )

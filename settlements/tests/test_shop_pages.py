@@ -308,5 +308,5 @@ class TestReturnShipping:
         with tenancy.use(market.pk):
             rows = list(downloads._lines(statement, int))
         assert [(row[1], row[3], row[8], row[12:]) for row in rows if row[1] == 2] == [
-            (2, "Return shipping", 3_000, [99, 9, 0, 2_901])
+            (2, "Return shipping", 3_000, [99, 9, 0, 0, 2_901])
         ]
