@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 
 from marketplace import identifiers
@@ -25,6 +27,63 @@ class TestBusinessNumber:
     def test_refuses_what_only_looks_like_digits(self, text):
         with pytest.raises(identifiers.NotABusinessNumber):
             identifiers.business_number(text)
+
+
+class TestResidentNumber:
+    ON = date(2026, 9, 1)
+
+    def read(self, text):
+        return identifiers.resident_number(text, on=self.ON)
+
+    @pytest.mark.parametrize(
+        ("text", "is_foreigner"),
+        [
+            ("900101-1234568", False),
+            ("9001015234561", True),
+            (" 000229 3000001", False),
+            ("211231-4000000", False),  # given after October 2020: no check digit
+            ("251231-8000000", True),
+        ],
+    )
+    def test_finds_nothing_odd_about_a_right_one(self, text, is_foreigner):
+        number = self.read(text)
+        assert number.digits == text.replace("-", "").replace(" ", "")
+        assert (number.is_foreigner, number.warning) == (is_foreigner, None)
+
+    @pytest.mark.parametrize("text", ["9001011234567", "9001015234568", "2010042000000"])
+    def test_warns_of_a_last_digit_that_older_numbers_do_not_have(self, text):
+        assert self.read(text).warning == identifiers.WRONG_CHECK_DIGIT
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "900101-123456",
+            "900101-12345678",
+            "900101-123456O",
+            "９００１０１１２３４５６８",
+            "901301-1234567",  # no such month
+            "900230-1234567",  # no such day
+            "010229-3234567",  # no leap year
+            "260902-3234567",  # tomorrow
+            "900101-0234567",  # of the nineteenth century
+            "900101-9234567",
+        ],
+    )
+    def test_refuses_what_is_none_and_does_not_repeat_it(self, text):
+        with pytest.raises(identifiers.NotAResidentNumber) as refused:
+            self.read(text)
+        assert refused.value.params == {}
+
+    def test_takes_somebody_born_today(self):
+        assert self.read("260901-3234567").warning is None
+
+    def test_is_told_by_no_print(self):
+        assert "900101" not in repr(self.read("900101-1234568"))
+
+    def test_is_written_with_a_hyphen_or_masked(self):
+        assert identifiers.written_resident_number("9001011234568") == "900101-1234568"
+        assert identifiers.masked_resident_number("9001011234568") == "900101-*******"
 
 
 class TestCorporationNumber:
