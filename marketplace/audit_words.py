@@ -70,6 +70,10 @@ ACTIONS: Final[dict[str, Promise]] = {
     "payoutbatch.results_taken": _("File of results uploaded"),
     "payoutconnection.entered": _("Keys to a payout provider entered"),
     "provider_file.imported": _("Settlement file of a payment provider taken in"),
+    "residentnumber.entered": _("Resident registration number entered"),
+    "residentnumber.erased": _("Resident registration number erased"),
+    "residentnumber.replaced": _("Resident registration number replaced"),
+    "residentnumber.taken_out": _("Resident registration numbers taken out for a report"),
     "revenue.imported": _("Revenue reports imported"),
     "revision.edited": _("Draft of a listing changed"),
     "seller.applied": _("Seller applied"),
@@ -101,6 +105,8 @@ REASONS: Final[dict[str, Promise]] = {  # codes of what happens by itself; peopl
     "closed": _("The listing was closed"),
     "confirmed_by_itself": _("The time to confirm ran out"),
     "edited": _("The wording was edited"),
+    "never_needed": _("The seller left, and no report ever needed it"),
+    "retention_over": _("The law no longer asks for it"),
 }
 
 

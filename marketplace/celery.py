@@ -124,6 +124,11 @@ app.conf.update(
             "schedule": crontab(minute=41),
             "options": {"expires": 60 * 60},
         },
+        "erase-resident-numbers": {
+            "task": "settlements.tasks.erase_resident_numbers_everywhere",
+            "schedule": crontab(hour=18, minute=51),
+            "options": {"expires": 12 * 60 * 60},
+        },
         "seal-audit": {
             "task": "marketplace.tasks.seal_audit_everywhere",
             "schedule": 10 * 60,

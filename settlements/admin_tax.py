@@ -187,7 +187,7 @@ class TaxInvoiceAdmin(StoryAdmin):
     def months(self, request):
         """A month of invoices: how far each is, its tie to the ledger, and what to do with all."""
         months = _months()
-        month = _month(request.GET.get("month")) or (months[0] if months else None)
+        month = tax_invoices.read_month(request.GET.get("month")) or (months[0] if months else None)
         if month is not None and "xml" in request.GET:
             return self._zip(month)
         form = ResultsForm()
@@ -294,13 +294,6 @@ def _quarters(opened_on: date, last: date) -> list[tuple[str, date]]:
         found.append((f"{first.year}Q{(first.month + 2) // 3}", first))
         first = tax_invoices.months_before(first, 3)
     return found
-
-
-def _month(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(f"{text}-01") if text else None
-    except ValueError:
-        return None
 
 
 def _told(month: date, request) -> dict:

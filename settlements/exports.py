@@ -248,12 +248,12 @@ def _sales_by_month(seller_id: int | None) -> Iterator[tuple]:
 
 
 def _withholding(seller_id: int | None) -> Iterator[tuple]:
-    yield from _rows("exported_withholding", statutory.WITHHOLDING, seller_id)
+    yield from _rows("exported_withholding", statutory.WITHHOLDING, seller_id, month=None)
 
 
-def _rows(name: str, query: str, seller_id: int | None) -> Iterator[tuple]:
+def _rows(name: str, query: str, seller_id: int | None, **words) -> Iterator[tuple]:
     with connection.cursor():  # opens the connection, should this be its first use
-        words = {"marketplace": tenancy.current_id(), "seller": seller_id}
+        words |= {"marketplace": tenancy.current_id(), "seller": seller_id}
         return runs.stream(name, query, words)
 
 

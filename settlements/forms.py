@@ -36,6 +36,24 @@ class MoneyField(forms.CharField):
         return amount
 
 
+class _Unrepeated(forms.TextInput):
+    """A form that came back wrong does not say again what was typed."""
+
+    def format_value(self, value):
+        return None
+
+
+class ResidentNumberForm(forms.Form):
+    number = forms.CharField(
+        label=_("Resident or foreigner registration number"),
+        max_length=20,
+        help_text=_("13 digits, such as 900101-1234567."),
+        widget=_Unrepeated(
+            attrs={"autocomplete": "off", "inputmode": "numeric", "data-private": True}
+        ),
+    )
+
+
 class CalculatorForm(forms.Form):
     """An item that might be sold, for the estimate of its fees."""
 

@@ -77,6 +77,7 @@ def open_marketplace(
         locale=defaults.locale,
         closing_hour=defaults.closing_hour,
         provider_file_days=defaults.provider_file_days,
+        resident_number_years=defaults.resident_number_years,
         state=state,
         preset=preset.code,
     )

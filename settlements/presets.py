@@ -24,6 +24,7 @@ from settlements.fee_rules import Band, Rule
 
 FOLDER: Final = Path(marketplace.__file__).parent / "presets"
 _FILE_DAYS: Final = 7  # to a provider's file, where a preset does not say
+_NUMBER_YEARS: Final = 5  # that resident numbers are kept, likewise
 _SOME_DAY: Final = date(2000, 1, 1)  # days counted from opening are checked as if it were this
 
 
@@ -50,6 +51,7 @@ class Defaults:
     locale: str
     closing_hour: int
     provider_file_days: int
+    resident_number_years: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,7 @@ def _defaults(part: Part) -> Defaults:
         locale=part.text("locale", longest=10),
         closing_hour=part.integer("closing_hour", high=23),
         provider_file_days=part.integer("provider_file_days", _FILE_DAYS, low=1, high=60),
+        resident_number_years=part.integer("resident_number_years", _NUMBER_YEARS, low=1, high=30),
     )
     part.done()
     return defaults

@@ -93,6 +93,9 @@ JOIN settlements_statement t ON t.marketplace_id = %(marketplace)s AND t.id = pa
 JOIN sellers_seller r ON r.marketplace_id = %(marketplace)s AND r.id = t.seller_id
 LEFT JOIN sellers_sellerprofile p ON p.marketplace_id = %(marketplace)s AND p.seller_id = r.id
 WHERE (%(seller)s::bigint IS NULL OR t.seller_id = %(seller)s::bigint)
+      AND (%(month)s::date IS NULL
+           OR payment.paid_on >= %(month)s::date
+              AND payment.paid_on < (%(month)s::date + interval '1 month')::date)
 GROUP BY 1, 2, 3
 HAVING sum(payment.times * (t.withholding_income + t.withholding_local)) <> 0
 ORDER BY 1, r.code COLLATE "C"
@@ -283,6 +286,14 @@ def invoice_sums(seller_id: int | None = None) -> Iterator[tuple]:
             one[at] += more
     for key in sorted(sums):
         yield *key, *sums[key]
+
+
+def withheld_in(month: date) -> list[tuple]:
+    """The rows of a month's report of withheld tax, by WITHHOLDING_COLUMNS."""
+    words = {"marketplace": tenancy.current_id(), "seller": None, "month": month}
+    with connection.cursor() as cursor:
+        cursor.execute(WITHHOLDING, words)
+        return cursor.fetchall()
 
 
 def _is_over(month: date) -> bool:

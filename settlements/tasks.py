@@ -23,6 +23,7 @@ from settlements import (
     payout_sending,
     payouts,
     rehearsals,
+    resident_numbers,
 )
 from settlements.models import Payout, PayoutBatch
 
@@ -119,6 +120,20 @@ def take_up_exports() -> None:
 def drop_old_exports() -> None:
     """Remove the files of exports that were kept long enough."""
     export_jobs.drop_old(at=timezone.now())
+
+
+@shared_task
+def erase_resident_numbers(*, marketplace_id: int) -> None:
+    """Erase the numbers that the law no longer asks for, of an archived marketplace too."""
+    with tenancy.use(marketplace_id, even_archived=True):
+        resident_numbers.erase_due(at=timezone.now())
+
+
+@shared_task
+def erase_resident_numbers_everywhere() -> None:
+    """One task per marketplace, so that one failing market holds up no other."""
+    for marketplace in Marketplace.objects.all():
+        erase_resident_numbers.delay(marketplace_id=marketplace.pk)
 
 
 def begin_rehearsal(marketplace: Marketplace, *, at, job_id: int) -> None:

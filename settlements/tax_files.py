@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -20,9 +20,16 @@ ZIP: Final = "application/zip"
 _BEGINNING: Final = (1980, 1, 1, 0, 0, 0)  # of each file of a ZIP: the same rows, the same bytes
 
 
-def xml(row: TaxInvoice, names: dict[str, str] | None = None) -> bytes:
-    """An issued invoice in the shape of the national e-invoice."""
-    return tax_xml.write(_told(row, names or ledger.component_names()))
+def xml(
+    row: TaxInvoice,
+    names: dict[str, str] | None = None,
+    persons: Mapping[int, str] | None = None,
+) -> bytes:
+    """An issued invoice in the shape of the national e-invoice.
+
+    `persons` are resident registration numbers by seller; without one, a person's `ID` is left out.
+    """
+    return tax_xml.write(_told(row, names or ledger.component_names(), persons or {}))
 
 
 def as_pdf(row: TaxInvoice) -> bytes:
@@ -40,13 +47,13 @@ def name(row: TaxInvoice, kind: str = "xml") -> str:
     return f"tax-invoice-{row.number}.{kind}"
 
 
-def zipped(rows: Iterable[TaxInvoice]) -> bytes:
-    """Issued invoices as one ZIP of XML files."""
+def zipped(rows: Iterable[TaxInvoice], persons: Mapping[int, str] | None = None) -> bytes:
+    """Issued invoices as one ZIP of XML files; `persons` as in xml()."""
     names = ledger.component_names()
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as folder:
         for row in rows:
-            folder.writestr(zipfile.ZipInfo(name(row), _BEGINNING), xml(row, names))
+            folder.writestr(zipfile.ZipInfo(name(row), _BEGINNING), xml(row, names, persons))
     return out.getvalue()
 
 
@@ -65,7 +72,7 @@ def original_number(row: TaxInvoice) -> str:
     return row.original_number
 
 
-def _told(row: TaxInvoice, names: dict[str, str]) -> tax_xml.Invoice:
+def _told(row: TaxInvoice, names: dict[str, str], persons: Mapping[int, str]) -> tax_xml.Invoice:
     return tax_xml.Invoice(
         number=row.number,
         issued_at=_local(row.issued_at),
@@ -76,7 +83,7 @@ def _told(row: TaxInvoice, names: dict[str, str]) -> tax_xml.Invoice:
         approval_number=row.approval_number or "",
         remark=_remark(row),
         issuer=_issuer(row.issuer),
-        receiver=_receiver(row),
+        receiver=_receiver(row, persons),
         items=items(row, names),
     )
 
@@ -102,10 +109,10 @@ def _issuer(identity: LegalIdentity) -> Party:
     )
 
 
-def _receiver(row: TaxInvoice) -> Party:
+def _receiver(row: TaxInvoice, persons: Mapping[int, str]) -> Party:
     told = invoicing.receiver(row)
     return Party(
-        number=told["number"],
+        number=persons.get(row.seller_id, "") if told["is_person"] else told["number"],
         name=told["name"],
         representative=told["representative"] or told["name"],
         address=told["address"],

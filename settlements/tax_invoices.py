@@ -156,6 +156,14 @@ def first_of(day: date) -> date:
     return day.replace(day=1)
 
 
+def read_month(text: str | None) -> date | None:
+    """The month of an address, such as 2026-09; None where it names none."""
+    try:
+        return date.fromisoformat(f"{text}-01") if text else None
+    except ValueError:
+        return None
+
+
 def after(month: date) -> date:
     """The first day of the next month."""
     return (month.replace(day=28) + timedelta(days=4)).replace(day=1)
@@ -176,6 +184,14 @@ def months_before(month: date, count: int) -> date:
     for _ in range(count):
         month = first_of(month - timedelta(days=1))
     return month
+
+
+def months_back(last: date, first: date, most: int) -> list[date]:
+    """The months from that of `last` back to that of `first`, `most` of them; never none."""
+    found = [first_of(last)]
+    while found[-1] > first_of(first) and len(found) < most:
+        found.append(months_before(found[-1], 1))
+    return found
 
 
 def approval_number(text: str) -> str:

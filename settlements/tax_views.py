@@ -13,10 +13,12 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import identifiers, paging, sheets
 from orders import pricing
 from sellers.access import seller_page
+from sellers.models import SellerMember
 from settlements import (
     invoicing,
     ledger,
     pdf,
+    resident_numbers,
     sale_means,
     shop_tax,
     tax_files,
@@ -37,8 +39,18 @@ MEANS = {
 @seller_page
 def invoices(request, marketplace):
     rows = shop_tax.of_seller(request.seller)
-    context = {"page": paging.page(request.GET, rows)}
+    context = {"page": paging.page(request.GET, rows), **_own_number(request)}
     return render(request, "settlements/tax_invoices.html", context)
+
+
+def _own_number(request) -> dict:
+    """For an owner: whether a resident number is kept of the seller, or is missing."""
+    if request.seller_role != SellerMember.Role.OWNER:
+        return {}
+    has_number = resident_numbers.of(request.seller) is not None
+    on = timezone.localdate(timezone=request.marketplace.tz)
+    is_asked_for = resident_numbers.purpose_of(request.seller, on=on) is not None
+    return {"has_number": has_number, "number_is_missing": is_asked_for and not has_number}
 
 
 @seller_page
@@ -88,12 +100,8 @@ def vat(request, marketplace):
 
 def _months(market) -> list[date]:
     """From this month back to the first of the marketplace."""
-    month = tax_invoices.first_of(timezone.localdate(timezone=market.tz))
-    first = tax_invoices.first_of(market.first_open_on)
-    found = [month]
-    while found[-1] > first and len(found) < SHOWN_MONTHS:
-        found.append(tax_invoices.months_before(found[-1], 1))
-    return found
+    today = timezone.localdate(timezone=market.tz)
+    return tax_invoices.months_back(today, market.first_open_on, SHOWN_MONTHS)
 
 
 def _tables(view: vat_view.View) -> list[dict]:

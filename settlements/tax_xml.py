@@ -5,7 +5,7 @@ docs/tax.md says which names were checked against what. Amounts are whole won.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 from xml.etree import ElementTree as Xml
@@ -21,9 +21,9 @@ RECEIVED: Final = "01"  # 영수: the fee is taken off what the seller is owed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """One side of the invoice. `number` is digits only, and empty where we do not keep it."""
+    """One side of the invoice. `number` is digits only, and empty where it is not to be told."""
 
-    number: str
+    number: str = field(repr=False)  # of a person, it is in no log
     name: str
     representative: str = ""
     address: str = ""

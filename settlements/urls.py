@@ -7,6 +7,7 @@ from settlements import (
     forecast_views,
     letter_views,
     payout_views,
+    resident_number_views,
     revenue_views,
     simulator_views,
     tax_views,
@@ -44,6 +45,12 @@ urlpatterns = [
     path("payouts/<str:public_id>/", payout_views.payout, name="shop_payout"),
     path("tax/", tax_views.invoices, name="shop_tax_invoices"),
     path("tax/vat/", tax_views.vat, name="shop_vat_view"),
+    path("tax/resident-number/", resident_number_views.show, name="shop_resident_number"),
+    path(
+        "tax/resident-number/enter/",
+        resident_number_views.enter,
+        name="shop_resident_number_enter",
+    ),
     path("tax/<str:public_id>/", tax_views.invoice, name="shop_tax_invoice"),
     path(
         "tax/<str:public_id>/invoice.<str:kind>",

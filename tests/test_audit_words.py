@@ -12,6 +12,7 @@ from marketplace import audit_words
 from marketplace.models import ClosedDay
 from orders import confirming
 from sellers.models import Seller
+from settlements import retention
 from settlements.models import DebtMovement
 
 ROOT = Path(settings.BASE_DIR)
@@ -27,6 +28,7 @@ PUT_TOGETHER = {
     "sellers/members.py": "sellermember",
     "sellers/bank_accounts.py": "bankaccount",
     "settlements/collecting.py": "debt",
+    "settlements/resident_numbers.py": "residentnumber",
 }
 
 
@@ -56,7 +58,7 @@ def written() -> tuple[set[str], set[str]]:
 
 def reasons_of_programs() -> set[str]:
     """Codes that modules give as a reason, where nobody has written one."""
-    found = {confirming.CAUSE}
+    found = {confirming.CAUSE, retention.NEVER_NEEDED, retention.PERIOD_OVER}
     for app in APPS:
         for module in (ROOT / app).rglob("*.py"):
             if "tests" not in module.parts:

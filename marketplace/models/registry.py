@@ -84,6 +84,16 @@ class Marketplace(models.Model):
             "test marketplace may do without."
         ),
     )
+    resident_number_years = models.PositiveSmallIntegerField(
+        _("years that resident numbers are kept"),
+        default=5,
+        db_default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(30)],
+        help_text=_(
+            "Counted from the 10th of March after the year of the last payment that tax was "
+            "withheld from, or of the last tax invoice to the person. Then they are erased."
+        ),
+    )
     last_closed_on = models.DateField(_("last closed day"), null=True, blank=True, editable=False)
     # The place in the change feed up to which it has been forgotten.
     forgotten_transaction = models.BigIntegerField(default=0, db_default=0, editable=False)
@@ -101,6 +111,10 @@ class Marketplace(models.Model):
             models.CheckConstraint(
                 name="marketplace_closing_hour_is_an_hour",
                 condition=models.Q(closing_hour__lte=23),
+            ),
+            models.CheckConstraint(
+                name="marketplace_resident_number_years_are_some",
+                condition=models.Q(resident_number_years__range=(1, 30)),
             ),
             models.CheckConstraint(
                 name="marketplace_only_a_test_needs_no_second_person",

@@ -20,6 +20,13 @@ from marketplace.tests import make
 pytestmark = pytest.mark.django_db
 
 CHOOSE = "/admin/choose-marketplace/"
+SETTINGS = {
+    "name": "Renamed",
+    "locale": "ko",
+    "closing_hour": 2,
+    "provider_file_days": 7,
+    "resident_number_years": 5,
+}
 JOBS = "/admin/marketplace/jobrun/"
 USERS = "/admin/marketplace/user/"
 IDENTITIES = "/admin/marketplace/legalidentity/"
@@ -267,9 +274,7 @@ class TestRights:
         client.force_login(user)
         client.post(CHOOSE, {"marketplace": "ours"})
         page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
-        answer = client.post(
-            page, {"name": "Renamed", "locale": "ko", "closing_hour": 3, "provider_file_days": 7}
-        )
+        answer = client.post(page, SETTINGS)
         assert answer.status_code == (302 if may_edit else 403)
         markets[0].refresh_from_db()
         assert (markets[0].name == "Renamed") is may_edit
@@ -313,9 +318,7 @@ class TestRights:
 class TestChanges:
     def test_are_recorded_in_the_audit_trail_only(self, at_work, operator, markets):
         page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
-        data = {"name": "Renamed", "locale": "ko", "closing_hour": 2, "needs_second_person": "on"}
-        data["provider_file_days"] = 7
-        at_work.post(page, data)
+        at_work.post(page, SETTINGS | {"needs_second_person": "on"})
         with tenancy.use(markets[0].pk):
             entry = AuditEntry.objects.latest("pk")
         assert (entry.action, entry.actor) == ("marketplace.changed", operator)
@@ -324,7 +327,7 @@ class TestChanges:
 
     def test_that_cannot_be_read_are_no_success(self, at_work, markets):
         page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
-        answer = at_work.post(page, {"name": "", "locale": "ko", "closing_hour": 2})
+        answer = at_work.post(page, SETTINGS | {"name": ""})
         assert answer.status_code == 422
         assert "name" in answer.context["adminform"].form.errors
         answer = at_work.post("/admin/marketplace/apikey/add/", {"name": "checkout"})

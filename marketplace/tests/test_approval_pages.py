@@ -225,7 +225,14 @@ class TestTheMarketplace:
             Marketplace.objects.filter(pk=markets[0].pk).update(state="live")
         page = f"/admin/marketplace/marketplace/{markets[0].pk}/change/"
         enter("asker").post(
-            page, {"name": "Renamed", "locale": "ko", "closing_hour": 2, "provider_file_days": 7}
+            page,
+            {
+                "name": "Renamed",
+                "locale": "ko",
+                "closing_hour": 2,
+                "provider_file_days": 7,
+                "resident_number_years": 5,
+            },
         )
         markets[0].refresh_from_db()
         assert (markets[0].name, markets[0].needs_second_person) == ("Renamed", True)

@@ -32,6 +32,7 @@ from settlements.models.reconciliation import (
     ProviderRow,
 )
 from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
+from settlements.models.resident_numbers import ResidentNumber
 from settlements.models.revenue import RevenueLine, RevenueReport, RevenueShare, RevenueVersion
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
 from settlements.models.statements import LineTerms, SellerBalance, Statement
@@ -78,6 +79,7 @@ __all__ = [
     "PeriodClosing",
     "ProviderFile",
     "ProviderRow",
+    "ResidentNumber",
     "RevenueLine",
     "RevenueReport",
     "RevenueShare",

@@ -231,6 +231,7 @@ class Payout(TenantModel):
         State.RETURNED: set(),
     }
     UNANSWERED = (State.SENDING, State.SENT, State.UNKNOWN)
+    ARRIVED = (State.PAID, State.RETURNED)  # at least for a time
 
     public_id = models.CharField(_("public id"), max_length=40, default=_payout_id, editable=False)
     batch = TenantKey(PayoutBatch, related_name="rows", verbose_name=_("batch"))

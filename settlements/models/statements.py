@@ -59,6 +59,11 @@ class StatementQuerySet(models.QuerySet):
         """Closed statements whose money was due by `day` and is in no payout."""
         return self.filter(state=Statement.State.PAYABLE, due_on__lte=day)
 
+    def withheld(self):
+        """Closed statements that tax was withheld from."""
+        taxed = Q(withholding_income__gt=0) | Q(withholding_local__gt=0)
+        return self.filter(taxed, closed_on__isnull=False)
+
 
 class Statement(TenantModel):
     """What one seller is owed on one due date. Totals are sums of its lines.

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from listings.models import Category
-from marketplace import versions
+from marketplace import sealing, versions
 from marketplace.models import LegalIdentity
 from orders import outcomes
 from orders.folding import Reversal, Sale
@@ -28,6 +28,7 @@ from settlements.models import (
     Account,
     FeeRule,
     LedgerEntry,
+    ResidentNumber,
     SellerContract,
     Statement,
     TaxInvoice,
@@ -183,6 +184,43 @@ def balances():
 def _named(row):
     """A line as orders.outcomes wants it: by its id alone."""
     return SimpleNamespace(id=row.pk)
+
+
+def withheld(seller, *, on=FIRST_OPEN_ON, net=100_000):
+    """A closed statement of personal services with its journal; only its lines are missing."""
+    income = net * 3 // 100
+    statement = Statement.objects.create(
+        seller=seller,
+        due_on=on,
+        closed_on=on,
+        state=Statement.State.PAYABLE,
+        list_amount=net,
+        net=net,
+        service_net=net,
+        payable=net,
+        withholding_income=income,
+        withholding_local=income // 10,
+        payout=net - income - income // 10,
+    )
+    ledger.open_month(on)
+    ledger.post([statements.journal(statement, on)])
+    return statement
+
+
+def resident_number(seller, text="9001011234568", *, by, at=AT, **fields):
+    """A number as entering leaves it, whether it was asked for or not."""
+    row = ResidentNumber(
+        seller=seller,
+        purpose="withholding",
+        legal_basis="kr_income_tax_164",
+        entered_at=at,
+        entered_by=by,
+    )
+    for name, value in fields.items():
+        setattr(row, name, value)
+    sealing.seal(row, number=text)
+    row.save(force_insert=True)
+    return row
 
 
 def tax_parties(*sellers, at=AT):

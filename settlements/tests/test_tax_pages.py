@@ -156,7 +156,7 @@ class TestSeller:
         with tenancy.use(market.pk):
             for _ in range(3):
                 make.tax_invoice(sellers[0])
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(14):
             client.get("/s/ours/tax/")
 
 

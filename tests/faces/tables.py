@@ -41,6 +41,7 @@ DECISIONS = {
     "settlements.PayoutBatch": "cancel",
     "settlements.PayoutConnection": "discard",
     "settlements.PayoutException": "resolve",
+    "settlements.ResidentNumber": "erase",
     "settlements.TaxInvoice": "fail",
     "sellers.SellerMember": "remove",
     "listings.Listing": "take-down",
@@ -178,6 +179,8 @@ SELLER_PAGES = {
     "shop_payout": _public_id(Payout),
     "shop_tax_invoices": _none,
     "shop_vat_view": _none,
+    "shop_resident_number": _none,
+    "shop_resident_number_enter": _none,
     "shop_tax_invoice": _public_id(TaxInvoice),
     "shop_tax_invoice_file": lambda people: {
         "public_id": people.first(TaxInvoice).public_id,
@@ -217,6 +220,7 @@ ADMIN_LISTS = (
     "settlements.PayoutException",
     "settlements.PayoutConnection",
     "settlements.TaxInvoice",
+    "settlements.ResidentNumber",
     "settlements.Account",
     "settlements.LedgerEntry",
     "settlements.DayClose",
@@ -253,6 +257,7 @@ ADMIN_ROWS = (
     "settlements.PayoutConnection",
     "settlements.Assignment",
     "settlements.TaxInvoice",
+    "settlements.ResidentNumber",
     "settlements.Account",
     "settlements.Journal",
     "settlements.DayClose",
@@ -317,5 +322,6 @@ NOT_PAGES = {
     "shop_tax_invoice_file",
     "shop_fee_preview",
     "shop_bank_account_change",  # sends the owner to log in afresh first
+    "shop_resident_number_enter",
     "shop_apply",  # somebody else's
 }

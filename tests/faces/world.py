@@ -306,6 +306,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     settled.tax_parties()
     settled.tax_invoice(victim, month=date(2026, 2, 1))
     _fail_letter(victim)
+    settled.resident_number(victim, by=operator)
     terms = SettlementTerms.objects.first()
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)
