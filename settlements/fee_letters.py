@@ -62,7 +62,7 @@ def announce(version: FeeScheduleVersion, *, at: datetime) -> None:
     before = schedule_comparison.live(version)
     counts = schedule_comparison.counts(before, version) if before else {}
     changes.announce(
-        letter_kinds.FEES_PUBLISHED,
+        "fees.published",
         about(version),
         at=at,
         schedule=version.schedule.code,
