@@ -16,7 +16,14 @@ from orders import outcomes, story
 from orders.models import Claim, Order, Outcome
 from sellers.models import Seller
 from settlements import contract_words, positions, rate_cards, reversals, shop_holds
-from settlements.models import Adjustment, LineTerms, SellerContract, SettlementLine, Statement
+from settlements.models import (
+    Adjustment,
+    LineTerms,
+    RevenueLine,
+    SellerContract,
+    SettlementLine,
+    Statement,
+)
 
 _STATEMENTS = 5  # the newest ones
 
@@ -36,7 +43,7 @@ class Settled:
 
 
 def of_order(request, order: Order) -> Section | None:
-    """The settlement lines of an order, and how many of its outcomes wait for one."""
+    """The settlement lines of an order, how many outcomes wait for one, and commissions of it."""
     if not request.user.has_perm("settlements.view_settlementline"):
         return None
     sold = list(
@@ -64,8 +71,20 @@ def of_order(request, order: Order) -> Section | None:
             "fee": sum(line.fee for line in lines),
             "vat": sum(line.vat for line in lines),
             "net": sum(line.net for line in lines),
+            "brought": _brought(request, numbers),
         },
     )
+
+
+def _brought(request, numbers: dict[int, int]) -> list[RevenueLine]:
+    """What of an order, given by the numbers of its lines, commissions of others count."""
+    if not request.user.has_perm("settlements.view_revenuereport"):
+        return []
+    counted = RevenueLine.objects.filter(order_line__in=list(numbers))
+    rows = list(counted.select_related("report__seller").order_by("pk")[: story.MOST])
+    for row in rows:
+        row.number = numbers[row.order_line_id]
+    return rows
 
 
 def of_seller(request, seller: Seller) -> Section | None:

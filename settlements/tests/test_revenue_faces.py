@@ -350,6 +350,7 @@ class TestFromOrders:
         order = text(client.get(f"/admin/orders/order/{brought.order.pk}/change/"))
         assert f"/admin/sellers/seller/{brought.host.pk}/change/" in order
         assert "sales brought by a host" in order
+        assert f"{REPORTS}{brought.report.pk}/change/" in order
 
     def test_shows_the_host_no_more_than_number_title_and_amount(self, brought):
         client = shop(brought.host)
