@@ -85,7 +85,7 @@ KINDS: dict[str, Kind] = {
     "publish_calendar": Kind(
         _("Publish a calendar"),
         "marketplace.CalendarVersion",
-        "marketplace.calendar_days.publish",
+        "settlements.deadlines.publish_calendar",
     ),
     "publish_grade_policy": Kind(
         _("Publish a grade policy"), "sellers.GradePolicy", "sellers.grades.publish_policy"

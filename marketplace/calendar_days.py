@@ -107,6 +107,11 @@ def load(on: date) -> calendars.Calendar:
     if version is None:
         raise NoCalendar(on=on)
     _refuse_outside(on, version.first_on, version.last_on)
+    return of(version)
+
+
+def of(version: CalendarVersion) -> calendars.Calendar:
+    """What a version says, published or not. It refuses every day outside what it covers."""
     closed = version.closed_days.exclude(source=Source.KEPT_OPEN).values_list("on", flat=True)
     return _Covered(closed=frozenset(closed), first=version.first_on, last=version.last_on)
 

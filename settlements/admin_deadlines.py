@@ -1,5 +1,7 @@
 """The legal deadline of payouts in the admin: watched, warned of, and switched on by two people."""
 
+from itertools import islice
+
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -98,6 +100,13 @@ def _told(found, request) -> dict:
         "pack": pack,
         "is_draft": pack.status == deadline_packs.DRAFT,
         "meter": deadlines.meter(pack),
-        "late": list(deadlines.late_by_terms(pack)),
+        "late": list(islice(deadlines.late_by_terms(pack, on=today), SHOWN)),
+        "late_calendars": list(deadlines.late_calendars(pack, on=today)),
+        "past": deadlines.past(today)
+        .select_related("seller")
+        .order_by("first_basis_on", "pk")[:SHOWN],
+        "held": deadlines.held_past(today)
+        .select_related("seller")
+        .order_by("kept_since", "pk")[:SHOWN],
         "near": [(row, pack.latest_on(row.first_basis_on)) for row in near[:SHOWN]],
     }

@@ -1,18 +1,23 @@
-"""Guard the legal deadline of payouts: warn ahead, and on request refuse terms that break it.
+"""Guard the legal deadline of payouts: warn ahead, and on request refuse what would break it.
 
 A marketplace watches a pack of settlements.deadline_packs, or none. Watching changes nothing;
-only once two people have switched it on are settlement terms and contracts refused that would pay
-after the deadline.
+only once two people have switched it on are settlement terms, contracts and calendars refused that
+would pay after the deadline.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from django.db.models import F, Max, Q, Sum
+from django.db import connection
+from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
-from marketplace import audit, calendar_days, money, versions
+from marketplace import audit, calendar_days, money, tenancy, versions
+from marketplace.calendars import Calendar
+from marketplace.models import CalendarVersion
 from marketplace.refusals import Refused, gettext_noop
 from settlements import deadline_packs, due_dates, ledger, rate_cards
 from settlements.deadline_packs import Breach, Pack
@@ -21,12 +26,15 @@ from settlements.models import (
     Account,
     DeadlineGuard,
     Hold,
+    HoldMovement,
     LedgerEntry,
     PayoutForecast,
+    SellerContract,
     SettlementTerms,
     Statement,
 )
 
+DueRow = SettlementTerms | SellerContract  # what names the dates of payment
 _LOOKED_AT: Final = 366  # days of confirmation from the first day of terms on
 _OWED: Final = (
     ledger.PAYOUT_PAYABLE,
@@ -41,6 +49,57 @@ class PaysTooLate(Refused):
     message = gettext_noop(
         "These terms would pay on %(due_on)s what was confirmed on %(basis_on)s; “%(pack)s” wants "
         "it paid by %(latest_on)s. Choose a shorter lag or cycle."
+    )
+
+
+# Statements whose own money was not sent by its latest day: it waits in them, or in a payout that
+# was not sent by then, or it lay below the minimum payout and was carried into a later statement
+# of which the same is true, or into none so far. Those excluded from payment owe nothing.
+_PAST = """
+WITH unpaid AS (
+    SELECT s.id, s.seller_id, s.first_basis_on, s.carry_in,
+           (p.sent_at AT TIME ZONE %(zone)s)::date AS sent_on
+    FROM settlements_statement s
+    LEFT JOIN settlements_payoutitem i ON i.marketplace_id = %(marketplace)s
+         AND i.statement_id = s.id AND i.is_live
+    LEFT JOIN settlements_payout p ON p.marketplace_id = %(marketplace)s AND p.id = i.payout_id
+    WHERE s.marketplace_id = %(marketplace)s AND s.due_on <= %(on)s AND s.payout > 0
+      AND (s.state = 'payable' OR s.state = 'in_payout')
+      AND NOT EXISTS (
+          SELECT FROM settlements_hold h
+          WHERE h.marketplace_id = %(marketplace)s AND h.statement_id = s.id
+            AND h.kind = 'exclusion' AND h.state = 'placed'
+      )
+)
+SELECT id FROM unpaid
+WHERE first_basis_on < %(before)s AND coalesce(sent_on > first_basis_on + %(days)s, true)
+UNION
+SELECT s.id FROM settlements_statement s
+LEFT JOIN LATERAL (
+    SELECT id FROM settlements_statement
+    WHERE marketplace_id = %(marketplace)s AND seller_id = s.seller_id AND state <> 'open'
+      AND carry_out <= 0 AND (closed_on, due_on) > (s.closed_on, s.due_on)
+    ORDER BY closed_on, due_on LIMIT 1
+) t ON true
+LEFT JOIN unpaid u ON u.id = t.id
+WHERE s.marketplace_id = %(marketplace)s AND s.carry_out > 0 AND s.net > 0
+  AND s.first_basis_on < %(before)s
+  AND s.seller_id IN (
+      SELECT seller_id FROM settlements_sellerbalance
+      WHERE marketplace_id = %(marketplace)s AND carry > 0
+      UNION SELECT seller_id FROM unpaid WHERE carry_in > 0
+  )
+  AND (t.id IS NULL
+       OR (u.id IS NOT NULL AND coalesce(u.sent_on > s.first_basis_on + %(days)s, true)))
+"""
+
+
+class CalendarPaysTooLate(Refused):
+    code = "calendar_pays_too_late"
+    message = gettext_noop(
+        "With this calendar, %(terms)s would pay on %(due_on)s what was confirmed on %(basis_on)s; "
+        "“%(pack)s” wants it paid by %(latest_on)s. Keep more days open, or shorten the terms "
+        "first."
     )
 
 
@@ -94,6 +153,24 @@ def publish_terms(version: SettlementTerms, *, by, at: datetime) -> SettlementTe
     return versions.publish(version, by=by, at=at)
 
 
+def publish_calendar(version: CalendarVersion, *, by, at: datetime) -> CalendarVersion:
+    """Publish a calendar.
+
+    Raises CalendarPaysTooLate where that is refused, or what calendar_days.publish raises.
+    """
+    found = watched()
+    if found is not None and found[0].refuses_terms:
+        for terms, breach in late_by_calendar(found[1], version):
+            raise CalendarPaysTooLate(
+                terms=_named(terms),
+                pack=found[1].name,
+                basis_on=breach.basis_on,
+                due_on=breach.due_on,
+                latest_on=breach.latest_on,
+            )
+    return calendar_days.publish(version, by=by, at=at)
+
+
 def ensure(terms: DueTerms, *, valid_from: date) -> None:
     """Refuse terms that would pay too late, where the guard refuses such."""
     found = watched()
@@ -115,11 +192,7 @@ def first_breach(pack: Pack, terms: DueTerms, *, valid_from: date) -> Breach | N
     Days beyond the calendar, or behind the last listed payment date, are left out.
     """
     calendar = calendar_days.load(valid_from)
-    days = (valid_from + timedelta(days=count) for count in range(_LOOKED_AT))
-    try:
-        return next(deadline_packs.breaches(pack, terms, calendar, days), None)
-    except (calendar_days.OutsideCalendar, due_dates.NoDueDateLeft):
-        return None
+    return _first_breach(pack, terms, calendar, _days(valid_from))
 
 
 def near(on: date):
@@ -135,28 +208,106 @@ def near(on: date):
     return Statement.objects.open().filter(first_basis_on__lte=until, net__gt=0)
 
 
-def past(on: date):
-    """Closed statements with money in no payout whose latest day lies before `on`, held ones too.
+def past(on: date) -> QuerySet:
+    """Closed statements with money that was not sent by its latest day, before `on`; held ones too.
 
-    Those excluded from payment by two people are left out. None where no deadline is watched.
+    It is in no payout, in one that was not sent in time, or below the minimum payout and carried
+    on. Those excluded from payment by two people are left out. None where no deadline is watched.
     """
     found = watched()
     if found is None:
         return Statement.objects.none()
-    _, pack = found
-    excluded = Hold.objects.placed().filter(kind=Hold.Kind.EXCLUSION)
-    unpaid = Statement.objects.payable_on(on).filter(payout__gt=0)
-    late = unpaid.filter(first_basis_on__lt=on - timedelta(days=pack.days))
-    return late.exclude(pk__in=excluded.values("statement_id"))
+    days, market = found[1].days, tenancy.current()
+    parameters = {
+        "marketplace": market.pk,
+        "zone": market.zone,
+        "on": on,
+        "before": on - timedelta(days=days),
+        "days": days,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_PAST, parameters)
+        return Statement.objects.filter(pk__in=[key for (key,) in cursor.fetchall()])
 
 
-def late_by_terms(pack: Pack) -> Iterator[tuple[SettlementTerms, Breach]]:
-    """Published settlement terms, from the one in force on, that pay too late."""
-    rows = list(SettlementTerms.objects.published().order_by("valid_from"))
-    for row in rows[-2:]:
-        terms = rate_cards.read_due_terms(row)
-        if breach := first_breach(pack, terms, valid_from=row.valid_from):
+def held_past(on: date) -> QuerySet:
+    """Holds that keep money of statements back whose latest day lies before `on`.
+
+    That of an order line counts from its confirmation, other money from the earliest basis date on
+    the statements that it was kept back of. None where no deadline is watched.
+    """
+    found = watched()
+    if found is None:
+        return Hold.objects.none()
+    kept = HoldMovement.objects.filter(hold=OuterRef("pk"), taken__gt=0).order_by()
+    earliest = kept.values("hold").annotate(since=Min("statement__first_basis_on"))
+    rows = Hold.objects.filter(kind=Hold.Kind.LINE, taken__gt=0).annotate(
+        kept_since=Coalesce("order_line__confirmed_on", Subquery(earliest.values("since")))
+    )
+    return rows.filter(kept_since__lt=on - timedelta(days=found[1].days))
+
+
+def late_by_terms(pack: Pack, *, on: date) -> Iterator[tuple[DueRow, Breach]]:
+    """Published settlement terms and contracts, in force on a day or later, that pay too late."""
+    return _late(pack, on, calendar_days.load)
+
+
+def late_by_calendar(pack: Pack, version: CalendarVersion) -> Iterator[tuple[DueRow, Breach]]:
+    """Published settlement terms and contracts that would pay too late with a calendar."""
+    calendar = calendar_days.of(version)
+    return _late(pack, version.valid_from, lambda _since: calendar)
+
+
+def late_calendars(
+    pack: Pack, *, on: date
+) -> Iterator[tuple[CalendarVersion, tuple[DueRow, Breach]]]:
+    """Calendars, drafts too, that begin after a day, with the first terms that they make late."""
+    for version in CalendarVersion.objects.filter(valid_from__gt=on).order_by("valid_from", "pk"):
+        if (late := next(late_by_calendar(pack, version), None)) is not None:
+            yield version, late
+
+
+def _late(
+    pack: Pack, on: date, calendar_on: Callable[[date], Calendar]
+) -> Iterator[tuple[DueRow, Breach]]:
+    known: dict[tuple[DueTerms, date], Breach | None] = {}  # contracts mostly say the same
+    for row, since, until in _in_force(on):
+        key = (rate_cards.read_due_terms(row), since)
+        if key not in known:
+            known[key] = _first_breach(pack, key[0], calendar_on(since), _days(since))
+        if (breach := known[key]) is not None and breach.basis_on < until:
             yield row, breach
+
+
+def _in_force(on: date) -> Iterator[tuple[DueRow, date, date]]:
+    """What names payment dates on a day or later: the row, from when, and before when it does."""
+    of_sellers: defaultdict[int | None, list[DueRow]] = defaultdict(list)
+    of_sellers[None] += SettlementTerms.objects.published().order_by("valid_from")
+    contracts = SellerContract.objects.published().select_related("seller")
+    for contract in contracts.order_by("seller_id", "valid_from"):
+        of_sellers[contract.seller_id].append(contract)
+    for rows in of_sellers.values():
+        ends = [row.valid_from for row in rows[1:]]
+        for row, until in zip(rows, [*ends, date.max], strict=True):
+            if until > on and row.cycle:
+                yield row, max(row.valid_from, on), until
+
+
+def _first_breach(
+    pack: Pack, terms: DueTerms, calendar: Calendar, days: Iterable[date]
+) -> Breach | None:
+    try:
+        return next(deadline_packs.breaches(pack, terms, calendar, days), None)
+    except (calendar_days.OutsideCalendar, due_dates.NoDueDateLeft):
+        return None
+
+
+def _days(first: date) -> Iterator[date]:
+    return (first + timedelta(days=count) for count in range(_LOOKED_AT))
+
+
+def _named(row: DueRow) -> str:
+    return f"{row.seller} {row}" if isinstance(row, SellerContract) else str(row)
 
 
 def meter(pack: Pack) -> Meter:

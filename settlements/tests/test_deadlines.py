@@ -1,27 +1,39 @@
 """The legal deadline: watched it only warns; switched on by two people it refuses terms."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from marketplace import approvals, tenancy, versions
+from marketplace import approvals, calendar_days, tenancy, versions
 from marketplace.models import Approval
 from marketplace.tests import make as people
 from settlements import (
     contracting,
+    deadline_packs,
     deadlines,
     forecasts,
     holding,
     nights,
+    payouts,
     sentinel_words,
     sentinels,
 )
-from settlements.models import DeadlineGuard, SellerContract, SettlementTerms, Statement
+from settlements.deadline_packs import Breach
+from settlements.models import (
+    DeadlineGuard,
+    Hold,
+    Payout,
+    SellerBalance,
+    SellerContract,
+    SettlementTerms,
+    Statement,
+)
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
 
 SEP_8 = date(2026, 9, 8)
+LATEST, LATE = date(2026, 9, 28), date(2026, 9, 29)  # 20 days later, and past them
 PAGE = "/admin/settlements/deadlineguard/guard/"
 
 
@@ -83,8 +95,105 @@ class TestTerms:
         with tenancy.use(market.pk):
             watch()
             slow = deadlines.publish_terms(slow_terms(), by=None, at=make.AT)
-            [(terms, breach)] = deadlines.late_by_terms(deadlines.watched()[1])
+            [(terms, breach)] = deadlines.late_by_terms(deadlines.watched()[1], on=SEP_8)
             assert (terms, breach.basis_on) == (slow, date(2026, 10, 1))
+
+    def test_of_contracts_are_told_of_as_long_as_they_are_in_force(self, market):
+        with tenancy.use(market.pk):
+            watch()
+            pack = deadlines.watched()[1]
+            seller = make.seller()
+            slow = {"lag_days": 30, "lag_kind": "calendar", "cycle": "daily", "holiday": "next"}
+            late = make.contract(seller, valid_from=SEP_8, **slow)
+            make.contract(make.seller("B"), valid_from=SEP_8, **slow | {"lag_days": 14})
+            [(contract, breach)] = deadlines.late_by_terms(pack, on=SEP_8)
+            assert (contract, breach) == (
+                late,
+                Breach(SEP_8, date(2026, 10, 8), date(2026, 9, 28)),
+            )
+            ends = date(2026, 10, 1)
+            now = datetime(2026, 9, 9, 3, tzinfo=UTC)
+            make.contract(seller, valid_from=ends, at=now)  # pays as it pays everybody
+            assert [each[0] for each in deadlines.late_by_terms(pack, on=SEP_8)] == [late]
+            assert list(deadlines.late_by_terms(pack, on=ends)) == []
+
+
+class TestCalendar:
+    @pytest.fixture
+    def draft(self, market):
+        """From 1 October on, closed up to the 24th, a Saturday: the next three business days are
+        26 to 28 October."""
+        first = date(2026, 10, 1)
+        closed = {first + timedelta(days=count): "휴업" for count in range(24)}
+        with tenancy.use(market.pk):
+            return calendar_days.draft(
+                "KR", first, date(2027, 12, 31), valid_from=first, by=None, at=make.AT, add=closed
+            )
+
+    def test_is_told_of_and_published_as_long_as_it_only_watches(self, market, draft):
+        with tenancy.use(market.pk):
+            watch()
+            pack = deadlines.watched()[1]
+            [(calendar, (terms, breach))] = deadlines.late_calendars(pack, on=SEP_8)
+            assert (calendar, terms) == (draft, SettlementTerms.objects.get())
+            assert breach == Breach(date(2026, 10, 1), date(2026, 10, 28), date(2026, 10, 21))
+            assert (
+                list(deadlines.late_calendars(deadline_packs.pack("kr-intermediary-30"), on=SEP_8))
+                == []
+            )
+            deadlines.publish_calendar(draft, by=None, at=make.AT)
+            draft.refresh_from_db()
+            assert draft.state == "published"
+
+    def test_is_refused_once_it_is_switched_on(self, market, draft):
+        with tenancy.use(market.pk):
+            deadlines.enforce(watch(), by=None, at=make.AT, refuses_terms=True)
+            asker, decider = people.user("a@example.org"), people.user("b@example.org")
+            asked = approvals.ask(
+                "publish_calendar", draft, by=asker, at=make.AT, reason="휴업", data={}
+            )
+            with pytest.raises(deadlines.CalendarPaysTooLate, match="2026-10-28") as refused:
+                approvals.approve(asked, by=decider, at=make.AT)
+            assert refused.value.params["latest_on"] == date(2026, 10, 21)
+            draft.refresh_from_db()
+            assert draft.state == "draft"
+            watch(days=30)  # still refuses, but with this one everything is in time
+            deadlines.publish_calendar(draft, by=None, at=make.AT)
+
+    def test_is_refused_for_the_contract_that_it_would_make_late(self, market, draft):
+        with tenancy.use(market.pk):
+            deadlines.enforce(watch(days=30), by=None, at=make.AT, refuses_terms=True)
+            slow = {"lag_days": 8, "lag_kind": "business", "cycle": "daily", "holiday": "next"}
+            make.contract(make.seller(), valid_from=SEP_8, **slow)
+            with pytest.raises(deadlines.CalendarPaysTooLate, match="상점 A v1"):
+                deadlines.publish_calendar(draft, by=None, at=make.AT)
+
+
+def in_batch():
+    """A statement with money of 8 September, in a batch that was prepared and no more."""
+    make.account(seller := make.seller())
+    row = make.payable(seller, due_on=SEP_8)
+    Statement.objects.filter(pk=row.pk).update(first_basis_on=SEP_8)
+    payouts.prepare(on=SEP_8, at=make.AT)
+    return row
+
+
+def closed(seller, on, *, net, carry_in=0, carry_out=0):
+    """A statement of a day's money, closed on that day."""
+    payout = net + carry_in - carry_out
+    return Statement.objects.create(
+        seller=seller,
+        state="payable" if payout else "closed",
+        due_on=on,
+        closed_on=on,
+        first_basis_on=on,
+        last_basis_on=on,
+        net=net,
+        carry_in=carry_in,
+        payable=net + carry_in,
+        payout=payout,
+        carry_out=carry_out,
+    )
 
 
 class TestNear:
@@ -135,6 +244,84 @@ class TestPast:
             assert deadlines.past(late).get() == row
             holding.exclude(row, reason="legal", note="소송", by=None, at=make.AT)
             assert not deadlines.past(late).exists()
+
+    def test_finds_what_is_in_a_batch_that_nobody_approved(self, market):
+        with tenancy.use(market.pk):
+            row = in_batch()
+            watch()
+            assert not deadlines.past(LATEST).exists()
+            assert deadlines.past(LATE).get() == row
+
+    @pytest.mark.parametrize(
+        ("sent_at", "is_late"),  # 29 September begins in Seoul at 15:00 UTC of the 28th
+        [
+            (datetime(2026, 9, 28, 14, 59, tzinfo=UTC), False),
+            (datetime(2026, 9, 28, 15, 0, tzinfo=UTC), True),
+        ],
+    )
+    def test_leaves_out_what_was_sent_in_time(self, market, sent_at, is_late):
+        with tenancy.use(market.pk):
+            in_batch()
+            Payout.objects.update(state="sent", sent_at=sent_at)
+            watch()
+            assert deadlines.past(LATE).exists() is is_late
+
+    def test_finds_what_is_carried_below_the_minimum_payout(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            first = closed(seller, SEP_8, net=400, carry_out=400)
+            second = closed(seller, date(2026, 9, 9), net=300, carry_in=400, carry_out=700)
+            SellerBalance.objects.create(seller=seller, carry=700)
+            watch()
+            assert not deadlines.past(LATEST).exists()
+            assert deadlines.past(LATE).get() == first
+            assert set(deadlines.past(LATE + timedelta(days=1))) == {first, second}
+
+    def test_follows_what_was_carried_into_the_statement_that_pays_it(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            carried = closed(seller, SEP_8, net=400, carry_out=400)
+            payable = closed(seller, date(2026, 9, 25), net=900, carry_in=400)
+            SellerBalance.objects.create(seller=seller)
+            watch()
+            assert deadlines.past(LATE).get() == carried  # what pays it has not been paid
+            Statement.objects.filter(pk=payable.pk).update(state="paid")
+            assert not deadlines.past(LATE).exists()
+
+    def test_forgets_what_was_carried_and_a_debt_took(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            closed(seller, SEP_8, net=400, carry_out=400)
+            closed(seller, date(2026, 9, 9), net=-900, carry_in=400, carry_out=-500)
+            SellerBalance.objects.create(seller=seller, carry=-500)
+            watch()
+            assert not deadlines.past(LATE).exists()
+
+
+class TestHeldPast:
+    """100,000 in gold, held; net 96,700."""
+
+    @pytest.mark.parametrize("kind", ["line", "amount"])
+    def test_finds_what_holds_keep_after_the_latest_day(self, market, kind):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            line = make.sold(seller, unit_price=100_000, category="gold", confirmed_on=SEP_8)
+            terms = holding.Terms(reason="legal", note="소송", condition="판결")
+            if kind == "line":
+                hold = holding.hold_line(line, terms, by=None, at=make.AT)
+            else:
+                hold = holding.hold_amount(seller, 96_700, terms, by=None, at=make.AT)
+        nights.close_day(market.pk, date(2026, 9, 11), at=make.AT)
+        with tenancy.use(market.pk):
+            hold.refresh_from_db()
+            assert hold.taken == 96_700
+            assert not deadlines.held_past(LATE).exists()  # nothing is watched
+            watch()
+            assert not deadlines.held_past(LATEST).exists()
+            assert deadlines.held_past(LATE).get() == hold
+            assert sentinels.watch(LATE, at=make.AT)["held_past_deadline"] == 1
+            Hold.objects.update(taken=0)
+            assert not deadlines.held_past(LATE).exists()
 
 
 class TestMeter:
