@@ -148,6 +148,11 @@ KINDS: dict[str, Kind] = {
     "publish_payout_policy": Kind(
         _("Publish a payout policy"), "settlements.PayoutPolicy", "marketplace.versions.publish"
     ),
+    "publish_sentinel_policy": Kind(
+        _("Publish a sentinel policy"),
+        "settlements.SentinelPolicy",
+        "marketplace.versions.publish",
+    ),
     "approve_payout_batch": Kind(
         _("Approve a payout batch"),
         "settlements.PayoutBatch",

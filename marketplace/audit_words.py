@@ -46,6 +46,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "export.asked": _("Export asked for"),
     "fees.notice_waived": _("Notice of new fees waived"),
     "fees.rehearsed": _("New fees rehearsed"),
+    "hold.kept": _("Hold looked at and kept"),
     "hold.paid": _("Attached money paid or deposited"),
     "hold.placed": _("Money held back"),
     "import.uploaded": _("Files uploaded for an import"),

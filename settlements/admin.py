@@ -19,6 +19,7 @@ from settlements import (
     admin_reconciliation,
     admin_resident_numbers,
     admin_revenue,
+    admin_sentinels,
     admin_statements,
     admin_tax,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "admin_reconciliation",
     "admin_resident_numbers",
     "admin_revenue",
+    "admin_sentinels",
     "admin_statements",
     "admin_tax",
 ]

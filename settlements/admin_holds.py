@@ -268,6 +268,16 @@ class HoldAdmin(StoryAdmin):
             offered=lambda hold: hold.state == State.PLACED and hold.kind != Kind.EXCLUSION,
             done=_("The hold has ended."),
         ),
+        "keep": Decision(
+            name=_("Keep it further"),
+            explanation=_(
+                "You have looked at it, and its condition is not met yet. It stays in force, and "
+                "the nights ask again later."
+            ),
+            process=holding.keep,
+            offered=lambda hold: hold.state == State.PLACED and bool(hold.condition),
+            done=_("The hold stays in force."),
+        ),
         "pay-attachment": Decision(
             name=_("Record a payment or deposit"),
             explanation=_(

@@ -176,6 +176,7 @@ class StatementAdmin(ReadOnlyAdmin):
         checks = JobRun.objects.filter(kind="night.check", key__in=[run.key for run in runs])
         counts = {job.on: job.counts for job in checks}
         last = next((run.on for run in runs if run.state == JobRun.State.DONE), None)
+        names = sentinels.names(last) if last else sentinels.NAMES
         return self.page(
             request,
             "settlements/admin_nights.html",
@@ -184,13 +185,13 @@ class StatementAdmin(ReadOnlyAdmin):
                 {
                     "run": run,
                     "state": state_column()(run),
-                    "counts": [counts.get(run.on, {}).get(name) for name in sentinels.NAMES],
+                    "counts": [counts.get(run.on, {}).get(name) for name in names],
                 }
                 for run in runs
             ],
             last=last,
             sentinels=sentinel_words.told(last, at=timezone.now()) if last else [],
-            names=[sentinel_words.TITLES[name] for name in sentinels.NAMES],
+            names=[sentinel_words.TITLES[name] for name in names],
         )
 
     @action(description=_("Exports"), url_path="exports", permissions=["export"])

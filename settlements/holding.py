@@ -92,6 +92,11 @@ class ByTwoPeople(Refused):
     message = gettext_noop("An exclusion is placed and reversed by two people: ask for it.")
 
 
+class NoCondition(Refused):
+    code = "hold_without_condition"
+    message = gettext_noop("This hold does not end by a condition that people look at.")
+
+
 class OfOpenClaim(Refused):
     code = "hold_of_open_claim"
     message = gettext_noop("The claim is still open. Decide it: its hold then ends by itself.")
@@ -265,6 +270,24 @@ def release(hold: Hold, *, reason: str, by, at: datetime) -> Hold:
     if hold.claim_id and Claim.objects.get(pk=hold.claim_id).state in Claim.OPEN_STATES:
         raise OfOpenClaim()
     _release([hold], note=reason, by=by, at=at)
+    return hold
+
+
+@transaction.atomic
+def keep(hold: Hold, *, reason: str, by, at: datetime) -> Hold:
+    """Say that the condition of a hold was looked at and is not met yet; it stays in force.
+
+    Raises states.IllegalMove for one that has ended, NoCondition, reasons.ReasonMissing.
+    """
+    reason = reasons.given(reason)
+    [hold] = _locked([hold.pk])
+    if hold.state != State.PLACED:
+        raise states.IllegalMove(old=hold.state, new=State.PLACED)
+    if not hold.condition:
+        raise NoCondition()
+    hold.reviewed_at = at
+    hold.save(update_fields=["reviewed_at"])
+    audit.record("hold.kept", by=by, at=at, obj=hold, reason=reason)
     return hold
 
 

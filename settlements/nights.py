@@ -37,6 +37,7 @@ from settlements import (
     holding,
     ledger,
     ledger_matching,
+    lost_lines,
     missing_files,
     month_ends,
     payouts,
@@ -532,6 +533,7 @@ def _draw_invoices(on: date, at: datetime) -> Counts:
 
 def _check(on: date, at: datetime) -> Counts:
     counts = sentinels.watch(on, at=at)
+    lost_lines.remember(on)
     for sentinel, count in counts.items():
         if count:
             raised = {"on": on.isoformat(), "sentinel": sentinel, "count": count}

@@ -25,6 +25,7 @@ from settlements.models import (
     FeeSchedule,
     FeeScheduleVersion,
     PayoutPolicy,
+    SentinelPolicy,
     SettlementTerms,
 )
 from settlements.presets import Preset
@@ -144,6 +145,7 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
         (PolicyPack, reviewing.publish_pack, {"body": preset.policy_pack}),
         (SettlementTerms, versions.publish, _fields(preset.terms)),
         (ConfirmationPolicy, versions.publish, _fields(preset.confirmation)),
+        (SentinelPolicy, versions.publish, _fields(preset.sentinels)),
         # The sandbox bank: a marketplace opens as a test, and moves money once somebody says how.
         (PayoutPolicy, versions.publish, {}),
     ):

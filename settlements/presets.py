@@ -6,7 +6,7 @@ owns every value; nothing ever looks at the file again.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from sellers.grading import Policy
 from settlements import chart, debts, funding, rule_checks, vat
 from settlements.due_dates import BadDueTerms, DueTerms
 from settlements.fee_rules import Band, Rule
+from settlements.sentinel_limits import LONGEST, USUAL, Limits
 
 FOLDER: Final = Path(marketplace.__file__).parent / "presets"
 _FILE_DAYS: Final = 7  # to a provider's file, where a preset does not say
@@ -158,6 +159,7 @@ class Preset:
     calendar: Calendar
     terms: Terms
     confirmation: Confirmation
+    sentinels: Limits
     accounts: tuple[Account, ...]
 
 
@@ -199,6 +201,7 @@ def parse(text: str | bytes, name: str) -> Preset:
             calendar=_calendar(part.part("calendar")),
             terms=_terms(part.part("settlement_terms")),
             confirmation=_confirmation(part.part("confirmation_policy")),
+            sentinels=_limits(part.part("sentinels")) if part.has("sentinels") else USUAL,
             accounts=_accounts(part),
         )
 
@@ -397,6 +400,16 @@ def _confirmation(part: Part) -> Confirmation:
     )
     part.done()
     return confirmation
+
+
+def _limits(part: Part) -> Limits:
+    """Read how long things may stay; what is left out is as usual."""
+    names = [field.name for field in fields(Limits)]
+    limits = Limits(
+        **{name: part.integer(name, getattr(USUAL, name), low=1, high=LONGEST) for name in names}
+    )
+    part.done()
+    return limits
 
 
 def _accounts(part: Part) -> tuple[Account, ...]:

@@ -1,30 +1,54 @@
 """What each sentinel of the night means, and the rows that it is about today, for operators."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
+from django.db.models import Model, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import OutcomeToCredit
-from settlements import business_checks, deadlines, sentinels
-from settlements.models import MissingFile, Payout, Statement, TaxInvoice
+from marketplace import approvals
+from marketplace.models import Approval
+from orders.models import Claim, OrderLine, OutcomeToSettle
+from sellers.models import Seller
+from settlements import sentinels
+from settlements.models import (
+    Adjustment,
+    Hold,
+    Payout,
+    PayoutBatch,
+    RevenueReport,
+    Statement,
+    TaxInvoice,
+)
 
 SHOWN = 50
 
 TITLES: dict[str, Promise] = {
     sentinels.WAITING: _("Sales not settled"),
     sentinels.UNCREDITED: _("Commissions not settled"),
+    sentinels.UNSETTLED: _("Sales that were lost on the way"),
+    sentinels.WITHOUT_STATEMENT: _("Settlement lines without a statement"),
+    sentinels.WAITING_ADJUSTMENTS: _("Adjustments not settled"),
+    sentinels.WAITING_REPORTS: _("Revenue reports not settled"),
     sentinels.OVERDUE: _("Statements overdue"),
     sentinels.LINES_DIFFER: _("Statements that differ from their lines"),
     sentinels.LEDGER_DIFFERS: _("Payouts that the ledger does not show"),
     sentinels.HOLDS_DIFFER: _("Statements that differ from their holds"),
     sentinels.HOLDS_STUCK: _("Holds without a way out"),
+    sentinels.HOLDS_UNSEEN: _("Holds that nobody looks at"),
     sentinels.DEADLINE: _("Statements near the legal deadline"),
     sentinels.PAST_DEADLINE: _("Unpaid past the legal deadline"),
+    sentinels.HELD_PAST_DEADLINE: _("Held past the legal deadline"),
     sentinels.CHAIN_BROKEN: _("Statements without a sound seal"),
     sentinels.UNPAID: _("Payable statements without a payout"),
+    sentinels.UNPAID_LONG: _("Statements unpaid for too long"),
+    sentinels.WITHOUT_PAYOUT: _("Statements that differ from their payouts"),
+    sentinels.BATCHES: _("Payout batches left lying"),
     sentinels.UNANSWERED: _("Payouts without a result"),
     sentinels.UNCHECKED: _("Businesses that could not be checked"),
     sentinels.SUSPENSE: _("Money on suspense"),
@@ -35,6 +59,11 @@ TITLES: dict[str, Promise] = {
     sentinels.BANK_UNEXPLAINED: _("Payout exceptions open for too long"),
     sentinels.LEDGER_UNEXPLAINED: _("Ledger differences open for too long"),
     sentinels.TAX_LATE: _("Tax invoices past their deadline"),
+    sentinels.UNCONFIRMED: _("Delivered lines not confirmed"),
+    sentinels.UNDELIVERED: _("Paid lines not delivered"),
+    sentinels.CLAIMS: _("Claims past their deadline"),
+    sentinels.PROVISIONAL: _("Revenue reports that stay provisional"),
+    sentinels.APPROVALS: _("Requests that no second person decides"),
 }
 _MEANINGS: dict[str, Promise] = {
     sentinels.WAITING: _(
@@ -45,6 +74,23 @@ _MEANINGS: dict[str, Promise] = {
         "Settled sales that a host or an affiliate brought and that no commission counts. Whoever "
         "brought them could not be served: the night's job lists why, and the next night tries "
         "again."
+    ),
+    sentinels.UNSETTLED: _(
+        "Confirmed sales or returns that wait for nothing and have no settlement line: nobody "
+        "would ever pay them. Look who had access to the database, and have a developer put them "
+        "back into the queue of the settlement."
+    ),
+    sentinels.WITHOUT_STATEMENT: _(
+        "Order lines that were settled, but whose settlement line is on no statement of their "
+        "seller: nobody would ever pay them. Pay nothing of these sellers before it is understood."
+    ),
+    sentinels.WAITING_ADJUSTMENTS: _(
+        "Approved adjustments that were due by that night and are on no statement. Their sellers "
+        "could not be served: the night's job lists why, and the next night tries again."
+    ),
+    sentinels.WAITING_REPORTS: _(
+        "Final revenue reports whose share was due by that night and is on no statement. Their "
+        "sellers could not be served: the night's job lists why, and the next night tries again."
     ),
     sentinels.OVERDUE: _(
         "Open statements whose day has passed. Sellers wait for this money: see why their part of "
@@ -66,13 +112,22 @@ _MEANINGS: dict[str, Promise] = {
         "Holds that end on no day, by no condition and with no claim, or whose day has passed. "
         "Sellers wait for this money: release them, or place them anew with an end."
     ),
+    sentinels.HOLDS_UNSEEN: _(
+        "Holds that end by a condition, and that nobody has looked at for as long as the sentinel "
+        "policy allows. See whether the condition is met: release them, or say that they stay."
+    ),
     sentinels.DEADLINE: _(
         "Open statements with money that the law wants paid soon, or wanted paid already. Look at "
         "the settlement terms; nothing is paid earlier by itself."
     ),
     sentinels.PAST_DEADLINE: _(
-        "Closed statements with money that the law wanted paid already, and that are in no payout. "
-        "Each tells what keeps it: see to that, and prepare a payout."
+        "Closed statements with money that the law wanted paid already: in no payout, in one that "
+        "was not sent in time, or below the minimum payout and carried on. Each tells what keeps "
+        "it: see to that, and pay it."
+    ),
+    sentinels.HELD_PAST_DEADLINE: _(
+        "Holds that keep back money which the law wanted paid already. See whether their reason "
+        "still stands and allows it, or release them."
     ),
     sentinels.CHAIN_BROKEN: _(
         "The seal of a statement is missing, was changed, or does not follow the one before it. "
@@ -82,6 +137,19 @@ _MEANINGS: dict[str, Promise] = {
     sentinels.UNPAID: _(
         "Closed statements that nothing keeps from being paid and that are in no payout: prepare "
         "one by hand, and see why the night did not."
+    ),
+    sentinels.UNPAID_LONG: _(
+        "Closed statements that no hold keeps and that could not be paid for as long as the "
+        "sentinel policy allows: no usable account, a stopped seller, a limit. Each tells what "
+        "keeps it: see to that, or have it excluded."
+    ),
+    sentinels.WITHOUT_PAYOUT: _(
+        "Statements that say they are in a payout although none of theirs is under way, or that "
+        "are in one and do not say so. Pay nothing of them before it is understood."
+    ),
+    sentinels.BATCHES: _(
+        "Payout batches that were prepared, approved, scheduled, begun or stopped, and that nobody "
+        "took further. Sellers wait for this money: approve and execute them, or cancel them."
     ),
     sentinels.UNANSWERED: _(
         "Payouts that were sent, or may have been, and whose result is late. Ask the bank, and "
@@ -100,24 +168,50 @@ _MEANINGS: dict[str, Promise] = {
         "A payment provider should have told by now what it collected on a day, and no file covers "
         "it. Ask the provider for the file and take it in, or say why none will come."
     ),
-    sentinels.UNSIGNED: _("Two people should sign a day within a week of it."),
+    sentinels.UNSIGNED: _(
+        "Two people should sign a day within as many days as the sentinel policy says."
+    ),
     sentinels.UNCLOSED: _(
-        "A month should be closed within fifteen days of its end, before its taxes are reported."
+        "A month should be closed within as many days of its end as the sentinel policy says, "
+        "before its taxes are reported."
     ),
     sentinels.UNEXPLAINED: _(
-        "What differs from a payment provider should be explained in a fortnight."
+        "What differs from a payment provider should be explained within as many days as the "
+        "sentinel policy says."
     ),
     sentinels.BANK_UNEXPLAINED: _(
-        "What a bank said and does not fit should be looked into and resolved in a fortnight: "
-        "somebody may have been paid twice, or not at all."
+        "What a bank said and does not fit should be looked into and resolved within as many days "
+        "as the sentinel policy says: somebody may have been paid twice, or not at all."
     ),
     sentinels.LEDGER_UNEXPLAINED: _(
         "Where the journal of a statement moved other amounts than the statement says, somebody "
-        "should say why in a fortnight."
+        "should say why within as many days as the sentinel policy says."
     ),
     sentinels.TAX_LATE: _(
         "Tax invoices of a month are issued by the 10th of the next, and handed to the tax office "
         "by the day after. Each day late costs a surcharge: issue and transmit them now."
+    ),
+    sentinels.UNCONFIRMED: _(
+        "Delivered lines whose waiting time has ended, or that were given none, and that are not "
+        "confirmed though no claim holds them back: without confirmation they are never settled. "
+        "See the night's job and the confirmation policy."
+    ),
+    sentinels.UNDELIVERED: _(
+        "Lines that were paid long ago and are neither delivered nor cancelled: buyer and seller "
+        "both wait. Ask the seller, and record the delivery or cancel them."
+    ),
+    sentinels.CLAIMS: _(
+        "Claims that were not answered in time, exchanges whose replacement was not sent in time, "
+        "and claims open for longer than the sentinel policy allows. They keep the seller's money "
+        "and the buyer's: ask the seller, or decide them."
+    ),
+    sentinels.PROVISIONAL: _(
+        "Reports of revenue of which no final version came for as long as the sentinel policy "
+        "allows: their share is never paid. Have whoever reports it send the final version."
+    ),
+    sentinels.APPROVALS: _(
+        "Requests that have waited for a second person for longer than the sentinel policy allows. "
+        "Approve or refuse them, or let them be withdrawn."
     ),
 }
 _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
@@ -134,74 +228,165 @@ _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """Something that a sentinel is about: where it is looked at, and what it is."""
+
+    address: str
+    name: str
+    of: object = ""  # its seller, or what else tells it from others
+    about: str | Promise = ""
+    since: date | None = None  # when it was due, or began
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A sentinel in words, with the first of its rows as they are now."""
 
     title: str | Promise
     meaning: str | Promise
-    outcomes: list
-    statements: list
-    holds: list
-    payouts: list
-    count: int = 0  # of the others, whose rows are a list of their own
+    rows: list[Row]
+    count: int = 0  # where its rows are a list of their own
     address: str = ""
 
     @property
     def is_quiet(self) -> bool:
-        return not (self.outcomes or self.statements or self.holds or self.payouts or self.count)
+        return not (self.rows or self.count)
 
 
 def told(on: date, *, at: datetime) -> list[Told]:
     """Every sentinel after the night of `on`; queries do not grow with the rows."""
-    outcomes = sentinels.waiting(on).select_related("outcome__line__order", "seller")
-    statements = Statement.objects.select_related("seller")
-    differing = sentinels.differing(on)
-    rows = {
-        sentinels.OVERDUE: Statement.objects.due_on(on).select_related("seller").order_by("due_on"),
-        sentinels.LINES_DIFFER: statements.filter(pk__in=differing[sentinels.LINES_DIFFER]),
-        sentinels.LEDGER_DIFFERS: statements.filter(pk__in=differing[sentinels.LEDGER_DIFFERS]),
-        sentinels.HOLDS_DIFFER: statements.filter(pk__in=differing[sentinels.HOLDS_DIFFER]),
-        sentinels.CHAIN_BROKEN: statements.filter(pk__in=differing[sentinels.CHAIN_BROKEN]),
-        sentinels.UNPAID: statements.filter(pk__in=sentinels.unpaid(on, at=at)),
+    found = sentinels.rows(on, at=at) | {
+        name: Statement.objects.filter(pk__in=keys)
+        for name, keys in sentinels.differing(on).items()
     }
-    holds = sentinels.stuck_holds(on).select_related("seller").order_by("pk")
-    names = list(sentinels.NAMES)
-    if deadlines.watched() is not None:
-        names += [sentinels.DEADLINE, sentinels.PAST_DEADLINE]
-        near = deadlines.near(on).select_related("seller")
-        rows[sentinels.DEADLINE] = near.order_by("first_basis_on", "pk")
-        past = deadlines.past(on).select_related("seller")
-        rows[sentinels.PAST_DEADLINE] = past.order_by("first_basis_on", "pk")
-    if business_checks.are_asked_about(on):
-        names.append(sentinels.UNCHECKED)
-        unpaid = (Statement.State.PAYABLE, Statement.State.IN_PAYOUT)
-        waiting = statements.filter(
-            seller__in=business_checks.unchecked(on, at=at), state__in=unpaid, due_on__lte=on
-        )
-        rows[sentinels.UNCHECKED] = waiting.order_by("due_on", "pk")
-    late = Payout.objects.overdue(on).select_related("seller").order_by("result_due_on", "pk")
-    counts = {
-        sentinels.UNCREDITED: OutcomeToCredit.objects.settled_by(on).count(),
-        sentinels.SUSPENSE: sentinels.suspended(on),
-        sentinels.FILES_MISSING: MissingFile.objects.open().count(),
-        sentinels.UNSIGNED: sentinels.unsigned(on).count(),
-        sentinels.UNCLOSED: sentinels.unclosed(on).count(),
-        **{name: rows.count() for name, rows in sentinels.unexplained(on).items()},
-        sentinels.TAX_LATE: sentinels.late_invoices(on).count(),
-    }
+    found[sentinels.UNPAID] = Statement.objects.filter(pk__in=sentinels.unpaid(on, at=at))
+    counts = {sentinels.SUSPENSE: sentinels.suspended(on)}
+    counts |= {name: found[name].count() for name in _LISTS if name in found}
     return [
         Told(
             TITLES[name],
             _MEANINGS[name],
-            list(outcomes.order_by("basis_on", "pk")[:SHOWN]) if name == sentinels.WAITING else [],
-            list(rows[name][:SHOWN]) if name in rows else [],
-            list(holds[:SHOWN]) if name == sentinels.HOLDS_STUCK else [],
-            list(late[:SHOWN]) if name == sentinels.UNANSWERED else [],
+            [] if name in _LISTS else _shown(found[name]),
             counts.get(name, 0),
             address(name),
         )
-        for name in names
+        for name in sentinels.names(on)
     ]
+
+
+def _shown(rows: QuerySet) -> list[Row]:
+    related, order, row_of = _TELLING[rows.model]
+    return [row_of(row) for row in rows.select_related(*related).order_by(*order)[:SHOWN]]
+
+
+def _to(row: Model) -> str:
+    options = row._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
+
+
+def _line(line: OrderLine, since: date | None) -> Row:
+    name = f"{line.order.number}/{line.number}"
+    return Row(_to(line.order), name, line.seller, line.get_status_display(), since)
+
+
+def _of_day(moment: datetime | None) -> date | None:
+    return timezone.localdate(moment) if moment else None
+
+
+_TELLING: dict[type[Model], tuple[tuple[str, ...], tuple[str, ...], Callable[[Any], Row]]] = {
+    OutcomeToSettle: (
+        ("outcome__line__order", "outcome__line__seller"),
+        ("basis_on", "pk"),
+        lambda row: _line(row.outcome.line, row.basis_on),
+    ),
+    OrderLine: (
+        ("order", "seller"),
+        ("pk",),
+        lambda row: _line(row, row.confirm_due_on or row.paid_on),
+    ),
+    Seller: ((), ("code",), lambda row: Row(_to(row), row.name, row.code)),
+    Claim: (
+        ("seller",),
+        ("requested_at", "pk"),
+        lambda row: Row(
+            _to(row),
+            row.public_id,
+            row.seller,
+            row.get_state_display(),
+            _of_day(row.requested_at),
+        ),
+    ),
+    Adjustment: (
+        ("seller",),
+        ("basis_on", "pk"),
+        lambda row: Row(
+            _to(row),
+            row.public_id,
+            row.seller,
+            row.get_reason_code_display(),
+            row.basis_on,
+            row.amount,
+        ),
+    ),
+    RevenueReport: (
+        ("seller",),
+        ("on", "pk"),
+        lambda row: Row(_to(row), row.public_id, row.seller, row.stream_name, row.on, row.amount),
+    ),
+    Statement: (
+        ("seller",),
+        ("due_on", "pk"),
+        lambda row: Row(
+            _to(row),
+            row.public_id,
+            row.seller,
+            row.get_state_display(),
+            row.due_on,
+            row.payout if row.closed_on and row.payout else row.net,
+        ),
+    ),
+    Hold: (
+        ("seller",),
+        ("pk",),
+        lambda row: Row(
+            _to(row),
+            row.public_id,
+            row.seller,
+            row.get_reason_display(),
+            row.release_on or _of_day(row.placed_at),
+            row.taken or None,
+        ),
+    ),
+    Payout: (
+        ("seller",),
+        ("result_due_on", "pk"),
+        lambda row: Row(
+            _to(row),
+            row.public_id,
+            row.seller,
+            row.get_state_display(),
+            row.result_due_on,
+            row.amount,
+        ),
+    ),
+    PayoutBatch: (
+        (),
+        ("on", "pk"),
+        lambda row: Row(_to(row), row.public_id, "", row.get_state_display(), row.on, row.amount),
+    ),
+    Approval: (
+        ("asked_by",),
+        ("asked_at", "pk"),
+        lambda row: Row(
+            _to(row),
+            row.subject,
+            row.asked_by,
+            approvals.KINDS[row.kind].name,
+            _of_day(row.asked_at),
+        ),
+    ),
+}
 
 
 def address(name: str) -> str:

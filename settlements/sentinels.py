@@ -1,7 +1,7 @@
 """What the night looks at before it ends: money that is stuck, and figures that must agree.
 
-Each check reads only what this night touched, so it does not slow as history grows; `verify`
-recomputes everything. A finding is counted and listed, it does not undo the night.
+Each check reads only what this night touched or what is still open, so it does not slow as history
+grows; `verify` recomputes everything. A finding is counted and listed, it does not undo the night.
 """
 
 from datetime import date, datetime, timedelta
@@ -11,8 +11,16 @@ from django.db.models import QuerySet, Subquery
 
 from marketplace import tenancy
 from marketplace.models import Marketplace
-from orders.models import OutcomeToCredit, OutcomeToSettle
-from settlements import business_checks, chart, deadlines, ledger_balances, payout_candidates
+from orders.models import OrderLine, OutcomeToCredit
+from settlements import (
+    business_checks,
+    chart,
+    deadlines,
+    ledger_balances,
+    left_too_long,
+    lost_lines,
+    payout_candidates,
+)
 from settlements.models import (
     Account,
     DayClose,
@@ -31,15 +39,27 @@ from settlements.models import (
 
 WAITING = "waiting_outcomes"
 UNCREDITED = "waiting_commissions"
+UNSETTLED = "outcomes_without_line"
+WITHOUT_STATEMENT = "lines_without_statement"
+WAITING_ADJUSTMENTS = "waiting_adjustments"
+WAITING_REPORTS = "waiting_revenue_reports"
+UNCONFIRMED = "lines_not_confirmed"
+UNDELIVERED = "lines_not_delivered"
+CLAIMS = "claims_too_old"
 OVERDUE = "overdue_statements"
 LINES_DIFFER = "statements_differ_from_lines"
 LEDGER_DIFFERS = "ledger_differs_from_statements"
 HOLDS_DIFFER = "holds_differ"
 HOLDS_STUCK = "holds_stuck"
+HOLDS_UNSEEN = "holds_not_looked_at"
 DEADLINE = "deadline_near"  # where a legal deadline is watched
 PAST_DEADLINE = "unpaid_past_deadline"
+HELD_PAST_DEADLINE = "held_past_deadline"
 CHAIN_BROKEN = "statements_without_a_sound_seal"
 UNPAID = "payable_statements_without_payout"
+UNPAID_LONG = "statements_unpaid_too_long"
+WITHOUT_PAYOUT = "statements_without_their_payout"
+BATCHES = "payout_batches_left"
 UNANSWERED = "payouts_without_result"
 UNCHECKED = "businesses_not_checked"  # where the payout policy asks about them
 SUSPENSE = "money_on_suspense"  # minor units
@@ -50,16 +70,26 @@ UNEXPLAINED = "discrepancies_too_old"
 BANK_UNEXPLAINED = "payout_exceptions_too_old"
 LEDGER_UNEXPLAINED = "ledger_differences_too_old"
 TAX_LATE = "tax_invoices_late"
+PROVISIONAL = "revenue_reports_not_final"
+APPROVALS = "approvals_too_old"
 NAMES = (
     WAITING,
     UNCREDITED,
+    UNSETTLED,
+    WITHOUT_STATEMENT,
+    WAITING_ADJUSTMENTS,
+    WAITING_REPORTS,
     OVERDUE,
     LINES_DIFFER,
     LEDGER_DIFFERS,
     HOLDS_DIFFER,
     HOLDS_STUCK,
+    HOLDS_UNSEEN,
     CHAIN_BROKEN,
     UNPAID,
+    UNPAID_LONG,
+    WITHOUT_PAYOUT,
+    BATCHES,
     UNANSWERED,
     SUSPENSE,
     FILES_MISSING,
@@ -69,11 +99,13 @@ NAMES = (
     BANK_UNEXPLAINED,
     LEDGER_UNEXPLAINED,
     TAX_LATE,
+    UNCONFIRMED,
+    UNDELIVERED,
+    CLAIMS,
+    PROVISIONAL,
+    APPROVALS,
 )
 IN_MONEY = (LEDGER_DIFFERS, SUSPENSE)  # what these count are minor units
-TO_SIGN = timedelta(days=7)  # in which a day should be signed, after its own
-TO_CLOSE = timedelta(days=15)  # in which a month should be closed, after its last day
-TO_EXPLAIN = timedelta(days=14)  # in which whatever differs should be explained
 
 # Lines of the statements that closed tonight against the statements' totals. Days leave out the
 # months before; why not those after, see sealed_lines.
@@ -171,29 +203,57 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
             for query in (_LINES_DIFFER, _HOLDS_DIFFER, _CHAIN_BROKEN)
         )
     counts = {
-        WAITING: waiting(on).count(),
-        UNCREDITED: OutcomeToCredit.objects.settled_by(on).count(),
-        OVERDUE: Statement.objects.due_on(on).count(),
         LINES_DIFFER: lines_differ,
         LEDGER_DIFFERS: int(owed - sum(payout for _, payout in closed)),
         HOLDS_DIFFER: holds_differ,
-        HOLDS_STUCK: stuck_holds(on).count(),
         CHAIN_BROKEN: chain_broken,
         UNPAID: len(unpaid(on, at=at)),
-        UNANSWERED: Payout.objects.overdue(on).count(),
         SUSPENSE: suspended(on),
-        FILES_MISSING: MissingFile.objects.open().count(),
-        UNSIGNED: unsigned(on).count(),
-        UNCLOSED: unclosed(on).count(),
-        **{name: rows.count() for name, rows in unexplained(on).items()},
-        TAX_LATE: late_invoices(on).count(),
+        **{name: found.count() for name, found in rows(on, at=at).items()},
     }
+    return {name: counts[name] for name in names(on)}
+
+
+def names(on: date) -> tuple[str, ...]:
+    """The sentinels of the marketplace in use; some watch where it has asked for that."""
+    found = NAMES
     if deadlines.watched() is not None:
-        counts[DEADLINE] = deadlines.near(on).count()
-        counts[PAST_DEADLINE] = deadlines.past(on).count()
-    if business_checks.are_asked_about(on):
-        counts[UNCHECKED] = business_checks.unchecked(on, at=at).count()
-    return counts
+        found += (DEADLINE, PAST_DEADLINE, HELD_PAST_DEADLINE)
+    return (*found, UNCHECKED) if business_checks.are_asked_about(on) else found
+
+
+def rows(on: date, *, at: datetime) -> dict[str, QuerySet]:
+    """What each sentinel that counts rows is about after the night of `on`."""
+    limits, lost = left_too_long.limits_on(on), lost_lines.find(on)
+    return {
+        WAITING: left_too_long.waiting_outcomes(on),
+        UNCREDITED: OutcomeToCredit.objects.settled_by(on),
+        UNSETTLED: OrderLine.objects.filter(pk__in=lost.unsettled),
+        WITHOUT_STATEMENT: OrderLine.objects.filter(pk__in=lost.without_statement),
+        WAITING_ADJUSTMENTS: left_too_long.waiting_adjustments(on),
+        WAITING_REPORTS: left_too_long.waiting_reports(on),
+        OVERDUE: Statement.objects.due_on(on),
+        HOLDS_STUCK: stuck_holds(on),
+        HOLDS_UNSEEN: left_too_long.holds(on, limits),
+        UNPAID_LONG: left_too_long.unpaid(on, limits),
+        WITHOUT_PAYOUT: left_too_long.statements_without_payout(on),
+        BATCHES: left_too_long.batches(on, limits),
+        UNANSWERED: Payout.objects.overdue(on),
+        FILES_MISSING: MissingFile.objects.open(),
+        UNSIGNED: unsigned(on, limits.sign_days),
+        UNCLOSED: unclosed(on, limits.close_days),
+        **unexplained(on, limits.explain_days),
+        TAX_LATE: late_invoices(on),
+        UNCONFIRMED: left_too_long.unconfirmed(on),
+        UNDELIVERED: left_too_long.undelivered(on, limits),
+        CLAIMS: left_too_long.claims(on, limits),
+        PROVISIONAL: left_too_long.provisional_reports(on, limits),
+        APPROVALS: left_too_long.approvals(on, limits),
+        DEADLINE: deadlines.near(on),
+        PAST_DEADLINE: deadlines.past(on),
+        HELD_PAST_DEADLINE: deadlines.held_past(on),
+        UNCHECKED: business_checks.unchecked(on, at=at),
+    }
 
 
 def _found(cursor, query: str, parameters: dict) -> int:
@@ -208,19 +268,14 @@ def unpaid(on: date, *, at: datetime) -> list[int]:
     return [statement.pk for each in found for statement in each.statements]
 
 
-def waiting(on: date):
-    """Outcomes that were due by the night of `on` and are on no statement."""
-    return OutcomeToSettle.objects.filter(basis_on__lte=on)
-
-
-def late_invoices(on: date):
+def late_invoices(on: date) -> QuerySet:
     """Tax invoices that should have been issued or transmitted; a test marketplace owes none."""
     if tenancy.current().state == Marketplace.State.TEST:
         return TaxInvoice.objects.none()
     return TaxInvoice.objects.late(on)
 
 
-def stuck_holds(on: date):
+def stuck_holds(on: date) -> QuerySet:
     """Holds that nothing will end, and holds whose day has come by the night of `on`."""
     return Hold.objects.without_way_out() | Hold.objects.past_date(on)
 
@@ -231,29 +286,29 @@ def suspended(on: date) -> int:
     return abs(ledger_balances.of(account, on).balance) if account else 0
 
 
-def unsigned(on: date):
-    """Days that two people should have signed by the night of `on`.
+def unsigned(on: date, days: int) -> QuerySet:
+    """Business dates that two people should have signed by the night of `on`.
 
     Where nobody has signed a day yet, nobody is reminded of it.
     """
     first = SignedSheet.objects.order_by("pk").values("day_close__day")[:1]
-    days = DayClose.objects.exclude(state=DayClose.State.SIGNED)
-    return days.filter(day__lt=on - TO_SIGN, day__gt=Subquery(first))
+    rows = DayClose.objects.exclude(state=DayClose.State.SIGNED)
+    return rows.filter(day__lt=on - timedelta(days=days), day__gt=Subquery(first))
 
 
-def unclosed(on: date):
+def unclosed(on: date, days: int) -> QuerySet:
     """Months that should have been closed by the night of `on`, after the first that ever was."""
     first = PeriodClosing.objects.order_by("pk").values("period__month")[:1]
     months = Period.objects.filter(state=Period.State.OPEN, month__gte=Subquery(first))
-    return months.filter(month__lt=ledger_balances.first_of(on - TO_CLOSE))
+    return months.filter(month__lt=ledger_balances.first_of(on - timedelta(days=days)))
 
 
-def unexplained(on: date) -> dict[str, QuerySet]:
+def unexplained(on: date, days: int) -> dict[str, QuerySet]:
     """What was found to differ too long before the night of `on`, by sentinel.
 
     From files of providers, from answers of banks, and from the ledger.
     """
-    since = on - TO_EXPLAIN
+    since = on - timedelta(days=days)
     exceptions = PayoutException.objects.filter(state=PayoutException.State.OPEN)
     return {
         UNEXPLAINED: Discrepancy.objects.open().filter(found_on__lt=since),

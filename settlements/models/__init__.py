@@ -35,6 +35,7 @@ from settlements.models.rehearsals import FeeRehearsal, FeeRehearsalRow
 from settlements.models.resident_numbers import ResidentNumber
 from settlements.models.revenue import RevenueLine, RevenueReport, RevenueShare, RevenueVersion
 from settlements.models.seals import SigningKey, StatementSeal, TermsDocument
+from settlements.models.sentinel_policies import SentinelPolicy
 from settlements.models.statements import LineTerms, SellerBalance, Statement
 from settlements.models.supply_invoices import PayeeInvoice
 from settlements.models.tax import TaxInvoice
@@ -89,6 +90,7 @@ __all__ = [
     "SellerContract",
     "SellerLetter",
     "SellerNotice",
+    "SentinelPolicy",
     "SettlementLine",
     "SettlementTerms",
     "SignedSheet",

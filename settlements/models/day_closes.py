@@ -38,6 +38,12 @@ class DayClose(TenantModel):
     )
     signed_first_at = models.DateTimeField(_("signed first at"), null=True)
     remark = models.CharField(_("remark"), max_length=500, blank=True)
+    outcomes_to = models.BigIntegerField(
+        _("outcomes looked at"),
+        null=True,
+        editable=False,
+        help_text=_("The highest id of an outcome when the sentinels of its night looked."),
+    )
 
     class Meta(TenantModel.Meta):
         verbose_name = _("day close")

@@ -38,6 +38,12 @@ class HoldQuerySet(models.QuerySet):
             ~Q(kind=Hold.Kind.EXCLUSION), release_on=None, condition="", claim=None
         )
 
+    def not_reviewed_since(self, moment):
+        """Placed holds that people end by a condition, and that nobody has looked at since."""
+        by_people = Q(release_on=None, claim=None) & ~Q(condition="")
+        rows = self.placed().exclude(kind=Hold.Kind.EXCLUSION).filter(by_people)
+        return rows.filter(Q(reviewed_at__lt=moment) | Q(reviewed_at=None, placed_at__lt=moment))
+
     def at_work(self):
         """Line holds that the next statement has to look at: placed, or not yet given back."""
         return self.filter(kind=Hold.Kind.LINE).filter(Q(state=Hold.State.PLACED) | Q(taken__gt=0))
@@ -107,6 +113,12 @@ class Hold(TenantModel):
     creditor = models.CharField(_("creditor"), max_length=200, blank=True)
     release_on = models.DateField(_("ends on"), null=True, blank=True)
     condition = models.CharField(_("ends when"), max_length=300, blank=True)
+    reviewed_at = models.DateTimeField(
+        _("looked at again at"),
+        null=True,
+        blank=True,
+        help_text=_("When somebody last said that its condition is still not met."),
+    )
     placed_at = models.DateTimeField(_("placed at"))
     placed_by = models.ForeignKey(
         "marketplace.User",

@@ -23,6 +23,10 @@ class RevenueReportQuerySet(models.QuerySet):
         """Final, and due to be settled by the night of a day."""
         return self.filter(state=RevenueReport.State.FINAL, basis_on__lte=on)
 
+    def provisional_since(self, on):
+        """Of days before `on`, and still not final."""
+        return self.filter(state=RevenueReport.State.PROVISIONAL, on__lt=on)
+
 
 class RevenueReport(TenantModel):
     """What a stream brought a seller (or one of its mini-apps) on a day, as last reported.
@@ -110,6 +114,11 @@ class RevenueReport(TenantModel):
                 fields=["marketplace", "seller", "basis_on"],
                 name="revenue_report_to_settle",
                 condition=Q(state="final"),
+            ),
+            models.Index(
+                fields=["marketplace", "on"],
+                name="revenue_report_provisional",
+                condition=Q(state="provisional"),
             ),
             models.Index(fields=["marketplace", "seller", "-on"], name="revenue_report_of_seller"),
             models.Index(fields=["marketplace", "-on"], name="revenue_report_newest"),

@@ -190,6 +190,11 @@ class Statement(TenantModel):
                 name="statement_payable_by_due_date",
                 condition=Q(state="payable"),
             ),
+            models.Index(
+                fields=["marketplace", "due_on"],
+                name="statement_in_payout",
+                condition=Q(state="in_payout"),
+            ),
         ]
 
     def __str__(self):

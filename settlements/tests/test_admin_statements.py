@@ -337,8 +337,8 @@ class TestLedger:
 class TestNights:
     def test_tell_what_every_sentinel_means(self, enter):
         answer = enter().get(f"{STATEMENTS}nights", follow=True)
-        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 16
-        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 16] * 4
+        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 31
+        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 31] * 4
 
     def test_show_the_rows_that_a_sentinel_is_about(self, enter, market):
         with tenancy.use(market.pk):
@@ -346,22 +346,25 @@ class TestNights:
             Statement.objects.create(seller=line.seller, due_on=date(2026, 9, 10))
             assert OutcomeToSettle.objects.count() == 1
         answer = enter().get(f"{STATEMENTS}nights", follow=True)
-        waiting, overdue, *rest = answer.context["sentinels"]
-        assert [row.outcome.line for row in waiting.outcomes] == [line]
-        assert [row.seller for row in overdue.statements] == [line.seller]
-        assert [row.is_quiet for row in rest] == [True] * 14
+        loud = [told for told in answer.context["sentinels"] if not told.is_quiet]
+        waiting, overdue = loud
+        assert [(row.name, row.of, row.since) for row in waiting.rows] == [
+            ("O9/1", line.seller, date(2026, 9, 9))
+        ]
+        assert waiting.rows[0].address == f"/admin/orders/order/{line.order_id}/change/"
+        assert [row.of for row in overdue.rows] == [line.seller]
         assert "O9/1" in text(answer)
 
     def test_ask_the_same_for_many_rows(self, enter, market, django_assert_num_queries):
         client = enter()
         client.get(f"{STATEMENTS}nights", follow=True)
-        with django_assert_num_queries(32):
+        with django_assert_num_queries(59):
             client.get(f"{STATEMENTS}nights/")
         with tenancy.use(market.pk):
             seller = make.seller("C")
             for number in range(12):
                 make.sold(seller, number=f"P{number}", confirmed_on=date(2026, 9, 9))
-        with django_assert_num_queries(32):
+        with django_assert_num_queries(59):
             client.get(f"{STATEMENTS}nights/")
 
 

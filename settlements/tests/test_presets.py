@@ -7,6 +7,7 @@ import pytest
 from marketplace import documents
 from settlements import presets
 from settlements.fee_rules import Band
+from settlements.sentinel_limits import Limits
 
 OPEN_MARKET = (presets.FOLDER / "open-market.json").read_text()
 
@@ -65,6 +66,16 @@ class TestParse:
                 lambda d: d["marketplace"].update(closing_hour=24),
                 "field_out_of_range",
                 "p.json: marketplace.closing_hour should lie between 0 and 23, not be 24.",
+            ),
+            (
+                lambda d: d.update(sentinels={"claim_days": 0}),
+                "field_out_of_range",
+                "p.json: sentinels.claim_days should lie between 1 and 3660, not be 0.",
+            ),
+            (
+                lambda d: d.update(sentinels={"claims": 10}),
+                "field_unknown",
+                "p.json: sentinels.claims is not a field that is known here.",
             ),
             (
                 lambda d: rule(1)(d).update(rate_ppm=0.05),
@@ -154,6 +165,11 @@ class TestParse:
     def test_refuses_what_is_no_json(self):
         with pytest.raises(documents.NotJson, match=r"p\.json is not a JSON document"):
             presets.parse("{", "p.json")
+
+    def test_reads_how_long_things_may_stay_and_takes_the_rest_as_usual(self):
+        text = changed(lambda document: document.update(sentinels={"claim_days": 10}))
+        assert presets.parse(text, "p.json").sentinels == Limits(claim_days=10)
+        assert presets.parse(OPEN_MARKET, "p.json").sentinels == Limits()
 
     def test_reads_tiers(self):
         bands = [{"start": 0, "end": 100, "rate_ppm": 5}, {"start": 100, "rate_ppm": 4}]
