@@ -78,7 +78,7 @@ def _day(text: str) -> date:
 
 
 def _named(lines, seller, *, with_claims: bool = False) -> list[dict]:
-    sold = _sold({abs(each.key[0]) for each in lines}, seller)
+    sold = _sold({each.order_line_id for each in lines} - {None}, seller)
     claims = {}
     if with_claims:
         open_ = Claim.objects.filter(line__in=sold, state__in=Claim.OPEN_STATES)
@@ -87,11 +87,10 @@ def _named(lines, seller, *, with_claims: bool = False) -> list[dict]:
         {
             "expected": each,
             "stage": forecast_words.STAGES[each.stage],
-            "sold": sold[abs(each.key[0])],
-            "claim": claims.get(each.key[0]),
+            "sold": sold.get(each.order_line_id),
+            "claim": claims.get(each.order_line_id),
         }
         for each in lines
-        if abs(each.key[0]) in sold
     ]
 
 

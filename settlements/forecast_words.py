@@ -5,7 +5,7 @@ from itertools import groupby
 
 from django.utils.translation import gettext_lazy as _
 
-from settlements import estimates, forecast_changes
+from settlements import estimates, expecting, forecast_changes
 from settlements.forecasts import Day
 
 STAGES = {
@@ -14,6 +14,7 @@ STAGES = {
     estimates.DELIVERED: _("Delivered, not confirmed"),
     estimates.CONFIRMED: _("Confirmed, settled in the next night"),
     estimates.HELD: _("Held by a claim"),
+    expecting.BESIDE: _("Beside sales, settled in its night"),
 }
 REASONS = {
     forecast_changes.NEW: _("New sales"),

@@ -70,6 +70,10 @@ class HoldBook:
             self._supplied[row.month] += row.gross
         return self._plan(self._by_seller[statement.seller_id])
 
+    def expect(self, line_id: int, net: int) -> None:
+        """Count an order line that is not settled yet, in a book that only looks ahead."""
+        self._left[line_id] += net
+
     def settle(self, statement: Statement, plan: Plan, taken: int) -> None:
         """Note what a statement gave back, and kept back of what was asked."""
         by_id = {hold.pk: hold for hold in self._by_seller[statement.seller_id]}

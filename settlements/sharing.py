@@ -5,6 +5,7 @@ difference by the same terms. What comes of it is an adjustment that nobody has 
 a report and published rules say all of it (docs/decisions/0022).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -77,6 +78,25 @@ def share(*, on: date, first_seller: int, end_seller: int, at: datetime) -> int:
     return len(rows)
 
 
+def coming(
+    book: RateBook, *, first_seller: int, end_seller: int
+) -> Iterator[tuple[RevenueReport, int, str]]:
+    """The final reports of some sellers that wait for their night.
+
+    Each with the share that it will add, before VAT, and the tax kind of that. Changes nothing.
+    """
+    rows = RevenueReport.objects.filter(
+        state=State.FINAL, seller_id__gte=first_seller, seller_id__lt=end_seller
+    )
+    stored = runs.StoredTerms(book)
+    for row in rows.select_related("seller").order_by("seller_id", "pk"):
+        if row.terms_id is None:
+            terms, tax_kind = _terms_of(row, book), _tax_kind(row, book)
+        else:
+            terms, tax_kind = stored[row.terms_id], row.tax_kind
+        yield row, shares.difference(terms, row.settled_amount, row.amount), tax_kind
+
+
 def explained(report: RevenueReport) -> Explained | None:
     """How what was settled of a report comes about; None before its first settlement."""
     if report.terms_id is None:
@@ -91,16 +111,24 @@ def _choose_terms(rows: list[RevenueReport], book: RateBook) -> None:
     """Give reports the terms of their day, by which they are settled from now on."""
     used: dict[int, Terms] = {}
     for row in rows:
-        # What is shared no buyer paid, so it has no VAT of a sale.
-        kind = (row.stream, None, "", "", row.seller.seller_type, False)
-        day = book.seller_day(row.seller_id, row.on)
-        terms = (day.plans.get(kind) or day.plan(kind, row.on)).terms(row.amount)
+        terms = _terms_of(row, book)
         row.terms_id = runs.terms_id_of(tenancy.current_id(), terms)
-        contract = book.contract(row.seller_id, row.on)
-        agreed = contract.supply_tax if contract else ""
-        row.tax_kind = agreed or shares.tax_kind(row.seller.seller_type)
+        row.tax_kind = _tax_kind(row, book)
         used[row.terms_id] = terms
     runs.store_terms(used)
+
+
+def _terms_of(row: RevenueReport, book: RateBook) -> Terms:
+    # What is shared no buyer paid, so it has no VAT of a sale.
+    kind = (row.stream, None, "", "", row.seller.seller_type, False)
+    day = book.seller_day(row.seller_id, row.on)
+    return (day.plans.get(kind) or day.plan(kind, row.on)).terms(row.amount)
+
+
+def _tax_kind(row: RevenueReport, book: RateBook) -> str:
+    contract = book.contract(row.seller_id, row.on)
+    agreed = contract.supply_tax if contract else ""
+    return agreed or shares.tax_kind(row.seller.seller_type)
 
 
 def _settled(row: RevenueReport, terms: Terms, at: datetime) -> RevenueShare:

@@ -1,15 +1,18 @@
 """Coming payouts beside what the nights then write, and each difference item by item."""
 
 import random
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from marketplace import tenancy
+from marketplace.tests import make as people
 from orders import claims, exchanging
 from orders.models import OrderLine
-from settlements import forecasts, nights
+from orders.verdicts import ACCEPTED
+from settlements import adjusting, forecasts, holding, nights, revenue_reporting
 from settlements.models import PayoutForecast, SellerBalance, Statement
+from settlements.revenue_reporting import NewReport
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -159,6 +162,73 @@ class TestOfSeller:
         first, second = of_seller(market, seller).days
         assert (first.payable.payout, first.payable.carry_out) == (0, -3_300)
         assert second.payable.payout == 96_700 - 3_300
+
+    def test_expects_adjustments_that_wait_for_their_night(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            delivered(seller, "1", unit_price=100_000, category="gold")
+            said = {"tax_kind": "taxable", "reason_code": "compensation", "basis_on": SEP_8}
+            operator = people.user("operator@example.org")
+            row = adjusting.request(
+                seller, amount=10_000, reason="배송 사고", by=operator, at=make.AT, **said
+            )
+        assert [day.net for day in of_seller(market, seller).days] == [96_700]
+        with tenancy.use(market.pk):
+            adjusting.approve(row, by=None, at=make.AT)
+        keep(market, SEP_8 - DAY)
+        [day] = of_seller(market, seller).days
+        assert (day.net, day.lines, day.stages["beside"]) == (96_700 + 11_000, 2, [1, 11_000])
+        with tenancy.use(market.pk):
+            lines = forecasts.lines_of(seller, day.due_on, on=SEP_8)
+            assert [line.said for line in lines] == ["", "배송 사고"]
+        close(market, SEP_8)
+        with tenancy.use(market.pk):
+            assert Statement.objects.get().net == day.net
+        found = compare(market, seller, day.due_on, SEP_8 - DAY, SEP_8 + DAY)
+        assert (found.was, found.now, found.changes) == (107_700, 107_700, [])
+
+    def test_expects_shares_of_reported_revenue_and_that_they_wait_for_an_invoice(self):
+        market = make.market("apps", preset="app-in-app", first_open_on=SEP_8)
+        daily = {"cycle": "daily", "lag_days": 0, "lag_kind": "calendar", "holiday": "none"}
+        rule = {"component": "ad_share", "stream": "ads", "base": "amount", "rate_ppm": 150_000}
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            make.contract(seller, valid_from=SEP_8, rules=[rule], **daily)
+            said = {"seller_code": "A", "stream": "ads", "on": SEP_8, "amount": 100_000}
+            reports = [NewReport(**said, version=1, is_final=True)]
+            at = datetime(2026, 9, 8, 3, tzinfo=UTC)
+            [verdict] = revenue_reporting.accept_many(reports, source="api", at=at)
+            assert verdict.result == ACCEPTED
+        keep(market, SEP_8 - DAY)
+        [day] = of_seller(market, seller).days
+        assert (day.net, day.needs_invoice) == (93_500, 93_500)
+        assert (day.payable.hold_taken, day.payable.payout) == (93_500, 0)
+        close(market, day.due_on)
+        with tenancy.use(market.pk):
+            statement = Statement.objects.get()
+            assert (statement.net, statement.hold_taken, statement.payout) == (93_500, 93_500, 0)
+        found = compare(market, seller, day.due_on, SEP_8 - DAY, day.due_on + DAY)
+        assert (found.was, found.now, found.changes) == (93_500, 93_500, [])
+
+    def test_takes_off_what_holds_keep_back_day_after_day(self, market):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            for number in range(2):
+                due = SEP_8 + number * DAY
+                delivered(seller, str(number), due=due, unit_price=100_000, category="gold")
+            third = delivered(seller, "3", due=SEP_8 + DAY, unit_price=10_000)
+            terms = holding.Terms(reason="manual", note="확인 중", condition="확인이 끝나면")
+            holding.hold_amount(seller, 100_000, terms, by=None, at=make.AT)
+            holding.hold_line(third, terms, by=None, at=make.AT)
+        days = of_seller(market, seller).days
+        expected = {day.due_on: (day.payable.hold_taken, day.payable.payout) for day in days}
+        assert list(expected.values()) == [(96_700, 0), (3_300 + 8_680, 96_700 - 3_300)]
+        close(market, days[-1].due_on)
+        with tenancy.use(market.pk):
+            written = Statement.objects.values_list("due_on", "hold_taken", "payout")
+            assert {due_on: figures for due_on, *figures in written} == {
+                due_on: list(figures) for due_on, figures in expected.items()
+            }
 
     def test_tells_nothing_of_another_seller(self, market):
         with tenancy.use(market.pk):
