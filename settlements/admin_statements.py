@@ -46,6 +46,8 @@ from settlements import (
     shop_payouts,
     shop_statements,
     statement_sums,
+    tonight,
+    tonight_words,
     verification,
 )
 
@@ -93,8 +95,8 @@ class StatementAdmin(ReadOnlyAdmin):
     list_select_related = ["seller"]
     ordering = ["-due_on", "-id"]
     search_fields = ["public_id__exact"]
-    actions_list = ["nights", "exports"]
-    actions_detail = ["bundle", "pdf"]
+    actions_list = ["tonight", "nights", "exports"]
+    actions_detail = ["bundle", "pdf", "csv", "xlsx"]
 
     @display(description=_("lines"))
     def line_count_figure(self, statement):
@@ -150,9 +152,22 @@ class StatementAdmin(ReadOnlyAdmin):
     @action(description=_("As PDF"), url_path="pdf", permissions=["view"])
     def pdf(self, request, object_id):
         """The statement as its seller gets it, to be printed."""
+        return self._statement_file(request, object_id, downloads.PDF)
+
+    @action(description=_("As CSV"), url_path="csv", permissions=["view"])
+    def csv(self, request, object_id):
+        """The lines as the seller gets them."""
+        return self._statement_file(request, object_id, downloads.CSV)
+
+    @action(description=_("As XLSX"), url_path="xlsx", permissions=["view"])
+    def xlsx(self, request, object_id):
+        """The lines as the seller gets them, for Excel."""
+        return self._statement_file(request, object_id, downloads.XLSX)
+
+    def _statement_file(self, request, object_id, kind):
         statement = self.found(request, object_id)
         try:
-            content = downloads.as_pdf(statement, request.marketplace)
+            content = downloads.at_once(statement, request.marketplace, kind)
         except Refused as refused:
             messages.warning(request, refused.text(gettext))
             return HttpResponseRedirect(
@@ -161,8 +176,8 @@ class StatementAdmin(ReadOnlyAdmin):
         return FileResponse(
             io.BytesIO(content),
             as_attachment=True,
-            filename=f"statement-{statement.due_on:%Y-%m-%d}.pdf",
-            content_type=downloads.FILES[downloads.PDF],
+            filename=f"statement-{statement.due_on:%Y-%m-%d}.{kind}",
+            content_type=downloads.FILES[kind],
         )
 
     def has_export_permission(self, request):
@@ -194,6 +209,19 @@ class StatementAdmin(ReadOnlyAdmin):
             names=[sentinel_words.TITLES[name] for name in names],
         )
 
+    @action(description=_("Tonight"), url_path="tonight", permissions=["view"])
+    def tonight(self, request):
+        """What the next night will settle, and what stands in its way."""
+        told = tonight.look(request.marketplace, at=timezone.now())
+        return self.page(
+            request,
+            "settlements/admin_tonight.html",
+            title=gettext("Tonight"),
+            tonight=told,
+            tables=tonight_words.tables(told),
+            refusals=[refused.text(gettext) for refused in told.refusals],
+        )
+
     @action(description=_("Exports"), url_path="exports", permissions=["export"])
     def exports(self, request):
         kinds = {kind: EXPORTS[kind] for kind in exports.KINDS}
@@ -211,6 +239,7 @@ class StatementAdmin(ReadOnlyAdmin):
                 {
                     "job": job,
                     "name": kinds[job.kind.removeprefix(export_jobs.PREFIX)],
+                    "span": export_jobs.span(job),
                     "state": state_column()(job),
                     "is_there": export_jobs.is_there(job),
                 }
@@ -222,8 +251,15 @@ class StatementAdmin(ReadOnlyAdmin):
         kind = request.POST.get("kind", "")
         if kind not in kinds:
             raise Http404
-        export_jobs.ask(kind, by=request.user, at=timezone.now())
-        messages.success(request, gettext("A worker writes the file. It appears below."))
+        try:
+            days = {name: _day(request.POST.get(name)) for name in ("first_on", "last_on")}
+            export_jobs.ask(kind, by=request.user, at=timezone.now(), **days)
+        except Refused as refused:
+            messages.warning(request, refused.text(gettext))
+        except ValueError:
+            messages.warning(request, gettext("A day is written like 2026-09-30."))
+        else:
+            messages.success(request, gettext("A worker writes the file. It appears below."))
         return HttpResponseRedirect(request.path)
 
     def _file(self, request, key):
@@ -248,7 +284,14 @@ EXPORTS = {
     "sales_by_month": _("Sales of each seller by month"),
     "tax_invoice_sums": _("Sums of tax invoices by receiver"),
     "withholding": _("Withheld tax"),
+    "payouts": _("Payouts"),
+    "holds": _("Holds"),
+    "adjustments": _("Adjustments"),
 }
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def _verified(request, statement) -> list | None:

@@ -124,6 +124,21 @@ def _sorted(rows, *, at: datetime, policy: PayoutPolicy | None) -> Found:
     return found
 
 
+def hindrances(statements: Collection[Statement], *, at: datetime) -> dict[int, str]:
+    """What would keep statements from being paid if they were closed now, as codes by their ids."""
+    destinations = Destinations({statement.seller_id for statement in statements})
+    blocked = held([statement.pk for statement in statements])
+    found = {}
+    for statement in statements:
+        to = destinations.of(statement.seller_id, statement.due_on)
+        payee = destinations.payee(statement.seller, to)
+        is_held = statement.pk in blocked
+        reason = payout_rules.HELD if is_held else payout_rules.hindrance(payee, at=at)
+        if reason is not None:
+            found[statement.pk] = reason
+    return found
+
+
 class Destinations:
     """Where the money of some sellers goes now: their accounts, and whom claims are assigned to."""
 

@@ -273,6 +273,7 @@ ADMIN_OTHERS = (
     "/admin/settlements/discrepancy/reports/",
     "/admin/settlements/providerfile/take/",
     "/admin/settlements/statement/nights/",
+    "/admin/settlements/statement/tonight/",
     "/admin/settlements/statement/exports/",
     "/admin/settlements/hold/place/",
     "/admin/settlements/sellerbalance/debts/",
