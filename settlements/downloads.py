@@ -54,6 +54,14 @@ class TooLongForPdf(Refused):
     )
 
 
+class TooLongAtOnce(Refused):
+    code = "statement_too_long_at_once"
+    message = gettext_noop(
+        "The statement has %(lines)s lines; a file of more than %(most)s is prepared by a worker, "
+        "in the seller centre or as an export of the marketplace."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Columns by name, and rows of texts, days, whole numbers and amounts (Decimal)."""
@@ -137,11 +145,17 @@ def is_long(statement: Statement, kind: str = CSV) -> bool:
     return statement.lines > (statement_pdf.AT_ONCE if kind == PDF else MOST_LINES)
 
 
-def as_pdf(statement: Statement, marketplace: Marketplace) -> bytes:
-    """A statement as PDF, at once. Raises TooLongForPdf, pdf.PdfUnavailable."""
-    if is_long(statement, PDF):
-        raise TooLongForPdf(lines=f"{statement.lines:,}", most=f"{statement_pdf.AT_ONCE:,}")
-    return as_file(lines(statement, marketplace), PDF)
+def at_once(statement: Statement, marketplace: Marketplace, kind: str) -> bytes:
+    """The lines of a statement as a file of a kind of FILES, at once.
+
+    Raises TooLongForPdf, TooLongAtOnce, pdf.PdfUnavailable.
+    """
+    if is_long(statement, kind):
+        told = {"lines": f"{statement.lines:,}"}
+        if kind == PDF:
+            raise TooLongForPdf(**told, most=f"{statement_pdf.AT_ONCE:,}")
+        raise TooLongAtOnce(**told, most=f"{MOST_LINES:,}")
+    return as_file(lines(statement, marketplace), kind)
 
 
 def as_file(table: Table, kind: str) -> bytes:

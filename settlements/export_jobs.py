@@ -10,7 +10,7 @@ settlements.statement_files.
 import hashlib
 import io
 import uuid
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +22,7 @@ from marketplace.models import JobRun
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
 from settlements import exports, statement_files
+from settlements.exports import Part
 from settlements.models import Statement
 
 PREFIX = "export."
@@ -51,18 +52,30 @@ def rows(seller: Seller | None = None):
     return found.order_by("-id")
 
 
-def ask(kind: str, *, by, at: datetime, seller: Seller | None = None) -> JobRun:
+def ask(
+    kind: str,
+    *,
+    by,
+    at: datetime,
+    seller: Seller | None = None,
+    first_on: date | None = None,
+    last_on: date | None = None,
+) -> JobRun:
     """Ask for an export of the marketplace in use, or one seller's part. A worker will write it.
 
-    `kind` is one of exports.KINDS.
+    `kind` is one of exports.KINDS; of a span of days where one is named. Raises
+    exports.DaysTurned, exports.NoSpan.
     """
     if kind not in exports.KINDS:
         raise KeyError(kind)
+    exports.check(kind, Part(None, first_on, last_on))
+    days = {"first_on": first_on, "last_on": last_on}
+    told = {name: day.isoformat() for name, day in days.items() if day}
     whose = f"{seller.public_id}-" if seller else ""
     key = f"{whose}{at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex}"
-    job = JobRun.objects.create(kind=PREFIX + kind, key=key)
+    job = JobRun.objects.create(kind=PREFIX + kind, key=key, counts=told)
     outbox.add(TOPIC, job_id=job.pk)
-    audit.record("export.asked", by=by, at=at, obj=job, data={"kind": kind})
+    audit.record("export.asked", by=by, at=at, obj=job, data={"kind": kind, **told})
     return job
 
 
@@ -140,6 +153,13 @@ def file_of(job: JobRun) -> Path:
     return path(job)
 
 
+def span(job: JobRun) -> tuple[date | None, date | None]:
+    """The first and last day that an export is limited to; None where it is not."""
+    told = (job.counts.get(name) for name in ("first_on", "last_on"))
+    first_on, last_on = (date.fromisoformat(day) if day else None for day in told)
+    return first_on, last_on
+
+
 def is_there(job: JobRun) -> bool:
     """Whether the complete file of an export can be had."""
     return job.state == JobRun.State.DONE and path(job).is_file()
@@ -180,7 +200,9 @@ def _write(job: JobRun) -> dict:
 def _write_export(job: JobRun, out: BinaryIO) -> int:
     # The mark at its beginning lets Korean spreadsheets read it as UTF-8.
     text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
-    count = exports.write(job.kind.removeprefix(PREFIX), text, seller_id=_seller_id(job))
+    first_on, last_on = span(job)
+    part = Part(_seller_id(job), first_on, last_on)
+    count = exports.write(job.kind.removeprefix(PREFIX), text, part)
     text.detach()
     return count
 

@@ -1,4 +1,4 @@
-"""Orders, settlement lines, statements and journal as CSV, by business keys alone.
+"""Orders, settlement lines, statements, journal and more as CSV, by business keys alone.
 
 Rows are ordered by their keys and hold no row ids, random ids or times of day, so two runs of the
 same nights give the same bytes. Amounts are whole minor units. Columns are documented in
@@ -8,11 +8,14 @@ docs/exports.md.
 import csv
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
 from typing import TextIO
 
 from django.db import connection
 
 from marketplace import sheets, tenancy
+from marketplace.refusals import Refused, gettext_noop
 from settlements import adjustments, runs, statutory
 from settlements.fee_rules import SALE_VAT, SALE_VAT_RULE
 from settlements.models import FeeRule, FeeScheduleVersion, LineTerms
@@ -48,6 +51,8 @@ JOIN orders_order n ON n.marketplace_id = l.marketplace_id AND n.id = l.order_id
 JOIN sellers_seller r ON r.marketplace_id = l.marketplace_id AND r.id = l.seller_id
 WHERE l.marketplace_id = %(marketplace)s
       AND (%(seller)s::bigint IS NULL OR l.seller_id = %(seller)s::bigint)
+      AND (%(first)s::date IS NULL OR l.paid_on >= %(first)s)
+      AND (%(last)s::date IS NULL OR l.paid_on <= %(last)s)
 ORDER BY n.number COLLATE "C", l.number
 """
 
@@ -95,6 +100,8 @@ JOIN sellers_seller r ON r.marketplace_id = s.marketplace_id AND r.id = s.seller
 JOIN settlements_statement t ON t.marketplace_id = s.marketplace_id AND t.id = s.statement_id
 WHERE s.marketplace_id = %(marketplace)s
       AND (%(seller)s::bigint IS NULL OR s.seller_id = %(seller)s::bigint)
+      AND (%(first)s::date IS NULL OR s.basis_on >= %(first)s)
+      AND (%(last)s::date IS NULL OR s.basis_on <= %(last)s)
 ORDER BY coalesce(n.number, a.public_id) COLLATE "C", l.number, s.sequence
 """
 
@@ -144,6 +151,8 @@ LEFT JOIN settlements_statementseal k ON k.marketplace_id = t.marketplace_id
      AND k.statement_id = t.id
 WHERE t.marketplace_id = %(marketplace)s
       AND (%(seller)s::bigint IS NULL OR t.seller_id = %(seller)s::bigint)
+      AND (%(first)s::date IS NULL OR t.due_on >= %(first)s)
+      AND (%(last)s::date IS NULL OR t.due_on <= %(last)s)
 ORDER BY r.code COLLATE "C", t.due_on
 """
 
@@ -167,30 +176,162 @@ LEFT JOIN settlements_statement t ON t.marketplace_id = e.marketplace_id
 LEFT JOIN sellers_seller r ON r.marketplace_id = e.marketplace_id AND r.id = t.seller_id
 WHERE e.marketplace_id = %(marketplace)s
       AND (%(seller)s::bigint IS NULL OR t.seller_id = %(seller)s::bigint)
+      AND (%(first)s::date IS NULL OR e.basis_on >= %(first)s)
+      AND (%(last)s::date IS NULL OR e.basis_on <= %(last)s)
 ORDER BY j.template, r.code COLLATE "C", t.due_on, a.code COLLATE "C", e.debit, e.credit,
          e.basis_on, j.occurred_on
 """
 
 
-def write(kind: str, out: TextIO, *, seller_id: int | None = None) -> int:
-    """Write an export of the marketplace in use, or one seller's; returns the number of rows."""
+PAYOUT_COLUMNS = (
+    "prepared_for",
+    "batch_state",
+    "seller",
+    "state",
+    "amount",
+    "due_on",
+    "payee",
+    "bank",
+    "ending",
+    "sent_on",
+    "ended_on",
+    "reason",
+)
+_PAYOUTS = """
+SELECT b.on, b.state, r.code, p.state, p.amount,
+       (SELECT string_agg(t.due_on::text, ' ' ORDER BY t.due_on)
+        FROM settlements_payoutitem i
+        JOIN settlements_statement t ON t.marketplace_id = i.marketplace_id
+             AND t.id = i.statement_id
+        WHERE i.marketplace_id = p.marketplace_id AND i.payout_id = p.id) AS due_on,
+       p.payee, p.bank, p.ending, (p.sent_at AT TIME ZONE %(zone)s)::date,
+       (p.ended_at AT TIME ZONE %(zone)s)::date, p.reason
+FROM settlements_payout p
+JOIN settlements_payoutbatch b ON b.marketplace_id = p.marketplace_id AND b.id = p.batch_id
+JOIN sellers_seller r ON r.marketplace_id = p.marketplace_id AND r.id = p.seller_id
+WHERE p.marketplace_id = %(marketplace)s
+      AND (%(seller)s::bigint IS NULL OR p.seller_id = %(seller)s::bigint)
+      AND (%(first)s::date IS NULL OR b.on >= %(first)s)
+      AND (%(last)s::date IS NULL OR b.on <= %(last)s)
+ORDER BY b.on, r.code COLLATE "C", p.id
+"""
+
+HOLD_COLUMNS = (
+    "seller",
+    "placed_on",
+    "kind",
+    "reason",
+    "state",
+    "order",
+    "line",
+    "due_on",
+    "invoice_month",
+    "amount",
+    "taken",
+    "release_on",
+    "condition",
+    "released_on",
+    "note",
+    "evidence",
+    "creditor",
+)
+_HOLDS = """
+SELECT r.code, (h.placed_at AT TIME ZONE %(zone)s)::date AS placed_on, h.kind, h.reason, h.state,
+       n.number, l.number, t.due_on, h.invoice_month, h.amount, h.taken, h.release_on, h.condition,
+       (h.released_at AT TIME ZONE %(zone)s)::date, h.note, h.evidence, h.creditor
+FROM settlements_hold h
+JOIN sellers_seller r ON r.marketplace_id = h.marketplace_id AND r.id = h.seller_id
+LEFT JOIN orders_orderline l ON l.marketplace_id = h.marketplace_id AND l.id = h.order_line_id
+LEFT JOIN orders_order n ON n.marketplace_id = h.marketplace_id AND n.id = l.order_id
+LEFT JOIN settlements_statement t ON t.marketplace_id = h.marketplace_id AND t.id = h.statement_id
+WHERE h.marketplace_id = %(marketplace)s
+      AND (%(seller)s::bigint IS NULL OR h.seller_id = %(seller)s::bigint)
+      AND (%(first)s::date IS NULL OR (h.placed_at AT TIME ZONE %(zone)s)::date >= %(first)s)
+      AND (%(last)s::date IS NULL OR (h.placed_at AT TIME ZONE %(zone)s)::date <= %(last)s)
+ORDER BY r.code COLLATE "C", h.id
+"""
+
+ADJUSTMENT_COLUMNS = (
+    "seller",
+    "basis_on",
+    "reason_code",
+    "state",
+    "amount",
+    "vat",
+    "tax_kind",
+    "reason",
+    "document",
+    "due_on",
+)
+_ADJUSTMENTS = """
+SELECT r.code, a.basis_on, a.reason_code, a.state, a.amount, -s.vat, a.tax_kind, a.reason,
+       a.document, t.due_on
+FROM settlements_adjustment a
+JOIN sellers_seller r ON r.marketplace_id = a.marketplace_id AND r.id = a.seller_id
+LEFT JOIN settlements_statement t ON t.marketplace_id = a.marketplace_id AND t.id = a.statement_id
+LEFT JOIN settlement_line s ON s.marketplace_id = a.marketplace_id AND s.order_line_id = -a.id
+     AND s.sequence = 0 AND s.basis_on = a.basis_on
+WHERE a.marketplace_id = %(marketplace)s
+      AND (%(seller)s::bigint IS NULL OR a.seller_id = %(seller)s::bigint)
+      AND (%(first)s::date IS NULL OR a.basis_on >= %(first)s)
+      AND (%(last)s::date IS NULL OR a.basis_on <= %(last)s)
+ORDER BY r.code COLLATE "C", a.basis_on, a.id
+"""
+
+
+class DaysTurned(Refused):
+    code = "export_days_turned"
+    message = gettext_noop("%(last_on)s lies before %(first_on)s. Name the earlier day first.")
+
+
+class NoSpan(Refused):
+    code = "export_without_span"
+    message = gettext_noop("This report is by month and always whole. Ask for it without days.")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a kind is wanted: one seller's rows, and those of a span of days, both included.
+
+    The days are those of payment of orders, basis of lines and adjustments, due dates of
+    statements, effect of the journal, preparation of payouts, and placing of holds.
+    """
+
+    seller_id: int | None = None
+    first_on: date | None = None
+    last_on: date | None = None
+
+
+_WHOLE = Part()
+
+
+def check(kind: str, part: Part) -> None:
+    """Refuse a span that cannot be: raises DaysTurned, NoSpan."""
+    if kind in BY_MONTH and (part.first_on or part.last_on):
+        raise NoSpan(field="first_on")
+    if part.first_on and part.last_on and part.last_on < part.first_on:
+        raise DaysTurned(first_on=part.first_on, last_on=part.last_on, field="last_on")
+
+
+def write(kind: str, out: TextIO, part: Part = _WHOLE) -> int:
+    """Write an export of the marketplace in use, or a part of it; returns the number of rows."""
     columns, rows = KINDS[kind]
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     count = 0
-    for row in rows(seller_id):
+    for row in rows(part):
         writer.writerow([sheets.harmless(value) for value in row])
         count += 1
     return count
 
 
-def _orders(seller_id: int | None) -> Iterator[tuple]:
-    yield from _rows("exported_orders", _ORDERS, seller_id)
+def _orders(part: Part) -> Iterator[tuple]:
+    yield from _rows("exported_orders", _ORDERS, part)
 
 
-def _lines(seller_id: int | None) -> Iterator[tuple]:
+def _lines(part: Part) -> Iterator[tuple]:
     terms: dict[int, tuple] = {}
-    for *row, terms_id, charges in _rows("exported_lines", _LINES, seller_id):
+    for *row, terms_id, charges in _rows("exported_lines", _LINES, part):
         if terms_id not in terms:
             terms[terms_id] = _named_terms(terms_id)
         schedule, version, rules = terms[terms_id]
@@ -228,8 +369,8 @@ def _rank(rule: FeeRule) -> str:
     return f"contract{rule.contract.number}.{rule.rank}" if rule.contract else str(rule.rank)
 
 
-def _statements(seller_id: int | None) -> Iterator[tuple]:
-    for row in _rows("exported_statements", _STATEMENTS, seller_id):
+def _statements(part: Part) -> Iterator[tuple]:
+    for row in _rows("exported_statements", _STATEMENTS, part):
         components = json.loads(row[_COMPONENTS])
         told = (
             f"{component} fee={fee} vat={vat}"
@@ -239,30 +380,60 @@ def _statements(seller_id: int | None) -> Iterator[tuple]:
         yield *row[:_COMPONENTS], "; ".join(told), *row[_COMPONENTS + 1 :], *split
 
 
-def _journal(seller_id: int | None) -> Iterator[tuple]:
-    yield from _rows("exported_journal", _JOURNAL, seller_id)
+def _journal(part: Part) -> Iterator[tuple]:
+    yield from _rows("exported_journal", _JOURNAL, part)
 
 
-def _sales_by_month(seller_id: int | None) -> Iterator[tuple]:
-    yield from _rows("exported_sales", statutory.SALES, seller_id)
+def _sales_by_month(part: Part) -> Iterator[tuple]:
+    yield from _rows("exported_sales", statutory.SALES, part)
 
 
-def _withholding(seller_id: int | None) -> Iterator[tuple]:
-    yield from _rows("exported_withholding", statutory.WITHHOLDING, seller_id, month=None)
+def _withholding(part: Part) -> Iterator[tuple]:
+    yield from _rows("exported_withholding", statutory.WITHHOLDING, part, month=None)
 
 
-def _rows(name: str, query: str, seller_id: int | None, **words) -> Iterator[tuple]:
+def _tax_invoice_sums(part: Part) -> Iterator[tuple]:
+    yield from statutory.invoice_sums(part.seller_id)
+
+
+def _payouts(part: Part) -> Iterator[tuple]:
+    yield from _rows("exported_payouts", _PAYOUTS, part)
+
+
+def _holds(part: Part) -> Iterator[tuple]:
+    yield from _rows("exported_holds", _HOLDS, part)
+
+
+def _adjustments(part: Part) -> Iterator[tuple]:
+    yield from _rows("exported_adjustments", _ADJUSTMENTS, part)
+
+
+def _rows(name: str, query: str, part: Part, **words) -> Iterator[tuple]:
     with connection.cursor():  # opens the connection, should this be its first use
-        words |= {"marketplace": tenancy.current_id(), "seller": seller_id}
+        market = tenancy.current()
+        words |= {
+            "marketplace": market.pk,
+            "zone": str(market.tz),
+            "seller": part.seller_id,
+            "first": part.first_on,
+            "last": part.last_on,
+        }
         return runs.stream(name, query, words)
 
 
-KINDS: dict[str, tuple[tuple[str, ...], Callable[[int | None], Iterator[tuple]]]] = {
+KINDS: dict[str, tuple[tuple[str, ...], Callable[[Part], Iterator[tuple]]]] = {
     "orders": (ORDER_COLUMNS, _orders),
     "settlement_lines": (LINE_COLUMNS, _lines),
     "statements": (STATEMENT_COLUMNS, _statements),
     "journal": (JOURNAL_COLUMNS, _journal),
     "sales_by_month": (statutory.SALES_COLUMNS, _sales_by_month),
-    "tax_invoice_sums": (statutory.INVOICE_COLUMNS, statutory.invoice_sums),
+    "tax_invoice_sums": (statutory.INVOICE_COLUMNS, _tax_invoice_sums),
     "withholding": (statutory.WITHHOLDING_COLUMNS, _withholding),
+    "payouts": (PAYOUT_COLUMNS, _payouts),
+    "holds": (HOLD_COLUMNS, _holds),
+    "adjustments": (ADJUSTMENT_COLUMNS, _adjustments),
 }
+BY_MONTH = ("sales_by_month", "tax_invoice_sums", "withholding")
+# Two runs of the same nights write the same bytes of these; what people and banks do has days of
+# its own.
+REPEATABLE = tuple(kind for kind in KINDS if kind not in ("payouts", "holds"))

@@ -56,6 +56,8 @@ OBJECTS = {
     ("get", "/api/v1/statements/{public_id}/bundle/"): ("statement", None),
     ("get", "/api/v1/statements/{public_id}/lines/"): ("statement", None),
     ("get", "/api/v1/statements/{public_id}/pdf/"): ("statement", None),
+    ("get", "/api/v1/statements/{public_id}/csv/"): ("statement", None),
+    ("get", "/api/v1/statements/{public_id}/xlsx/"): ("statement", None),
     ("get", "/api/v1/tax-invoices/{public_id}/"): ("tax_invoice", None),
     ("get", "/api/v1/tax-invoices/{public_id}/pdf/"): ("tax_invoice", None),
     ("get", "/api/v1/tax-invoices/{public_id}/xml/"): ("tax_invoice", None),

@@ -38,6 +38,10 @@ class State(models.TextChoices):
 class NewExportDocument(Document):
     kind = serializers.ChoiceField(sorted(exports.KINDS))
     seller = Text(max_length=40, required=False, help_text="Public id; only this seller's part.")
+    first_on = serializers.DateField(
+        required=False, help_text="Nothing before this day. Which day it is, docs/exports.md says."
+    )
+    last_on = serializers.DateField(required=False, help_text="Nothing after this day.")
 
 
 class ResultDocument(Document):
@@ -103,7 +107,8 @@ class ExportViewSet(Resource):
             if seller not in (None, wanted):
                 raise Http404
             seller = wanted
-        job = export_jobs.ask(words["kind"], seller=seller, by=None, at=timezone.now())
+        days = {name: words[name] for name in ("first_on", "last_on") if name in words}
+        job = export_jobs.ask(words["kind"], seller=seller, by=None, at=timezone.now(), **days)
         location = reverse("api_job-detail", args=[_public_id(job)])
         return Response(JobDocument(job).data, 202, headers={"Location": location})
 

@@ -58,6 +58,20 @@ class PdfRenderer(JSONRenderer):
     format = "pdf"
 
 
+class CsvRenderer(JSONRenderer):
+    """Lets a caller accept CSV alone; what is refused is told as JSON all the same."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
+class XlsxRenderer(JSONRenderer):
+    """Lets a caller accept XLSX alone; what is refused is told as JSON all the same."""
+
+    media_type = downloads.TYPES[downloads.XLSX]
+    format = "xlsx"
+
+
 class StatementViewSet(ReadMixin, Resource):
     """Statements, newest first; open ones still take lines."""
 
@@ -111,12 +125,27 @@ class StatementViewSet(ReadMixin, Resource):
     @action(detail=True, renderer_classes=[JSONRenderer, PdfRenderer])
     def pdf(self, request, public_id):
         """A statement to be printed; one of very many lines is refused."""
+        return self._file(downloads.PDF)
+
+    @extend_schema(responses={(200, CsvRenderer.media_type): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=[JSONRenderer, CsvRenderer])
+    def csv(self, request, public_id):
+        """The lines of a statement as its seller gets them; one of very many is refused."""
+        return self._file(downloads.CSV)
+
+    @extend_schema(responses={(200, XlsxRenderer.media_type): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=[JSONRenderer, XlsxRenderer])
+    def xlsx(self, request, public_id):
+        """The lines of a statement for Excel; one of very many is refused."""
+        return self._file(downloads.XLSX)
+
+    def _file(self, kind: str) -> HttpResponse:
         statement = self.get_object()
         return HttpResponse(
-            downloads.as_pdf(statement, tenancy.current()),
-            content_type=pdf.TYPE,
+            downloads.at_once(statement, tenancy.current(), kind),
+            content_type=downloads.FILES[kind],
             headers={
-                "Content-Disposition": f'attachment; filename="{statement.public_id}.pdf"',
+                "Content-Disposition": f'attachment; filename="{statement.public_id}.{kind}"',
                 "Cache-Control": "no-store",
             },
         )

@@ -214,7 +214,7 @@ class Rehearsal:
 
     def _look_at(self, run: Run) -> None:
         with tenancy.use(code=market.SLUG):
-            for kind in exports.KINDS:
+            for kind in exports.REPEATABLE:
                 text = io.StringIO()
                 exports.write(kind, text)
                 run.exports[kind] = text.getvalue().encode()

@@ -9,7 +9,8 @@ from django.utils import timezone
 from marketplace import jobs, tenancy
 from marketplace.models import AuditEntry, JobRun
 from marketplace.tests import make as people
-from settlements import export_jobs, exports, nights, tasks
+from settlements import adjusting, export_jobs, exports, holding, nights, tasks
+from settlements.models import Statement
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +26,17 @@ def media(settings, tmp_path):
 def settled(rows_of_module):
     market = make.market("jangteo", first_open_on=date(2026, 9, 8))
     with tenancy.use(market.pk):
-        make.sold(make.seller("=A"), unit_price=50_000, category="gold")
+        seller = make.seller("=A")
+        make.sold(seller, unit_price=50_000, category="gold")
+        make.account(seller)
+        terms = holding.Terms(reason="manual", note="확인 중", condition="확인이 끝나면")
+        holding.hold_amount(seller, 1_000, terms, by=None, at=make.AT)
+        said = {"tax_kind": "outside_scope", "reason_code": "penalty", "reason": "발송 지연"}
+        by = people.user("asker@example.org")
+        row = adjusting.request(
+            seller, amount=-2_000, basis_on=date(2026, 9, 8), by=by, at=make.AT, **said
+        )
+        adjusting.approve(row, by=None, at=make.AT)
     nights.close_day(market.pk, date(2026, 9, 11), at=make.AT)
     return market
 
@@ -66,6 +77,17 @@ class TestAsk:
         with pytest.raises(KeyError), tenancy.use(market.pk):
             export_jobs.ask("passwords", by=None, at=make.AT)
 
+    @pytest.mark.parametrize(
+        ("kind", "first_on", "last_on", "refusal"),
+        [
+            ("journal", date(2026, 9, 9), date(2026, 9, 8), exports.DaysTurned),
+            ("withholding", date(2026, 9, 9), None, exports.NoSpan),
+        ],
+    )
+    def test_refuses_days_that_cannot_be(self, market, kind, first_on, last_on, refusal):
+        with pytest.raises(refusal), tenancy.use(market.pk):
+            export_jobs.ask(kind, by=None, at=make.AT, first_on=first_on, last_on=last_on)
+
 
 class TestDropOld:
     def test_keeps_files_for_a_week(self, market):
@@ -96,6 +118,55 @@ class TestWrite:
         assert (len(rows) > 1) is (kind not in ("tax_invoice_sums", "withholding"))
         assert job.counts["bytes"] == file.stat().st_size
 
+    @pytest.mark.parametrize(
+        ("kind", "day"),
+        [
+            ("orders", date(2026, 9, 1)),
+            ("settlement_lines", date(2026, 9, 8)),
+            ("statements", date(2026, 9, 11)),
+            ("journal", date(2026, 9, 11)),
+            ("payouts", date(2026, 9, 11)),
+            ("holds", date(2026, 9, 1)),
+            ("adjustments", date(2026, 9, 8)),
+        ],
+    )
+    def test_writes_the_days_that_were_asked_for(self, market, kind, day):
+        def rows(**days):
+            with tenancy.use(market.pk):
+                job = export_jobs.ask(kind, by=None, at=make.AT, **days)
+            write(market, job)
+            return stored(market, job).counts["rows"]
+
+        whole, before, after = rows(), day - timedelta(days=1), day + timedelta(days=1)
+        assert whole > 0
+        assert rows(first_on=day, last_on=day) == whole
+        assert rows(first_on=after) == rows(last_on=before) == 0
+
+    def test_tells_payouts_holds_and_adjustments_by_what_people_know(self, market):
+        told = {}
+        for kind in ("payouts", "holds", "adjustments"):
+            job = ask(market, kind)
+            write(market, job)
+            text = export_jobs.path(job).read_text(encoding="utf-8-sig")
+            [told[kind]] = csv.DictReader(text.splitlines())
+        with tenancy.use(market.pk):
+            paid = Statement.objects.get().payout
+        assert told["payouts"] | {"payee": ""} == {
+            **told["payouts"],
+            "prepared_for": "2026-09-11",
+            "seller": "'=A",
+            "state": "prepared",
+            "amount": str(paid),
+            "due_on": "2026-09-11",
+            "payee": "",
+        }
+        assert told["holds"]["taken"] == told["holds"]["amount"] == "1000"
+        assert (told["holds"]["reason"], told["holds"]["state"]) == ("manual", "placed")
+        kept = ("reason_code", "state", "amount", "vat", "due_on")
+        assert [told["adjustments"][name] for name in kept] == [
+            *("penalty", "settled", "-2000", "0", "2026-09-11")
+        ]
+
     def test_leaves_no_formula_to_a_spreadsheet(self, market):
         job = ask(market)
         write(market, job)
@@ -110,7 +181,7 @@ class TestWrite:
     def test_leaves_nothing_half_written_and_can_be_tried_again(self, market, monkeypatch):
         job = ask(market)
 
-        def die(kind, out, **limits):
+        def die(kind, out, part):
             out.write("half")
             raise OSError("disk full")
 

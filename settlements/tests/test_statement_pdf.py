@@ -115,6 +115,33 @@ class TestFile:
             assert b"Pretendard" in unpacked(content)
             assert b"/StructTreeRoot" in unpacked(content)
 
+    @pytest.mark.parametrize("kind", ["csv", "xlsx"])
+    def test_is_there_for_spreadsheets_for_all_three(self, market, statement, kind, monkeypatch):
+        with tenancy.use(market.pk):
+            member = _member(statement.seller)
+        shop = Client(headers={"accept-language": "en"})
+        shop.force_login(member)
+        program = ApiClient(api_key(market, "settlements:read"))
+        desk = operator(market)
+        addresses = (
+            lambda: shop.get(f"/s/ours/statements/{statement.public_id}/lines.{kind}"),
+            lambda: desk.get(f"/admin/settlements/statement/{statement.pk}/{kind}/"),
+            lambda: program.read(f"statements/{statement.public_id}/{kind}/"),
+        )
+        contents = []
+        for answer in (ask() for ask in addresses):
+            assert (answer.status_code, answer["Content-Type"]) == (200, downloads.FILES[kind])
+            contents.append(b"".join(answer) if answer.streaming else answer.content)
+        if kind == "csv":
+            rows = [list(csv.reader(io.StringIO(text.decode("utf-8-sig")))) for text in contents]
+            assert rows[0][1:] == rows[1][1:] == rows[2][1:]
+            assert [row[0] for row in rows[0][1:]] == ["A-1", "A-2"]
+        monkeypatch.setattr(downloads, "MOST_LINES", 1)
+        refused = addresses[2]()
+        assert (refused.status_code, refused.json()["code"]) == (409, "statement_too_long_at_once")
+        page = desk.get(f"/admin/settlements/statement/{statement.pk}/{kind}/", follow=True)
+        assert "prepared by a worker" in page.content.decode()
+
     def test_of_a_long_one_is_prepared_by_a_worker(
         self, market, statement, monkeypatch, settings, tmp_path
     ):

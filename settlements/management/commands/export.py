@@ -1,9 +1,11 @@
+from datetime import date
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
 from marketplace import tenancy
 from marketplace.models import Marketplace
+from marketplace.refusals import Refused
 from settlements import exports
 
 
@@ -13,15 +15,25 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("kind", choices=sorted(exports.KINDS))
         parser.add_argument("marketplace", help="the marketplace's code")
+        parser.add_argument(
+            "--from", dest="first_on", type=date.fromisoformat, metavar="YYYY-MM-DD"
+        )
+        parser.add_argument(
+            "--until", dest="last_on", type=date.fromisoformat, metavar="YYYY-MM-DD"
+        )
         parser.add_argument("--out", type=Path, required=True, metavar="FILE")
 
-    def handle(self, *, kind, marketplace, out, **options):
+    def handle(self, *, kind, marketplace, out, first_on, last_on, **options):
+        part = exports.Part(None, first_on, last_on)
         try:
             with (
                 tenancy.use(code=marketplace),
                 out.open("w", encoding="utf-8", newline="") as file,
             ):
-                count = exports.write(kind, file)
+                exports.check(kind, part)
+                count = exports.write(kind, file, part)
+        except Refused as refused:
+            raise CommandError(str(refused)) from refused
         except Marketplace.DoesNotExist as error:
             raise CommandError(f"There is no marketplace “{marketplace}”.") from error
         except OSError as error:
