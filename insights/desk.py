@@ -43,6 +43,7 @@ from settlements.models import (
     Payout,
     PayoutBatch,
     PayoutException,
+    SellerLetter,
     Statement,
     TaxInvoice,
 )
@@ -297,6 +298,15 @@ QUEUES = (
         lambda: F("written_on"),
         lambda on: {"state__in": ",".join(TaxInvoice.UNSENT)},
         first="deadline_on",
+    ),
+    Queue(
+        "letters",
+        _("Letters to sellers that did not go out"),
+        SellerLetter,
+        lambda on: SellerLetter.objects.in_trouble(),
+        lambda: F("due_at"),
+        lambda on: {"state__in": ",".join(SellerLetter.TROUBLED)},
+        first="due_at",
     ),
     Queue(
         "approvals",

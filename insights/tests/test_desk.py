@@ -20,6 +20,7 @@ from settlements.models import (
     PayoutBatch,
     PayoutException,
     PayoutPolicy,
+    SellerLetter,
     Statement,
 )
 from settlements.tests import make
@@ -44,6 +45,7 @@ EXPECTED = {
     "ledger_differences": 1,
     "days": 2,
     "tax_invoices": 1,
+    "letters": 2,
     "approvals": 1,
     "jobs": 2,
     "sentinels": 1,
@@ -78,6 +80,8 @@ def work(market, operator):
         _payouts(seller)
         make.tax_invoice(seller)
         make.tax_invoice(seller, state="transmitted", kind="exempt", vat=0)
+        for state in ("waiting", "unsaid", "failed", "unknown"):
+            SellerLetter.objects.create(seller=seller, state=state, due_at=AT)
         _jobs()
         _books()
         draft = versions.draft(LegalIdentity, valid_from=date(2027, 1, 1), by=None, company="장터")

@@ -143,6 +143,11 @@ class SellerLetter(TenantModel):
                 name="seller_letter_to_send",
                 condition=Q(state__in=["waiting", "sending"]),
             ),
+            models.Index(
+                fields=["marketplace", "due_at"],
+                name="seller_letter_in_trouble",
+                condition=Q(state__in=["failed", "unknown"]),
+            ),
         ]
 
     def __str__(self):
