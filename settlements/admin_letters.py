@@ -13,7 +13,14 @@ from marketplace.admin import (
     state_column,
 )
 from marketplace.story_pages import SHOWN, Decision, StoryAdmin
-from settlements import letter_sending, models
+from settlements import letter_composing, letter_sending, models
+
+_WRONG = {
+    letter_sending.NO_READER: _("nobody of the shop has an address"),
+    letter_sending.REFUSED: _("the mail server refused it"),
+    letter_sending.GONE: _("the mail server could not be reached"),
+    letter_composing.UNWRITABLE: _("it could not be written; the log of the workers says why"),
+}
 
 
 class NoQuestions(forms.Form):
@@ -88,6 +95,4 @@ class LetterDeskAdmin(ProcessAdmin):
 
 
 def _wrong(letter):
-    if letter.error == letter_sending.NO_READER:
-        return _("nobody of the shop has an address")
-    return letter.error or "–"
+    return _WRONG.get(letter.error, "–")

@@ -1,5 +1,6 @@
 """Letters to sellers from their notices: loads what they are about and puts it into words."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from settlements.models import (
     TaxInvoice,
 )
 
+logger = logging.getLogger(__name__)
+
+UNWRITABLE = "unwritable"
 MOST_OF_A_KIND = 20  # notices of one kind that a letter tells
 
 _ORDER = {kind: place for place, kind in enumerate(letter_kinds.KINDS)}
@@ -43,6 +47,7 @@ class Mail:
     subject: str
     body: str
     to: list[str]
+    error: str = ""  # why it cannot be sent
 
 
 def compose(letters: Collection[SellerLetter]) -> dict[int, Mail]:
@@ -65,7 +70,13 @@ def compose(letters: Collection[SellerLetter]) -> dict[int, Mail]:
             timezone.override(market.tz),
         ):
             found = sorted(notices[letter.pk], key=lambda notice: _ORDER[notice.kind])
-            if sections := _sections(found, book):
+            try:
+                sections = _sections(found, book)
+            except Exception:  # one seller's trouble must not stop the others
+                logger.exception("a letter could not be written: %s", letter.pk)
+                mails[letter.pk] = Mail("", "", [], error=UNWRITABLE)
+                continue
+            if sections:
                 to = readers.addresses(letter.seller_id)
                 mails[letter.pk] = _mail(found[0].seller, sections, to, book.words)
     return mails

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -30,7 +30,12 @@ BATCH: Final = 50
 WAITS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 240, 720))
 # Longer than a task may run (marketplace.celery): whoever had it in hand has it no more.
 LEFT_AFTER: Final = timedelta(minutes=15)
+# Why a letter did not go out.
 NO_READER: Final = "no_reader"
+REFUSED: Final = "refused"  # by the mail server
+GONE: Final = "gone"  # the mail server is not there
+# About one letter: the server is there, and others may go out.
+_REFUSALS = (SMTPRecipientsRefused, SMTPResponseException, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +97,17 @@ def _give_up_left(*, at: datetime) -> None:
 def _send(letters: list[SellerLetter], mails: dict[int, Mail]) -> list[_Outcome]:
     """Hand each letter to the mail server over one connection; nothing that it does is raised."""
     connection, outcomes, host = get_connection(), [], urlsplit(settings.SITE_ADDRESS).hostname
+    gone: Exception | None = None
     for letter in letters:
         mail = mails.get(letter.pk)
         if mail is None:
             outcomes.append(_Outcome(letter, State.UNSAID))
+        elif mail.error:
+            outcomes.append(_Outcome(letter, State.FAILED, error=mail.error))
         elif not mail.to:
             outcomes.append(_Outcome(letter, State.FAILED, error=NO_READER))
+        elif gone is not None:  # each letter would wait as long for the server
+            outcomes.append(_not_taken(letter, gone))
         else:
             headers = {
                 # The same each time, so that a mailbox knows what it has already.
@@ -107,24 +117,30 @@ def _send(letters: list[SellerLetter], mails: dict[int, Mail]) -> list[_Outcome]
             message = EmailMessage(
                 mail.subject, mail.body, to=mail.to, headers=headers, connection=connection
             )
-            outcomes.append(_handed_over(letter, message))
+            try:
+                connection.open()
+                message.send()
+            except (OSError, SMTPException, ValueError) as error:
+                gone = None if isinstance(error, _REFUSALS) else error
+                outcomes.append(_not_taken(letter, error))
+            else:
+                outcomes.append(_Outcome(letter, State.SENT, readers=len(mail.to)))
+    _close(connection)
+    return outcomes
+
+
+def _not_taken(letter: SellerLetter, error: Exception) -> _Outcome:
+    logger.warning("letter to a seller not taken: %s", type(error).__name__)
+    over = letter.attempts > len(WAITS)
+    why = REFUSED if isinstance(error, _REFUSALS) else GONE  # its text quotes addresses
+    return _Outcome(letter, State.FAILED if over else State.WAITING, error=why)
+
+
+def _close(connection) -> None:
     try:
         connection.close()
     except (OSError, SMTPException):
         logger.warning("the connection to the mail server did not end well")
-    return outcomes
-
-
-def _handed_over(letter: SellerLetter, message: EmailMessage) -> _Outcome:
-    try:
-        message.connection.open()
-        message.send()
-    except (OSError, SMTPException) as error:
-        logger.warning("letter to a seller not taken: %s", type(error).__name__)
-        over = letter.attempts > len(WAITS)
-        # The kind of error only: its text quotes addresses.
-        return _Outcome(letter, State.FAILED if over else State.WAITING, error=type(error).__name__)
-    return _Outcome(letter, State.SENT, readers=len(message.to))
 
 
 def _record(outcomes: list[_Outcome], *, at: datetime) -> None:

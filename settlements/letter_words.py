@@ -86,7 +86,7 @@ class Words:
                 "The statement due on %(day)s ended below zero. %(amount)s is carried on and taken "
                 "off your next statements."
             )
-        return Section(title, (text % told,), self.address("shop_statement", row.public_id))
+        return Section(title, (text % told,), self.address("shop_debts"))
 
     def payout(self, row: Payout, items: Iterable[PayoutItem], on: date) -> Section:
         told = {

@@ -1,7 +1,7 @@
 """Sellers are told about their money by letter: what, whom, in which language, and only once."""
 
 from datetime import date, timedelta
-from smtplib import SMTPServerDisconnected
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
 from django.core import mail
@@ -216,7 +216,7 @@ class TestStatement:
         assert letter.subject == "[Jangteo] 상점 A: ₩7,000 is taken off your next statements"
         assert (
             "The statement due on 2026-09-01 ended below zero. ₩7,000 is carried on and taken off "
-            "your next statements.\n"
+            f"your next statements.\n{SITE}/debts/\n"
         ) in letter.body
 
     def test_invoiced_below_zero_is_to_be_paid(self, market):
@@ -388,10 +388,56 @@ class TestServe:
         assert states_of(market) == ["failed"]
         with tenancy.use(market.pk):
             letter = SellerLetter.objects.get()
-            assert (letter.attempts, letter.error) == (6, "SMTPServerDisconnected")
+            assert (letter.attempts, letter.error) == (6, "gone")
             letter_sending.send_again(letter, by=None, at=at)
         assert serve(market, at) == 1
         assert len(mail.outbox) == 1
+
+    def test_asks_a_server_that_is_gone_once_a_batch(self, market, monkeypatch):
+        for code in "AB":
+            close_one(market, shop(market, code, f"{code}@example.org"))
+        asked = []
+
+        def gone(_, messages):
+            asked.append(messages)
+            raise TimeoutError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(locmem.EmailBackend, "send_messages", gone)
+            serve(market)
+        assert len(asked) == 1
+        assert states_of(market) == ["waiting", "waiting"]
+
+    def test_serves_others_beside_one_that_is_refused_or_cannot_be_written(
+        self, market, monkeypatch
+    ):
+        refused, broken, well = (
+            shop(market, code, f"{code.lower()}@example.org") for code in "ABC"
+        )
+        for seller in (refused, well):
+            close_one(market, seller)
+        with tenancy.use(market.pk):
+            SellerNotice.objects.create(
+                seller=broken, kind="tax", event="tax_invoice.issued", about="x", happened_at=AT
+            )
+        send = locmem.EmailBackend.send_messages
+
+        def picky(backend, messages):
+            if messages[0].to == ["a@example.org"]:
+                raise SMTPRecipientsRefused({})
+            return send(backend, messages)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(locmem.EmailBackend, "send_messages", picky)
+            assert serve(market) == 1
+        assert [letter.to for letter in mail.outbox] == [["c@example.org"]]
+        with tenancy.use(market.pk):
+            found = SellerLetter.objects.values_list("seller__code", "state", "error")
+            assert sorted(found) == [
+                ("A", "waiting", "refused"),
+                ("B", "failed", "unwritable"),
+                ("C", "sent", ""),
+            ]
 
     def test_never_sends_again_what_may_have_been_sent(self, market):
         close_one(market, shop(market))

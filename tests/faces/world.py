@@ -318,7 +318,7 @@ def _fail_letter(victim: Seller) -> None:
     letter_gathering.desk()
     LetterChoice.objects.create(seller=victim, off=["tax"])
     letter = SellerLetter.objects.create(
-        seller=victim, state="failed", attempts=6, due_at=AT, error="SMTPServerDisconnected"
+        seller=victim, state="failed", attempts=6, due_at=AT, error="gone"
     )
     hold = Hold.objects.filter(seller=victim).first()
     SellerNotice.objects.create(

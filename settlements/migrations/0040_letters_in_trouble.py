@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('marketplace', '0009_tax_data_of_a_legal_identity'),
         ('sellers', '0005_business_status'),
-        ('settlements', '0037_resident_numbers'),
+        ('settlements', '0039_first_sentinel_policies'),
     ]
 
     operations = [
