@@ -169,7 +169,19 @@ def _erase(row: ResidentNumber, *, by, at: datetime, reason: str) -> None:
 
 
 def _is_withheld_from(seller: Seller, on: date, reported_from: date) -> bool:
-    """Whether tax was withheld of late, or will be: by an open statement, or by the contract."""
+    """Whether tax was withheld of late, or will be: by the contract, or by a statement.
+
+    Without a contract that ever said so nothing is withheld, and no statement is looked at.
+    """
+    versions = SellerContract.objects.published().filter(seller=seller).order_by("-valid_from")
+    kinds = list(versions.values_list("valid_from", "income_kind"))
+    if all(kind != withholding.SERVICE for _valid_from, kind in kinds):
+        return False
+    for valid_from, kind in kinds:
+        if kind == withholding.SERVICE:
+            return True
+        if valid_from <= on:
+            break  # in force now; those before it were
     statements = Statement.objects.filter(seller=seller)
     paid = {"payout_items__payout__state__in": Payout.ARRIVED}
     is_told = (
@@ -178,12 +190,4 @@ def _is_withheld_from(seller: Seller, on: date, reported_from: date) -> bool:
         | Q(payout_items__payout__ended_at__date__gte=reported_from, **paid)
     )
     told = statements.withheld().filter(is_told)
-    if (told | statements.open().filter(service_net__gt=0)).exists():
-        return True
-    versions = SellerContract.objects.published().filter(seller=seller).order_by("-valid_from")
-    for valid_from, income_kind in versions.values_list("valid_from", "income_kind"):
-        if income_kind == withholding.SERVICE:
-            return True
-        if valid_from <= on:
-            break  # in force now; those before it were
-    return False
+    return (told | statements.open().filter(service_net__gt=0)).exists()

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 
 AT = make.AT
 ON = make.FIRST_OPEN_ON
+CHANGED_ON = ON + timedelta(days=40)
 NUMBER, OTHER = "900101-1234568", "851231-2345678"
 Purpose = ResidentNumber.Purpose
 
@@ -43,6 +44,13 @@ def host(code="H", **fields):
     fields.setdefault("seller_type", "individual")
     seller = make.seller(code, **fields)
     make.contract(seller, income_kind="service")
+    return seller
+
+
+def former_host(code="H"):
+    """The same, until the contract said otherwise."""
+    seller = host(code)
+    make.contract(seller, valid_from=CHANGED_ON, income_kind="goods")
     return seller
 
 
@@ -86,20 +94,19 @@ class TestPurposeOf:
         assert purpose(seller) == Purpose.WITHHOLDING
 
     def test_forgets_a_contract_that_was_replaced_before_anything_was_paid(self, inside):
-        seller = host()
-        make.contract(seller, valid_from=ON + timedelta(days=40), income_kind="goods")
-        assert purpose(seller, ON + timedelta(days=39)) == Purpose.WITHHOLDING
-        assert purpose(seller, ON + timedelta(days=40)) is None
+        seller = former_host()
+        assert purpose(seller, CHANGED_ON - timedelta(days=1)) == Purpose.WITHHOLDING
+        assert purpose(seller, CHANGED_ON) is None
 
     def test_is_the_report_while_it_is_of_this_year_or_the_last(self, inside):
-        seller = make.seller(seller_type="individual")
+        seller = former_host()
         make.withheld(seller)
         assert purpose(seller, date(2027, 12, 31)) == Purpose.WITHHOLDING
         assert purpose(seller, date(2028, 1, 1)) is None
 
     def test_is_the_report_of_what_was_paid_long_after_it_was_withheld(self, market):
         with tenancy.use(market.pk):
-            seller = make.seller(seller_type="individual")
+            seller = former_host()
             make.account(seller)
             make.withheld(seller)
         pay(market, at(date(2028, 5, 2)))
@@ -108,11 +115,11 @@ class TestPurposeOf:
             assert purpose(seller, date(2030, 1, 1)) is None
 
     def test_is_the_report_of_what_an_open_statement_says(self, inside):
-        seller = make.seller(seller_type="individual")
+        seller = former_host()
         row = Statement.objects.create(seller=seller, due_on=ON, service_net=1, net=1)
-        assert purpose(seller) == Purpose.WITHHOLDING
+        assert purpose(seller, CHANGED_ON) == Purpose.WITHHOLDING
         Statement.objects.filter(pk=row.pk).update(service_net=0)
-        assert purpose(seller) is None
+        assert purpose(seller, CHANGED_ON) is None
 
     def test_is_the_invoice_of_a_person_alone(self, inside):
         person = make.seller("P", seller_type="individual")
@@ -183,10 +190,10 @@ class TestEnter:
         assert trail() == []
 
     def test_is_open_to_who_left_with_something_to_report(self, inside, owner):
-        seller = make.seller(seller_type="individual")
+        seller = former_host()
         make.withheld(seller)
         type(seller).objects.update(state="terminated")
-        assert enter(seller, owner).seller == seller
+        assert enter(seller, owner, at=AT + timedelta(days=60)).seller == seller
 
     def test_takes_the_place_of_one_whose_key_is_lost(self, inside, owner, settings):
         settings.FIELD_KEYS = [b"o" * 32]
