@@ -32,7 +32,7 @@ from listings.models import Revision
 from marketplace import paging
 from marketplace.models import Approval, AuditEntry, JobRun, Marketplace
 from orders.models import Claim
-from sellers.models import Seller
+from sellers.models import BusinessStatus, Seller
 from settlements import nights, payout_exceptions, sentinels
 from settlements.models import (
     DayClose,
@@ -124,7 +124,7 @@ def _asked(
         asked[f"{queue.code}_count"] = _Count(_counted(queue, on).values("pk"))
         if with_oldest:
             since = Cast(queue.since(), DateTimeField())
-            rows = _counted(queue, on).annotate(since=since).values("since")
+            rows = _counted(queue, on).annotate(waits_since=since).values("waits_since")
             asked[f"{queue.code}_oldest"] = _Oldest(rows)
             if queue.amount is not None:
                 worth = _counted(queue, on).annotate(worth=queue.amount()).values("worth")
@@ -145,9 +145,9 @@ class _Count(Subquery):
 
 
 class _Oldest(Subquery):
-    """The least `since` of the rows of a subquery."""
+    """The least `waits_since` of the rows of a subquery."""
 
-    template = "(SELECT min(since) FROM (%(subquery)s) waiting)"
+    template = "(SELECT min(waits_since) FROM (%(subquery)s) waiting)"
     output_field = DateTimeField()
 
 
@@ -245,6 +245,14 @@ QUEUES = (
             "result_due_on__lte": on.isoformat(),
         },
         amount=lambda: F("amount"),
+    ),
+    Queue(
+        "businesses",
+        _("Businesses that the tax office did not answer about"),
+        BusinessStatus,
+        lambda on: BusinessStatus.objects.not_answered(),
+        lambda: F("failed_at"),
+        lambda on: {"failed_at__isnull": "False"},
     ),
     Queue(
         "payout_exceptions",

@@ -290,6 +290,12 @@ class BankAccount(TenantModel):
         return f"***-***-{self.ending}"
 
 
+class BusinessStatusQuerySet(models.QuerySet):
+    def not_answered(self):
+        """Those about which the tax office was asked since, and did not answer."""
+        return self.filter(failed_at__isnull=False)
+
+
 class BusinessStatus(TenantModel):
     """What the tax office says of a seller's business. Written by sellers.business_status only.
 
@@ -315,6 +321,8 @@ class BusinessStatus(TenantModel):
         help_text=_("When the tax office was asked since, and did not answer."),
     )
 
+    objects = scoped(BusinessStatusQuerySet)
+
     class Meta(TenantModel.Meta):
         verbose_name = _("business status")
         verbose_name_plural = _("business statuses")
@@ -328,6 +336,13 @@ class BusinessStatus(TenantModel):
                 condition=models.Q(status="", answered_at__isnull=True, since__isnull=True)
                 | models.Q(answered_at__isnull=False, since__isnull=False) & ~models.Q(status=""),
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["marketplace", "id"],
+                name="business_status_not_answered",
+                condition=models.Q(failed_at__isnull=False),
+            )
         ]
 
     def __str__(self):

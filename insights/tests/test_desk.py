@@ -9,7 +9,7 @@ from marketplace.models.jobs import MAX_ATTEMPTS
 from marketplace.tests import make as floor
 from orders.models import Claim, OrderLine
 from orders.tests import make as orders
-from sellers.models import Seller
+from sellers.models import BusinessStatus, Seller
 from settlements.models import (
     DayClose,
     Discrepancy,
@@ -39,6 +39,7 @@ EXPECTED = {
     "holds": 1,
     "payouts": 1,
     "results": 1,
+    "businesses": 1,
     "payout_exceptions": 1,
     "discrepancies": 1,
     "missing_files": 1,
@@ -73,6 +74,7 @@ def work(market, operator):
     """What waits in each queue, and beside each of it a row that does not."""
     with tenancy.use(market.pk):
         seller = _sellers()
+        _businesses(seller)
         _listings(seller)
         _claims(seller)
         _statements(seller)
@@ -101,6 +103,14 @@ def _sellers():
             code=f"N{number}", name="New", state=state, joined_on=date(2026, 9, 10 + number)
         )
     return make.seller()
+
+
+def _businesses(seller):
+    BusinessStatus.objects.create(seller=seller, number="1208800767", failed_at=AT)
+    answered = {"status": "operating", "since": AT, "answered_at": AT}
+    BusinessStatus.objects.create(
+        seller=Seller.objects.get(code="N2"), number="1208800768", **answered
+    )
 
 
 def _listings(seller):
