@@ -57,7 +57,11 @@ def before_sending(marketplace_id: int, payout_id: int, *, now) -> None:
         payout = Payout.objects.select_related("batch__policy").get(pk=payout_id)
         policy, at = payout.batch.policy, now()
         own = [payout.seller_id]
-        if payout.state != Payout.State.PREPARED or not _to_ask(own, policy, at):
+        is_due = (
+            payout.state == Payout.State.PREPARED
+            and payout.batch.state == PayoutBatch.State.EXECUTING
+        )
+        if not is_due or not _to_ask(own, policy, at):
             return
         waiting = Payout.objects.filter(batch=payout.batch_id, state=Payout.State.PREPARED)
         later = waiting.filter(pk__gt=payout_id).order_by("pk").values_list("seller_id", flat=True)

@@ -146,6 +146,14 @@ class TestBeforeSending:
         assert seen(market, payout)[0] == "paid"
         assert len(asked) == calls
 
+    def test_asks_nothing_for_a_batch_that_was_stopped(self, market, asked):
+        [payout] = _launched(market, OPEN)
+        with tenancy.use(market.pk):
+            payouts.stop(PayoutBatch.objects.get(), by=None, at=AT, reason="확인")
+        serve(market, payout)
+        assert asked == []
+        assert seen(market, payout)[0] == "prepared"
+
     def test_asks_nobody_where_the_policy_says_so(self, asked):
         market = _market(business_service="none")
         [payout] = _launched(market, SHUT)
