@@ -29,7 +29,7 @@ LONGEST = (
     "tests/test_online_retail.py",
     "tests/test_benchmark.py",
     "tests/faults/test_crashes.py::TestCommand",
-    "settlements/tests/test_hold_histories.py",
+    "settlements/tests/test_histories.py",
 )
 
 

@@ -1,6 +1,5 @@
 """The night's settlement on real rows: lines, statements, ledger, reversals, shards."""
 
-from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
@@ -262,26 +261,6 @@ class TestCloseDay:
             assert OutcomeToSettle.objects.count() == 1
             assert not SettlementLine.objects.exists()
 
-    def test_shards_give_the_same_as_one_range(self, market, monkeypatch):
-        stranger = make.market("other")
-        for place, weight in ((market, 10**6), (stranger, 1)):
-            # Both run the same steps; only the cut differs.
-            steps = tuple(replace(step, shard_weight=weight) for step in nights.STEPS)
-            monkeypatch.setattr(nights, "STEPS", steps)
-            with tenancy.use(place.pk):
-                for number, code in enumerate("ABCDE"):
-                    seller = make.seller(code)
-                    for order in range(3):
-                        make.sold(
-                            seller,
-                            number=f"{code}{order}",
-                            unit_price=1_000 * (number + 1) + order,
-                            quantity=1 + order,
-                        )
-            _close(place, DUE)
-        assert _figures(market) == _figures(stranger)
-        assert len(_figures(market)) == 5
-
 
 def _balances():
     with connection.cursor() as cursor:
@@ -298,12 +277,3 @@ def _counts(market):
         return [
             model.objects.count() for model in (SettlementLine, Statement, LedgerEntry, LineTerms)
         ]
-
-
-def _figures(market):
-    with tenancy.use(market.pk):
-        return list(
-            Statement.objects.order_by("seller__code", "due_on").values_list(
-                "seller__code", "due_on", "lines", "fee", "vat", "net", "payout", "components"
-            )
-        )
