@@ -18,6 +18,7 @@ KINDS = {
     "night.statements": _("Night: close statements"),
     "night.payouts": _("Night: prepare payouts"),
     "night.reconcile": _("Night: reconciliation and day sheet"),
+    "night.clearing": _("Night: proof of the clearing account"),
     "night.tax_invoices": _("Night: draw up tax invoices"),
     "night.check": _("Night: sentinels"),
     "night.notify": _("Night: announce"),
@@ -37,6 +38,10 @@ KINDS = {
 }
 COUNTS = {
     "adjustments": _("adjustments"),
+    "clearing": _("balance of the clearing account"),
+    "clearing_not_explained": _("not explained of the clearing account"),
+    "clearing_too_old": _("settled orders whose money does not come"),
+    "unexplained": _("not explained of the clearing account"),
     "discrepancies_too_old": _("discrepancies open for too long"),
     "payout_exceptions_too_old": _("payout exceptions open for too long"),
     "ledger_differences_too_old": _("ledger differences open for too long"),

@@ -19,7 +19,15 @@ from marketplace.admin import (
 )
 from marketplace.story_pages import Decision, StoryAdmin
 from orders.models import Outcome
-from settlements import chart, day_closing, day_figures, day_sheet, models
+from settlements import (
+    chart,
+    day_closing,
+    day_figures,
+    day_sheet,
+    manual_journals,
+    models,
+    reconciling,
+)
 from settlements.admin_ledger import TEMPLATES
 from settlements.admin_ledger_forms import ReasonOfFinanceForm, RemarkOfFinanceForm
 
@@ -28,6 +36,8 @@ BLOCKS = {
     day_sheet.OUTCOMES: _("Orders: what was sold is on lines, waits, or is lost"),
     day_sheet.SETTLED: _("Statements closed: sales less fees is the net"),
     day_sheet.OWED: _("Owed to sellers: opening and what was added is the closing"),
+    day_sheet.CLEARING: _("Clearing: opening, and what was settled less what came, is the closing"),
+    day_sheet.STANDING: _("Clearing: what it consists of"),
     day_sheet.LEDGER: _("Ledger: debits are credits"),
 }
 TERMS = {
@@ -46,6 +56,13 @@ TERMS = {
     "accrued": _("earned on statements"),
     "withheld": _("taxes withheld"),
     "closing": _("owed at the end"),
+    "clearing_opening": _("settled and not come at the beginning"),
+    "taken": _("buyers' money of statements closed, less what was taken back"),
+    "deposited": _("deposits of providers, gross"),
+    "clearing_closing": _("settled and not come at the end"),
+    "unknown": _("paid out for no order, less suspense"),
+    "by_hand": _("journals by hand"),
+    "elsewhen": _("posted after the night, less what it had counted of later days"),
     "debits": _("debits"),
     "credits": _("credits"),
     "suspense": _("on suspense"),
@@ -201,7 +218,9 @@ def _block(block: day_sheet.Block, row: models.DayClose) -> dict:
 def _term(term: day_sheet.Term, row: models.DayClose) -> dict:
     kind, _colon, template = term.code.partition(":")
     name = TERMS.get(term.code, term.code)
-    if kind == "moved":
+    if term.code in models.ClearingItem.Kind.values:
+        name = models.ClearingItem.Kind(term.code).label
+    if kind in ("moved", "cleared"):
         name = gettext("other journals: %(kind)s") % {"kind": TEMPLATES.get(template, template)}
     address = _address(kind, template, row)
     return {"name": name, "sign": term.sign, "amount": term.amount, "address": address}
@@ -220,10 +239,21 @@ def _address(kind: str, template: str, row: models.DayClose) -> str:
         return reverse("admin:settlements_dayclose_lost", args=[row.pk])
     if kind == "waiting":
         return _list("outcometosettle", app="orders", basis_on=day)
-    if kind in ("sold", "charged", "net", "accrued", "withheld"):
+    if kind in ("sold", "charged", "net", "accrued", "withheld", "taken"):
         return _list("statement", closed_on=day)
     if kind == "moved":
         return _list("ledgerentry", basis_on=day, figure=f"{day_figures.OWED_BY_US}:{template}")
+    if kind in ("cleared", "deposited"):
+        template = template or reconciling.DEPOSIT
+        return _list("ledgerentry", basis_on=day, figure=f"{day_figures.CLEARING}:{template}")
+    if kind in models.ClearingItem.Kind.values:
+        return _list("clearingitem", night=day, kind__exact=kind)
+    if kind == "unknown":
+        return _list("discrepancy", kind__exact=models.Discrepancy.Kind.MISSING_HERE.value)
+    if kind == "by_hand":
+        return _list("ledgerentry", figure=f"{day_figures.CLEARING}:{manual_journals.TEMPLATE}")
+    if kind in ("clearing_opening", "clearing_closing", "elsewhen"):
+        return _card(chart.CLEARING, day, day)
     if kind in ("opening", "closing"):
         on = day - timedelta(days=1) if kind == "opening" else day
         page = reverse("admin:settlements_account_trial_balance")
@@ -231,14 +261,19 @@ def _address(kind: str, template: str, row: models.DayClose) -> str:
     return _list("ledgerentry", basis_on=day)
 
 
+def _card(code: str, first, last) -> str:
+    """The card of an account over some days."""
+    account = models.Account.objects.filter(code=code).first()
+    if account is None:
+        return ""
+    card = reverse("admin:settlements_account_change", args=[account.pk])
+    return f"{card}?{urlencode({'first': first, 'last': last})}"
+
+
 def _worked(code: str, day) -> str:
     """Where the rows of something unresolved are worked."""
     if code == "suspense":
-        account = models.Account.objects.filter(code=chart.SUSPENSE).first()
-        if account is None:
-            return ""
-        card = reverse("admin:settlements_account_change", args=[account.pk])
-        return f"{card}?{urlencode({'first': day - timedelta(days=31), 'last': day})}"
+        return _card(chart.SUSPENSE, day - timedelta(days=31), day)
     if code.startswith("payout_unanswered") or code == "payouts_unanswered":
         states = ",".join(models.Payout.UNANSWERED)
         return _list("payout", state__in=states, result_due_on__lte=day)

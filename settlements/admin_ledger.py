@@ -25,6 +25,7 @@ from marketplace.story_pages import Decision, StoryAdmin
 from sellers.models import Seller
 from settlements import (
     accounts,
+    clearing,
     day_figures,
     ledger,
     ledger_reading,
@@ -52,11 +53,13 @@ TEMPLATES = {  # what a journal is about
     ledger.REVERSAL: _("Counter-entry"),
     reconciling.DEPOSIT: _("Deposit of a payment provider"),
     reconciling.MOVE: _("Reconciliation"),
+    clearing.TENDERS: _("Paid by other means than a provider"),
 }
 
 
 FIGURES = {  # figures of day sheets that are sums over several accounts
     day_figures.OWED_BY_US: _("owed to sellers"),
+    day_figures.CLEARING: _("clearing"),
 }
 
 

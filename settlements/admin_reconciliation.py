@@ -7,15 +7,17 @@ from django.contrib import messages
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from marketplace import approvals
+from marketplace import approvals, tenancy
 from marketplace import forms as refusals
 from marketplace.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
     ReadOnlyAdmin,
+    SimpleListFilter,
     action,
     display,
     money_column,
@@ -27,9 +29,11 @@ from marketplace.refusals import Refused
 from marketplace.story_pages import Decision, StoryAdmin
 from orders.models import Payment
 from settlements import (
+    clearing,
     ledger_matching,
     missing_files,
     models,
+    nights,
     provider_files,
     reconciliation_report,
     reconciling,
@@ -276,6 +280,84 @@ class MissingFileAdmin(StoryAdmin):
 
     def tell(self, request, row):
         return {"state": state_column()(row), "age": _age(row), "name": _provider(row.provider)}
+
+
+class NightFilter(SimpleListFilter):
+    """Items of the clearing account as they stood after the night of a day."""
+
+    title = _("after the night of")
+    parameter_name = "night"
+
+    def lookups(self, request, model_admin):
+        return [("now", _("the last one")), ("late", _("not come in 31 days"))]
+
+    def queryset(self, request, queryset):
+        if not self.value():
+            return queryset
+        if self.value() == "now":
+            return queryset.now()
+        if self.value() == "late":
+            late = clearing.waiting_too_long(nights.last_closed(tenancy.current()))
+            return queryset.filter(pk__in=late.values("pk"))
+        try:
+            return queryset.at(date.fromisoformat(self.value()))
+        except ValueError:
+            return queryset.none()
+
+
+@register(models.ClearingItem)
+class ClearingItemAdmin(ReadOnlyAdmin):
+    """What each order adds to the clearing account, after any night."""
+
+    comes_from = _("Nights list the orders whose settled money has not come, or came ahead.")
+    place = 13
+    list_display = [
+        "of_order",
+        "kind",
+        money_column("amount", _("amount")),
+        "since_on",
+        "age",
+        "from_on",
+        "until_on",
+    ]
+    list_display_links = None
+    list_filter = [NightFilter, ("kind", ChoicesDropdownFilter), ("since_on", RangeDateFilter)]
+    list_filter_submit = True
+    list_select_related = ["order"]
+    ordering = ["since_on", "id"]
+    search_fields = ["order__number__exact"]
+
+    @display(description=_("order"))
+    def of_order(self, item):
+        address = reverse("admin:orders_order_change", args=[item.order_id])
+        return format_html('<a href="{}">{}</a>', address, item.order.number)
+
+    @display(description=_("days open"))
+    def age(self, item):
+        until = item.until_on or timezone.localdate()
+        return (until - item.since_on).days
+
+
+@register(models.ClearingProof)
+class ClearingProofAdmin(ReadOnlyAdmin):
+    """The clearing account after each night, with what explains it."""
+
+    comes_from = _("Every night adds up what explains the clearing account.")
+    place = 13
+    list_display = [
+        "day",
+        money_column("balance", _("balance")),
+        money_column("owed", _("owed by providers")),
+        money_column("disputed", _("in dispute")),
+        money_column("unnamed", _("without a provider's id")),
+        money_column("ahead", _("paid out ahead")),
+        money_column("unknown", _("for no order")),
+        money_column("by_hand", _("by hand")),
+        money_column("difference", _("not explained")),
+    ]
+    list_filter = [("day", RangeDateFilter)]
+    list_filter_submit = True
+    ordering = ["-day"]
 
 
 @register(models.LedgerDifference)

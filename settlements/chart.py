@@ -47,6 +47,9 @@ BAD_DEBT: Final = "bad_debt"
 ROUNDING: Final = "rounding"
 SELLER_ADVANCE: Final = "seller_advance"
 RECONCILIATION_DIFFERENCE: Final = "reconciliation_difference"
+BUYER_TRANSFERS: Final = "buyer_transfers"
+POINTS_USED: Final = "points_used"
+VOUCHERS_USED: Final = "vouchers_used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,18 @@ ACCOUNTS: Final = (  # in the order of lists
     Entry(RECONCILIATION_DIFFERENCE, EXPENSE, DEBIT, "대사 차이", "Reconciliation differences"),
     Entry(SELLER_ADVANCE, ASSET, DEBIT, "판매자 선지급금", "Paid ahead to sellers", True),
     Entry(SALE_VAT_PAYABLE, LIABILITY, CREDIT, "매출 부가세 예수금", "VAT payable on sales"),
+    Entry(BUYER_TRANSFERS, TRANSIT, DEBIT, "구매자 직접 송금", "Transfers that buyers owe us"),
+    Entry(POINTS_USED, TRANSIT, DEBIT, "포인트 사용액", "Paid with points"),
+    Entry(VOUCHERS_USED, TRANSIT, DEBIT, "상품권 사용액", "Paid with vouchers"),
 )
+TENDERS: Final[Mapping[str, str]] = {  # accounts of kinds of payments that no provider pays out
+    "return_shipping": BUYER_TRANSFERS,
+    "bank_transfer": BUYER_TRANSFERS,
+    "points": POINTS_USED,
+    "mileage": POINTS_USED,
+    "voucher": VOUCHERS_USED,
+    "gift_card": VOUCHERS_USED,
+}
 BY_CODE: Final[Mapping[str, Entry]] = {entry.code: entry for entry in ACCOUNTS}
 PER_SELLER: Final = frozenset(entry.code for entry in ACCOUNTS if entry.is_per_seller)
 _STEP: Final = 10  # between two places, so that operators can put accounts in between

@@ -13,6 +13,8 @@ from marketplace import tenancy
 from settlements import chart, day_sheet, ledger_balances, missing_files, payout_exceptions
 from settlements.models import (
     Account,
+    ClearingItem,
+    ClearingProof,
     DayClose,
     Discrepancy,
     LedgerDifference,
@@ -32,8 +34,9 @@ OWED = (  # what sellers owe is the other side of it
     chart.PAYOUT_PAYABLE,
     chart.SELLER_RECEIVABLE,
 )
-OWED_BY_US = "owed"
-FIGURES = {OWED_BY_US: OWED}  # accounts of figures that have a list
+OWED_BY_US, CLEARING = "owed", "clearing"
+PROVEN = ("unknown", "by_hand")  # of a proof of clearing, beside its items
+FIGURES = {OWED_BY_US: OWED, CLEARING: (chart.CLEARING,)}  # accounts of figures that have a list
 
 # Outcomes of the day by what became of them. What one is worth is the difference to the one
 # before it; all of its lines stand in one month.
@@ -85,6 +88,25 @@ ORDER BY o.id
 LIMIT %(most)s
 """
 
+# What journals other than those of statements and deposits added to clearing on a day.
+_CLEARED = """
+SELECT j.template, sum(e.debit - e.credit)::bigint FROM ledger_entry e
+JOIN settlements_journal j ON j.marketplace_id = %(marketplace)s AND j.id = e.journal_id
+WHERE e.marketplace_id = %(marketplace)s AND e.basis_on = %(day)s AND e.account_id = %(clearing)s
+  AND j.template NOT IN ('statement', 'provider_deposit')
+GROUP BY j.template HAVING sum(e.debit - e.credit) <> 0
+"""
+# Gross of the rows whose deposits were posted on a day: most of what was paid out on it.
+_DEPOSITED = """
+SELECT coalesce(sum(r.gross), 0)::bigint FROM settlements_journal j
+JOIN settlements_providerfile f ON f.marketplace_id = %(marketplace)s
+     AND f.public_id = split_part(j.reference, ':', 1)
+JOIN settlements_providerrow r ON r.marketplace_id = %(marketplace)s AND r.file_id = f.id
+     AND r.paid_out_on = split_part(j.reference, ':', 2)::date
+WHERE j.marketplace_id = %(marketplace)s AND j.template = 'provider_deposit'
+  AND j.basis_on = %(day)s
+"""
+
 
 def live(day: date) -> day_sheet.Sheet:
     """The sheet of a date as things stand now."""
@@ -109,7 +131,13 @@ def shown(day_close: DayClose) -> tuple[day_sheet.Sheet, SignedSheet | None]:
 
 def _facts(day: date) -> day_sheet.Facts:
     owed = list(Account.objects.filter(code__in=OWED).values_list("pk", flat=True))
-    parameters = {"marketplace": tenancy.current_id(), "day": day, "owed": owed}
+    account = Account.objects.filter(code=chart.CLEARING).values_list("pk", flat=True).first()
+    parameters = {
+        "marketplace": tenancy.current_id(),
+        "day": day,
+        "owed": owed,
+        "clearing": account or 0,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_OUTCOMES, parameters)
         outcomes, waiting, lost = cursor.fetchone()
@@ -117,9 +145,14 @@ def _facts(day: date) -> day_sheet.Facts:
         [on_lines] = cursor.fetchone()
         cursor.execute(_MOVED, parameters)
         moved = dict(cursor.fetchall())
+        cursor.execute(_CLEARED, parameters)
+        cleared = dict(cursor.fetchall())
+        cursor.execute(_DEPOSITED, parameters)
+        [deposited] = cursor.fetchone()
     closed = Statement.objects.filter(closed_on=day).aggregate(
         listed=Sum("list_amount"),
         discount=Sum("seller_discount"),
+        funded=Sum("platform_discount") + Sum("partner_discount"),
         net=Sum("net"),
         withheld=Sum("withholding_income") + Sum("withholding_local"),
     )
@@ -140,6 +173,12 @@ def _facts(day: date) -> day_sheet.Facts:
         withheld=closed["withheld"],
         moved=moved,
         closing=_owed(closing, owed),
+        clearing_opening=_balance(opening, account),
+        taken=closed["listed"] - closed["discount"] - closed["funded"],
+        deposited=deposited,
+        clearing_moved=cleared,
+        clearing_closing=_balance(closing, account),
+        standing=_standing(day, _balance(closing, account)),
         debits=entries.debit,
         credits=entries.credit,
         unresolved=_unresolved(day, closing),
@@ -150,6 +189,20 @@ def _charged(day: date) -> int:
     """What statements closed on a day took off sales, from their components: fees, VAT, others."""
     components = Statement.objects.filter(closed_on=day).values_list("components", flat=True)
     return sum(fee + on_top for each in components for fee, _, on_top in each.values())
+
+
+def _standing(day: date, closing: int) -> dict[str, int] | None:
+    """What the proof of the night named. What was posted after it for the day, less what it had
+    counted of later days, is what has changed since."""
+    proof = ClearingProof.objects.filter(day=day).first()
+    if proof is None:
+        return None
+    named = {name: getattr(proof, name) for name in (*ClearingItem.Kind.values, *PROVEN)}
+    return {**named, "elsewhen": closing - proof.balance}
+
+
+def _balance(sides: dict, account: int | None) -> int:
+    return sides[account].balance if account in sides else 0
 
 
 def _owed(sides: dict, accounts: list[int]) -> int:

@@ -7,7 +7,7 @@ Source: the settlement arithmetic, sections 9 and 11.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,8 +15,10 @@ PROVIDER: Final = "provider"  # what the payment provider paid
 OUTCOMES: Final = "outcomes"  # what was sold and taken back
 SETTLED: Final = "settled"  # the statements that closed
 OWED: Final = "owed"  # what sellers are owed
+CLEARING: Final = "clearing"  # how the clearing account moved
+STANDING: Final = "standing"  # what it then consists of
 LEDGER: Final = "ledger"
-BLOCKS: Final = (PROVIDER, OUTCOMES, SETTLED, OWED, LEDGER)
+BLOCKS: Final = (PROVIDER, OUTCOMES, SETTLED, OWED, CLEARING, STANDING, LEDGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,12 @@ class Facts:
     withheld: int
     moved: Mapping[str, int]  # what other journals added to it, by template
     closing: int
+    clearing_opening: int  # the clearing account: what has been settled and has not come
+    taken: int  # buyers' money of the statements that closed, less what they took back
+    deposited: int  # by providers, of files whose journals stand on the day
+    clearing_moved: Mapping[str, int]  # what other journals added to it, by template
+    clearing_closing: int
+    standing: Mapping[str, int] | None  # what the night's proof named of it; None without one
     debits: int
     credits: int
     unresolved: Mapping[str, int] = field(default_factory=dict)  # what waits for a person
@@ -115,45 +123,63 @@ class Sheet:
 def sheet(facts: Facts) -> Sheet:
     """Put the figures of a date side by side."""
     moved = [Term(f"moved:{name}", 1, amount) for name, amount in sorted(facts.moved.items())]
-    return Sheet(
-        (
-            Block(
-                PROVIDER,
-                (
-                    Term("gross", 1, facts.gross),
-                    Term("provider_fee", -1, facts.provider_fee),
-                    Term("provider_vat", -1, facts.provider_vat),
-                ),
-                Term("deposit", 1, facts.deposit),
+    blocks = (
+        Block(
+            PROVIDER,
+            (
+                Term("gross", 1, facts.gross),
+                Term("provider_fee", -1, facts.provider_fee),
+                Term("provider_vat", -1, facts.provider_vat),
             ),
-            Block(
-                OUTCOMES,
-                (
-                    Term("on_lines", 1, facts.on_lines),
-                    Term("waiting", 1, facts.waiting),
-                    Term("lost", 1, facts.lost),
-                ),
-                Term("outcomes", 1, facts.outcomes),
-            ),
-            Block(
-                SETTLED,
-                (Term("sold", 1, facts.sold), Term("charged", -1, facts.charged)),
-                Term("net", 1, facts.net),
-            ),
-            Block(
-                OWED,
-                (
-                    Term("opening", 1, facts.opening),
-                    Term("accrued", 1, facts.net),
-                    Term("withheld", -1, facts.withheld),
-                    *moved,
-                ),
-                Term("closing", 1, facts.closing),
-            ),
-            Block(LEDGER, (Term("debits", 1, facts.debits),), Term("credits", 1, facts.credits)),
+            Term("deposit", 1, facts.deposit),
         ),
-        tuple((code, count) for code, count in sorted(facts.unresolved.items())),
+        Block(
+            OUTCOMES,
+            (
+                Term("on_lines", 1, facts.on_lines),
+                Term("waiting", 1, facts.waiting),
+                Term("lost", 1, facts.lost),
+            ),
+            Term("outcomes", 1, facts.outcomes),
+        ),
+        Block(
+            SETTLED,
+            (Term("sold", 1, facts.sold), Term("charged", -1, facts.charged)),
+            Term("net", 1, facts.net),
+        ),
+        Block(
+            OWED,
+            (
+                Term("opening", 1, facts.opening),
+                Term("accrued", 1, facts.net),
+                Term("withheld", -1, facts.withheld),
+                *moved,
+            ),
+            Term("closing", 1, facts.closing),
+        ),
+        *_clearing(facts),
+        Block(LEDGER, (Term("debits", 1, facts.debits),), Term("credits", 1, facts.credits)),
     )
+    return Sheet(blocks, tuple((code, count) for code, count in sorted(facts.unresolved.items())))
+
+
+def _clearing(facts: Facts) -> Iterator[Block]:
+    """How the clearing account moved, and, where a night has proven it, what it consists of."""
+    moved = sorted(facts.clearing_moved.items())
+    closing = Term("clearing_closing", 1, facts.clearing_closing)
+    yield Block(
+        CLEARING,
+        (
+            Term("clearing_opening", 1, facts.clearing_opening),
+            Term("taken", 1, facts.taken),
+            Term("deposited", -1, facts.deposited),
+            *(Term(f"cleared:{name}", 1, amount) for name, amount in moved),
+        ),
+        closing,
+    )
+    if facts.standing is not None:
+        terms = tuple(Term(name, 1, amount) for name, amount in facts.standing.items())
+        yield Block(STANDING, terms, closing)
 
 
 def read(said: Mapping[str, Any]) -> Sheet:

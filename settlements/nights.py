@@ -32,6 +32,7 @@ from sellers.models import Seller
 from settlements import (
     adjusting,
     advancing,
+    clearing,
     commissions,
     day_closing,
     holding,
@@ -527,6 +528,10 @@ def _reconcile(on: date, at: datetime) -> Counts:
     return {**found, **reconciliation_report.counts(on)}
 
 
+def _prove_clearing(on: date, at: datetime) -> Counts:
+    return clearing.night(on, at=at)
+
+
 def _draw_invoices(on: date, at: datetime) -> Counts:
     return {"tax_invoices": tax_drawing.draw_night(on, at=at)}
 
@@ -574,6 +579,7 @@ STEPS = (
     Step("statements", shard=_close_due, cut=_due, shard_weight=settings.STATEMENTS_A_SHARD),
     Step("payouts", whole=_prepare_payouts),
     Step("reconcile", whole=_reconcile),
+    Step("clearing", whole=_prove_clearing),
     Step("tax_invoices", whole=_draw_invoices),
     Step("check", whole=_check),
     Step("notify", whole=_notify),

@@ -49,7 +49,7 @@ def import_file(content: bytes, *, name: str, format: Format, by, at: datetime) 
 
     Raises provider_files.ProviderFileRefused, and then nothing was taken in.
     """
-    _one_at_a_time()
+    one_at_a_time()
     digest = hashlib.sha256(content).hexdigest()
     known = ProviderFile.objects.filter(digest=digest).first()
     if known is not None:
@@ -109,7 +109,7 @@ def match(provider_ids: Collection[str], *, on: date, at: datetime) -> int:
 def rematch(*, on: date, at: datetime) -> dict[str, int]:
     """Look at every open discrepancy again. Returns how many have been explained, and what is on
     suspense."""
-    _one_at_a_time()
+    one_at_a_time()
     before = list(Discrepancy.objects.open().values_list("provider_id", flat=True))
     if not before:
         return {"explained": 0, "suspended": 0}
@@ -157,7 +157,8 @@ def refuse_account(code: str) -> None:
         raise AccountNotForBooking(account=row.label if row else code)
 
 
-def _one_at_a_time() -> None:
+def one_at_a_time() -> None:
+    """Let whoever else reconciles wait until this transaction has ended."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended('reconciling', %s))",
@@ -233,20 +234,27 @@ def _pairs(ids: list[str]):
 
 
 def _refund_pairs(ids: list[str], of_order: dict[str, int], found: dict):
-    """What was given back, order by order: how it is split over payments is the provider's."""
+    """What was given back, order by order: how it is split over payments is the provider's.
+
+    No more is expected back than went through a provider: points are given back as points.
+    """
     orders = {of_order[provider_id] for provider_id in ids if provider_id in of_order}
     back = refunds.due(orders)
     every = Payment.objects.filter(order__in=orders).exclude(provider_id="")
     ids_of: dict[int, list[str]] = defaultdict(list)
-    for order_id, provider_id in every.order_by("sequence").values_list("order_id", "provider_id"):
+    most: dict[int, int] = defaultdict(int)
+    told = every.order_by("sequence").values_list("order_id", "provider_id", "amount")
+    for order_id, provider_id, amount in told:
         ids_of[order_id].append(provider_id)
+        most[order_id] += amount
     named = [provider_id for several in ids_of.values() for provider_id in several]
     rows = ProviderRow.objects.filter(kind=matching.REFUND, provider_id__in=named)
     given = dict(rows.values_list("provider_id").annotate(Sum("gross")).order_by())
     for order_id, several in sorted(ids_of.items()):
         total = sum(given.get(provider_id, 0) for provider_id in set(several))
         if total or several[0] in ids:
-            yield matching.REFUND, several[0], -max(back[order_id], 0), total
+            expected = min(max(back[order_id], 0), most[order_id])
+            yield matching.REFUND, several[0], -expected, total
     for provider_id in ids:
         if provider_id not in of_order and (provider_id, matching.REFUND) in found:
             yield matching.REFUND, provider_id, None, found[provider_id, matching.REFUND]
@@ -286,7 +294,7 @@ def _close(discrepancy: Discrepancy, state: str, *, by, at: datetime, reason: st
 
 
 def _locked(discrepancy: Discrepancy) -> Discrepancy:
-    _one_at_a_time()
+    one_at_a_time()
     return Discrepancy.objects.select_for_update(no_key=True).get(pk=discrepancy.pk)
 
 

@@ -15,7 +15,7 @@ from marketplace import approvals
 from marketplace.models import Approval
 from orders.models import Claim, OrderLine, OutcomeToSettle
 from sellers.models import Seller
-from settlements import sentinels
+from settlements import clearing, sentinels
 from settlements.models import (
     Adjustment,
     Hold,
@@ -52,6 +52,8 @@ TITLES: dict[str, Promise] = {
     sentinels.UNANSWERED: _("Payouts without a result"),
     sentinels.UNCHECKED: _("Businesses that could not be checked"),
     sentinels.SUSPENSE: _("Money on suspense"),
+    sentinels.CLEARING_DIFFERS: _("Money on clearing that nothing explains"),
+    sentinels.CLEARING_OLD: _("Settled orders whose money does not come"),
     sentinels.FILES_MISSING: _("Settlement files that have not come"),
     sentinels.UNSIGNED: _("Days not signed in time"),
     sentinels.UNCLOSED: _("Months not closed in time"),
@@ -164,6 +166,14 @@ _MEANINGS: dict[str, Promise] = {
         "A payment provider moved money that no order explains. Each discrepancy names its part: "
         "say where it belongs."
     ),
+    sentinels.CLEARING_DIFFERS: _(
+        "The balance of the clearing account is not what orders, discrepancies and journals by "
+        "hand come to. The proof of that night names the difference: find what was posted."
+    ),
+    sentinels.CLEARING_OLD: _(
+        "Settled more than 31 days ago, and in no provider's settlement file, or paid without a "
+        "provider's id. Ask the provider, or book where the money belongs."
+    ),
     sentinels.FILES_MISSING: _(
         "A payment provider should have told by now what it collected on a day, and no file covers "
         "it. Ask the provider for the file and take it in, or say why none will come."
@@ -218,6 +228,8 @@ _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
     sentinels.UNCREDITED: "admin:orders_outcometocredit_changelist",
     sentinels.TAX_LATE: "admin:settlements_taxinvoice_changelist",
     sentinels.SUSPENSE: "admin:settlements_discrepancy_changelist",
+    sentinels.CLEARING_DIFFERS: "admin:settlements_clearingproof_changelist",
+    sentinels.CLEARING_OLD: "admin:settlements_clearingitem_changelist",
     sentinels.FILES_MISSING: "admin:settlements_missingfile_changelist",
     sentinels.UNSIGNED: "admin:settlements_dayclose_changelist",
     sentinels.UNCLOSED: "admin:settlements_period_changelist",
@@ -261,7 +273,10 @@ def told(on: date, *, at: datetime) -> list[Told]:
         for name, keys in sentinels.differing(on).items()
     }
     found[sentinels.UNPAID] = Statement.objects.filter(pk__in=sentinels.unpaid(on, at=at))
-    counts = {sentinels.SUSPENSE: sentinels.suspended(on)}
+    counts = {
+        sentinels.SUSPENSE: sentinels.suspended(on),
+        sentinels.CLEARING_DIFFERS: abs(clearing.unexplained(on)),
+    }
     counts |= {name: found[name].count() for name in _LISTS if name in found}
     return [
         Told(
@@ -393,8 +408,10 @@ def address(name: str) -> str:
     """The list of the rows that a sentinel counts; empty where they stand beside it."""
     if name not in _LISTS:
         return ""
-    if name == sentinels.UNCREDITED:  # a queue: all of it waits
+    if name in (sentinels.UNCREDITED, sentinels.CLEARING_DIFFERS):  # all of it; newest first
         return reverse(_LISTS[name])
+    if name == sentinels.CLEARING_OLD:
+        return f"{reverse(_LISTS[name])}?night=late"
     is_tax = name == sentinels.TAX_LATE
     wanted = f"state__in={','.join(TaxInvoice.UNSENT)}" if is_tax else "state__exact=open"
     return f"{reverse(_LISTS[name])}?{wanted}"

@@ -15,6 +15,7 @@ from orders.models import OrderLine, OutcomeToCredit
 from settlements import (
     business_checks,
     chart,
+    clearing,
     deadlines,
     ledger_balances,
     left_too_long,
@@ -63,6 +64,8 @@ BATCHES = "payout_batches_left"
 UNANSWERED = "payouts_without_result"
 UNCHECKED = "businesses_not_checked"  # where the payout policy asks about them
 SUSPENSE = "money_on_suspense"  # minor units
+CLEARING_DIFFERS = "clearing_not_explained"  # minor units
+CLEARING_OLD = "clearing_too_old"
 FILES_MISSING = "provider_files_missing"
 UNSIGNED = "days_not_signed"
 UNCLOSED = "months_not_closed"
@@ -92,6 +95,8 @@ NAMES = (
     BATCHES,
     UNANSWERED,
     SUSPENSE,
+    CLEARING_DIFFERS,
+    CLEARING_OLD,
     FILES_MISSING,
     UNSIGNED,
     UNCLOSED,
@@ -105,7 +110,7 @@ NAMES = (
     PROVISIONAL,
     APPROVALS,
 )
-IN_MONEY = (LEDGER_DIFFERS, SUSPENSE)  # what these count are minor units
+IN_MONEY = (LEDGER_DIFFERS, SUSPENSE, CLEARING_DIFFERS)  # what these count are minor units
 
 # Lines of the statements that closed tonight against the statements' totals. Days leave out the
 # months before; why not those after, see sealed_lines.
@@ -209,6 +214,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         CHAIN_BROKEN: chain_broken,
         UNPAID: len(unpaid(on, at=at)),
         SUSPENSE: suspended(on),
+        CLEARING_DIFFERS: abs(clearing.unexplained(on)),
         **{name: found.count() for name, found in rows(on, at=at).items()},
     }
     return {name: counts[name] for name in names(on)}
@@ -239,6 +245,7 @@ def rows(on: date, *, at: datetime) -> dict[str, QuerySet]:
         WITHOUT_PAYOUT: left_too_long.statements_without_payout(on),
         BATCHES: left_too_long.batches(on, limits),
         UNANSWERED: Payout.objects.overdue(on),
+        CLEARING_OLD: clearing.waiting_too_long(on),
         FILES_MISSING: MissingFile.objects.open(),
         UNSIGNED: unsigned(on, limits.sign_days),
         UNCLOSED: unclosed(on, limits.close_days),

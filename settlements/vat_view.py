@@ -7,7 +7,6 @@ paid and not confirmed yet is in neither: it is told apart. Figures are sums ove
 lines; nothing is stored.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,12 +16,12 @@ from django.db import connection
 
 from marketplace import tenancy
 from marketplace.models import Marketplace
-from orders import pricing, return_shipping
-from orders.models import Claim, OrderLine, Payment
+from orders import pricing
+from orders.models import OrderLine, Payment
 from sellers.models import Seller
-from settlements import fee_cuts, sale_means, tax_invoices
+from settlements import fee_cuts, line_payments, sale_means, tax_invoices
 from settlements.contracts import Contracts
-from settlements.sale_means import Part, Shares, Sold
+from settlements.sale_means import Part, Sold
 
 APPROVAL: Final = "approval"
 CONFIRMATION: Final = "confirmation"
@@ -136,7 +135,7 @@ def of_month(seller: Seller, month: date) -> View:
 def _added(query: str, words: dict, seller: Seller, contracts: Contracts) -> Sales:
     sales = Sales()
     for batch in _batches(query, words):
-        paid_by = _paid_by({order_id for _, order_id, *_ in batch})
+        paid_by = line_payments.of_orders({order_id for _, order_id, *_ in batch}, _means)
         for line_id, _, tax_kind, rate_on, after, funded, old_after, old_funded, *_ in batch:
             rate_ppm = contracts.schedule(seller.pk, rate_on).vat_rate_ppm
             now, before = Sold(after, after - funded), Sold(old_after, old_after - old_funded)
@@ -147,7 +146,8 @@ def _added(query: str, words: dict, seller: Seller, contracts: Contracts) -> Sal
             if contracts.is_issued_by_platform(seller.pk, rate_on):
                 sales.add_by_platform(before, now, rate_ppm, tax_kind)
                 continue
-            changed = sale_means.change(before, now, paid_by[line_id], contained)
+            shares = sale_means.shares(paid_by[line_id])
+            changed = sale_means.change(before, now, shares, contained)
             for means, part in changed.items():
                 sales.add(means, tax_kind, part)
             sales.lines += 1
@@ -161,44 +161,5 @@ def _batches(query: str, words: dict) -> Iterator[Sequence[tuple]]:
             yield rows
 
 
-def _paid_by(orders: set[int]) -> dict[int, Shares]:
-    """What each means paid of each line of some orders; where payments do not fit, other."""
-    lines, payments = defaultdict(list), defaultdict(list)
-    for line in OrderLine.objects.filter(order_id__in=orders).order_by("number"):
-        lines[line.order_id].append(line)
-    for payment in Payment.objects.filter(order_id__in=orders).order_by("sequence"):
-        payments[payment.order_id].append(payment)
-    found: dict[int, Shares] = {}
-    for order_id, rows in lines.items():
-        rows.sort(key=lambda line: (line.stream == "shipping", line.number))
-        found |= _of_order(rows, payments[order_id])
-    return found
-
-
-def _of_order(rows: list[OrderLine], payments: list[Payment]) -> dict[int, Shares]:
-    """What was paid with the order. What claims charge was paid like it, or by itself: other."""
-    later = [line for line in rows if line.stream == return_shipping.STREAM]
-    if later:
-        rows = [line for line in rows if line.stream != return_shipping.STREAM]
-        payments = [each for each in payments if each.kind != return_shipping.STREAM]
-        of_order = [(sale_means.means_of(p.kind, p.cash_receipt), p.amount) for p in payments]
-        direct = Claim.objects.filter(
-            shipping_line__in=later, shipping_paid=return_shipping.DIRECT
-        ).values_list("shipping_line", flat=True)
-        by_itself = set(direct)
-        return _of_order(rows, payments) | {
-            line.pk: sale_means.shares(() if line.pk in by_itself else of_order) for line in later
-        }
-    paid = [
-        line.list_amount - line.seller_discount - line.platform_discount - line.partner_discount
-        for line in rows
-    ]
-    try:
-        parts = pricing.tender_parts([payment.amount for payment in payments], paid)
-    except pricing.TendersDoNotMatch:
-        parts = ()
-    means = [sale_means.means_of(each.kind, each.cash_receipt) for each in payments]
-    return {
-        line.pk: sale_means.shares([(means[at], part[n]) for at, part in enumerate(parts)])
-        for n, line in enumerate(rows)
-    }
+def _means(payment: Payment) -> str:
+    return sale_means.means_of(payment.kind, payment.cash_receipt)

@@ -3,6 +3,7 @@
 from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.assignments import Assignment
 from settlements.models.bulk import LedgerEntry, SettlementLine
+from settlements.models.clearing import ClearingItem, ClearingProof
 from settlements.models.contracts import SellerContract
 from settlements.models.day_closes import DayClose, SignedSheet
 from settlements.models.deadlines import DeadlineGuard
@@ -45,6 +46,8 @@ __all__ = [
     "Adjustment",
     "Assignment",
     "AttachmentPayment",
+    "ClearingItem",
+    "ClearingProof",
     "DayClose",
     "DeadlineGuard",
     "DebtMovement",

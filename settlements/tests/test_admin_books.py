@@ -141,7 +141,7 @@ class TestDays:
         day = found(market, DayClose, day=date(2026, 8, 28))
         client = enter()
         page = client.get(f"{BOOKS}/dayclose/{day.pk}/change/")
-        assert [block["difference"] for block in page.context["blocks"]] == [None, 0, 0, 0, 0]
+        assert [block["difference"] for block in page.context["blocks"]] == [None, 0, 0, 0, 0, 0, 0]
         addresses = {
             term["address"]
             for block in page.context["blocks"]

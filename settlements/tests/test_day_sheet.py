@@ -24,6 +24,12 @@ GOOD = day_sheet.Facts(
     withheld=400,
     moved={"payout": -20_000, "adjustment": 1_000},
     closing=44_000,
+    clearing_opening=70_000,
+    taken=58_000,
+    deposited=110_000,
+    clearing_moved={"tenders": -3_000, "reconciliation": 200},
+    clearing_closing=15_200,
+    standing={"owed": 20_000, "ahead": -5_000, "by_hand": 150, "elsewhen": 50},
     debits=500,
     credits=500,
     unresolved={"suspense": 0, "discrepancies": 2},
@@ -34,7 +40,7 @@ class TestSheet:
     def test_comes_out_where_everything_agrees(self):
         sheet = day_sheet.sheet(GOOD)
         assert sheet.differing == ()
-        assert [block.difference for block in sheet.blocks] == [0] * 5
+        assert [block.difference for block in sheet.blocks] == [0] * 7
         assert sheet.unresolved == (("discrepancies", 2), ("suspense", 0))
 
     @pytest.mark.parametrize(
@@ -49,6 +55,11 @@ class TestSheet:
             ({"withheld": 0}, "owed", 400),
             ({"moved": {}}, "owed", 19_000),
             ({"credits": 499}, "ledger", 1),
+            ({"taken": 58_007}, "clearing", 7),
+            ({"deposited": 110_007}, "clearing", -7),
+            ({"clearing_opening": 0}, "clearing", -70_000),
+            ({"clearing_moved": {}}, "clearing", 2_800),
+            ({"standing": {"owed": 15_199}}, "standing", -1),
         ],
     )
     def test_names_the_sum_that_does_not_come_out(self, change, block, difference):
@@ -60,6 +71,12 @@ class TestSheet:
         nothing = {"gross": None, "provider_fee": None, "provider_vat": None, "deposit": None}
         block = day_sheet.sheet(replace(GOOD, **nothing)).blocks[0]
         assert (block.is_known, block.difference) == (False, None)
+
+    def test_names_what_clearing_consists_of_only_where_a_night_has_proven_it(self):
+        codes = [block.code for block in day_sheet.sheet(replace(GOOD, standing=None)).blocks]
+        assert codes == ["provider", "outcomes", "settled", "owed", "clearing", "ledger"]
+        changed = day_sheet.sheet(replace(GOOD, clearing_closing=0))
+        assert changed.differing == ("clearing", "standing")
 
     @given(
         st.tuples(*[st.integers(-(10**12), 10**12)] * 4),

@@ -109,24 +109,31 @@ class TestWhoBearsShipping:
     """10,000 come back; the way back costs 3,000, for which shipping is charged 3.3 %."""
 
     @pytest.mark.parametrize(
-        ("fault", "shipping", "others", "net", "at_provider"),
+        ("fault", "shipping", "others", "net", "to_come"),
         [
-            # A change of mind: the refund is 7,000, and the seller gets the 3,000.
-            ("buyer", {"paid": "deducted"}, [KEPT], -5_779, 3_000),
-            ("buyer", {"paid": "direct"}, [KEPT], -5_779, 3_000),
+            # A change of mind: the refund is 7,000, and the provider keeps 3,000 for the seller.
+            ("buyer", {"paid": "deducted"}, [KEPT], -5_779, {"clearing": 3_000}),
+            # The provider gives 10,000 back; the 3,000 come from the buyer by another way.
+            ("buyer", {"paid": "direct"}, [KEPT], -5_779, {"buyer_transfers": 3_000}),
             # Enclosed with the goods: the seller has it already.
-            ("buyer", {"paid": "enclosed"}, [], -8_680, 0),
+            ("buyer", {"paid": "enclosed"}, [], -8_680, {}),
             # We paid the carrier: the seller gives it back, out of what the buyer paid.
-            ("buyer", {"paid": "deducted", "is_advanced": True}, [KEPT, 3_000], -8_779, 3_000),
+            (
+                "buyer",
+                {"paid": "deducted", "is_advanced": True},
+                [KEPT, 3_000],
+                -8_779,
+                {"clearing": 3_000},
+            ),
             # Defective goods: the seller bears it, whoever paid the carrier.
-            ("seller", {"paid": "charged"}, [], -8_680, 0),
-            ("seller", {"paid": "charged", "is_advanced": True}, [3_000], -11_680, 0),
-            ("carrier", {"paid": "charged", "is_advanced": True}, [3_000], -11_680, 0),
+            ("seller", {"paid": "charged"}, [], -8_680, {}),
+            ("seller", {"paid": "charged", "is_advanced": True}, [3_000], -11_680, {}),
+            ("carrier", {"paid": "charged", "is_advanced": True}, [3_000], -11_680, {}),
             # Our own fault: we bear it.
-            ("platform", {"paid": "charged", "is_advanced": True}, [], -8_680, 0),
+            ("platform", {"paid": "charged", "is_advanced": True}, [], -8_680, {}),
         ],
     )
-    def test_follows_from_the_fault(self, market, close, fault, shipping, others, net, at_provider):
+    def test_follows_from_the_fault(self, market, close, fault, shipping, others, net, to_come):
         with tenancy.use(market.pk):
             sale = make.sold(make.seller(), unit_price=10_000)
             gave_back(sale, fault=fault, return_cost=3_000, **shipping)
@@ -137,7 +144,9 @@ class TestWhoBearsShipping:
             found = Statement.objects.get(due_on=LATER)
             assert found.net == net
             assert found.list_amount == (3_000 if KEPT in others else 0) - 10_000
-            assert -make.balances().get("clearing", 0) == at_provider
+            booked = make.balances()
+            found = {code: -booked.get(code, 0) for code in ("clearing", "buyer_transfers")}
+            assert {code: amount for code, amount in found.items() if amount} == to_come
 
     def test_charges_a_buyer_for_shipping_that_had_been_free(self, market, close):
         """3,000 back and 2,500 there, deducted from 10,000: 5,500 less 3.3 %, cut to 181."""

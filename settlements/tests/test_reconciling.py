@@ -178,6 +178,15 @@ class TestDiscrepancies:
         assert told() == [("P1", "refund", "amount", -140, -140, "open")]
         assert balances()["suspense"] == 140
 
+    def test_expect_no_more_back_than_went_through_the_provider(self, market):
+        line = paid("P1", 10_500, seller=make.seller(), left=0)
+        Payment.objects.filter(provider_id="P1").update(amount=10_000)
+        Payment.objects.create(order=line.order, sequence=2, kind="points", amount=500)
+        take(payment("P1", 10_000), refund("P1", 10_000))
+        assert told() == []
+        take(refund("P1", 300))
+        assert told() == [("P1", "refund", "amount", -300, -300, "open")]
+
     def test_leave_the_other_payments_of_an_order_time(self, market):
         line = paid("P1", 10_000, seller=make.seller())
         Payment.objects.create(

@@ -225,6 +225,8 @@ ADMIN_LISTS = (
     "settlements.LedgerEntry",
     "settlements.DayClose",
     "settlements.Discrepancy",
+    "settlements.ClearingItem",
+    "settlements.ClearingProof",
     "settlements.LedgerDifference",
     "settlements.MissingFile",
     "settlements.ManualJournal",
