@@ -187,6 +187,11 @@ class Change:
         for place, pair in enumerate(self._differences):
             self._by_category[pair.rule.category_id].append(place)
 
+    @property
+    def is_new_vat(self) -> bool:
+        """Whether the VAT on fees is another one."""
+        return self.after.vat_rate_ppm != self.before.vat_rate_ppm
+
     def of_seller(self, seller: Seller) -> list[Difference]:
         """What is charged otherwise of a seller, in the order of the rules."""
         categories = self._categories.get(seller.pk)

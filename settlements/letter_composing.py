@@ -175,7 +175,9 @@ class _Book:
     def fees(self, notice: SellerNotice) -> Section | None:
         change = self._fees.of(notice)
         changed = change.of_seller(notice.seller)
-        return self.words.fees(change.after, change.before, changed) if changed else None
+        if not changed and not change.is_new_vat:
+            return None
+        return self.words.fees(change.after, change.before, changed)
 
 
 _TELLING: dict[str, Callable[[_Book, SellerNotice], Section | None]] = {

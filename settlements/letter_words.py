@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from marketplace import money
 from marketplace.models import Marketplace
-from settlements import hold_words, rule_words
+from settlements import hold_words, percents, rule_words
 from settlements.disputed import Disputed
 from settlements.models import (
     FeeScheduleVersion,
@@ -177,11 +177,19 @@ class Words:
                 "This changes in your categories:"
             )
             % told,
+            *(self._vat(before, row) if row.vat_rate_ppm != before.vat_rate_ppm else ()),
             *_first([self._rate(pair, before, row) for pair in changed], MOST_RATES),
             _("Where your contract agrees on something else, that stays as it is."),
         ]
         title = _("Your fees change on %(day)s") % told
         return Section(title, tuple(lines), self.address("shop_fees"))
+
+    def _vat(self, before: FeeScheduleVersion, after: FeeScheduleVersion) -> tuple[str]:
+        told = {
+            "before": percents.show(before.vat_rate_ppm),
+            "after": percents.show(after.vat_rate_ppm),
+        }
+        return (_("- VAT on fees: from %(before)s to %(after)s") % told,)
 
     def _rate(self, pair: Difference, before: FeeScheduleVersion, after: FeeScheduleVersion) -> str:
         code = pair.rule.component

@@ -588,6 +588,18 @@ class TestFees:
             job = JobRun.objects.get(kind="fee_letters")
             assert (job.state, job.total, job.counts) == ("done", 2, {"sent": 2, "failed": 0})
 
+    def test_are_told_to_everybody_where_their_vat_changes(self, market, sellers):
+        with tenancy.use(market.pk):
+            live = FeeScheduleVersion.objects.published().get()
+            draft = versions.revise(live, valid_from=DAY, by=None, at=AT)
+            draft.vat_rate_ppm = 120_000
+            draft.save()
+            fee_publishing.publish(draft, by=None, at=AT, waive_notice=True)
+        self.deliver(market)
+        assert serve(market) == 3
+        for letter in mail.outbox:
+            assert "\n- VAT on fees: from 10 % to 12 %\nWhere your contract" in letter.body
+
     def test_are_told_once(self, market, sellers):
         version = self.published(market, gold=50_000)
         for _ in range(2):
