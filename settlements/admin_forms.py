@@ -129,6 +129,13 @@ class RehearsalForm(forms.Form):
     last_on = forms.DateField(label=_("Up to and with"), **_DAY)
 
 
+class ExportForm(forms.Form):
+    """The days of an export; without them it is whole."""
+
+    first_on = forms.DateField(label=_("From"), required=False, **_DAY)
+    last_on = forms.DateField(label=_("Until"), required=False, **_DAY)
+
+
 class FeeScheduleVersionForm(forms.ModelForm):
     vat_rate_ppm = PercentField(label=_("VAT rate"), widget=TextInput)
 

@@ -50,6 +50,7 @@ from settlements import (
     tonight_words,
     verification,
 )
+from settlements.admin_forms import ExportForm
 
 SHOWN_DIFFERENCES = 100
 SHOWN_EXPORTS = 30
@@ -229,12 +230,16 @@ class StatementAdmin(ReadOnlyAdmin):
             return self._ask_for_export(request, kinds)
         if key := request.GET.get("file"):
             return self._file(request, key)
+        return self._exports(request, kinds, ExportForm())
+
+    def _exports(self, request, kinds, form):
         rows = export_jobs.rows()[:SHOWN_EXPORTS]
         return self.page(
             request,
             "settlements/admin_exports.html",
             title=gettext("Exports"),
             kinds=kinds,
+            form=form,
             rows=[
                 {
                     "job": job,
@@ -251,15 +256,15 @@ class StatementAdmin(ReadOnlyAdmin):
         kind = request.POST.get("kind", "")
         if kind not in kinds:
             raise Http404
+        form = ExportForm(request.POST)
+        if not form.is_valid():
+            return self._exports(request, kinds, form)
         try:
-            days = {name: _day(request.POST.get(name)) for name in ("first_on", "last_on")}
-            export_jobs.ask(kind, by=request.user, at=timezone.now(), **days)
+            export_jobs.ask(kind, by=request.user, at=timezone.now(), **form.cleaned_data)
         except Refused as refused:
-            messages.warning(request, refused.text(gettext))
-        except ValueError:
-            messages.warning(request, gettext("A day is written like 2026-09-30."))
-        else:
-            messages.success(request, gettext("A worker writes the file. It appears below."))
+            form.add_error(refused.params.get("field"), refused.text(gettext))
+            return self._exports(request, kinds, form)
+        messages.success(request, gettext("A worker writes the file. It appears below."))
         return HttpResponseRedirect(request.path)
 
     def _file(self, request, key):
@@ -288,10 +293,6 @@ EXPORTS = {
     "holds": _("Holds"),
     "adjustments": _("Adjustments"),
 }
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
 
 
 def _verified(request, statement) -> list | None:
