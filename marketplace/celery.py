@@ -42,7 +42,11 @@ app.conf.update(
     task_ignore_result=True,
     task_default_queue=WORK,
     task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (WORK, WEBHOOKS)],
-    task_routes={"marketplace.tasks.sweep_webhooks": {"queue": WEBHOOKS}},
+    # Both wait for servers of others, which no process that a night needs may do.
+    task_routes={
+        "marketplace.tasks.sweep_webhooks": {"queue": WEBHOOKS},
+        "settlements.tasks.send_letters": {"queue": WEBHOOKS},
+    },
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_soft_time_limit=SOFT_LIMIT,

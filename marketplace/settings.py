@@ -307,12 +307,9 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 HTTPS = env.bool("HTTPS", not TRIAL)
 # Where letters say that a page is found; a letter that no request sends cannot know it.
-SITE_ADDRESS = env.str(
-    "SITE_ADDRESS",
-    "http://localhost:8000"
-    if TRIAL
-    else f"http{'s' if HTTPS else ''}://{ALLOWED_HOSTS[0].lstrip('.')}",
-).rstrip("/")
+_HOST = "localhost:8000" if TRIAL else ALLOWED_HOSTS[0].lstrip(".")
+SITE_ADDRESS = env.str("SITE_ADDRESS", "") or f"http{'s' if HTTPS else ''}://{_HOST}"
+SITE_ADDRESS = SITE_ADDRESS.rstrip("/")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz/"]

@@ -112,7 +112,9 @@ def begin(marketplace: Marketplace, *, at: datetime, version_id: int, before_id:
 
 def note_progress(letter_ids: Collection[int], *, at: datetime) -> None:
     """Tell how far sellers have been told of new fees, once what became of letters is known."""
-    for job in JobRun.objects.filter(kind=JOB, state=JobRun.State.RUNNING):
+    # Locked, so that of two who record the last letters at once the second one sees them all.
+    running = JobRun.objects.filter(kind=JOB, state=JobRun.State.RUNNING)
+    for job in running.select_for_update(no_key=True).order_by("pk"):
         notices = SellerNotice.objects.filter(event=TOPIC, about=job.key, skipped="")
         if not notices.filter(letter__in=letter_ids).exists():
             continue

@@ -16,12 +16,20 @@ from settlements import letter_kinds
 from settlements.models import LetterChoice, LetterDesk, SellerLetter, SellerNotice, Statement
 
 PAGE = 2_000  # changes that are read at once
-STALE = timedelta(days=3)  # nobody is told by letter of what happened longer ago
+STALE = timedelta(days=3)  # of what happened longer ago only what a seller has to know is told
 
 
 def desk() -> LetterDesk:
-    """What the marketplace in use wants told, and how far that has come."""
-    return LetterDesk.objects.first() or LetterDesk.objects.get_or_create()[0]
+    """What the marketplace in use wants told, and how far that has come.
+
+    It is made when the marketplace opens. One that was open before there were letters begins with
+    what happens from now on.
+    """
+    if (found := LetterDesk.objects.first()) is not None:
+        return found
+    begin = changes.horizon()
+    place = {"after_transaction": begin.transaction, "after_change": begin.id}
+    return LetterDesk.objects.get_or_create(defaults=place)[0]
 
 
 def gather(*, at: datetime) -> int:
@@ -34,8 +42,9 @@ def gather(*, at: datetime) -> int:
     if held is None or JobRun.objects.filter(kind=NIGHT, state=JobRun.State.RUNNING).exists():
         return 0
     end = changes.horizon()
-    while page := _page(held, end, at):
-        write([_notice(change) for change in page], tells_empty=held.tells_empty_statements)
+    while page := _page(held, end):
+        notices = [_notice(change, at) for change in page]
+        write(notices, tells_empty=held.tells_empty_statements)
         held.after_transaction, held.after_change = page[-1].transaction, page[-1].pk
     held.after_transaction, held.after_change = end.transaction, end.id
     held.save(update_fields=["after_transaction", "after_change"])
@@ -59,7 +68,7 @@ def write(notices: Iterable[SellerNotice], *, tells_empty: bool = False) -> None
     SellerNotice.objects.bulk_create(rows, ignore_conflicts=True, batch_size=PAGE)
 
 
-def _page(held: LetterDesk, end: Cursor, at: datetime) -> list[Change]:
+def _page(held: LetterDesk, end: Cursor) -> list[Change]:
     after = Cursor(held.after_transaction, held.after_change)
     if after > end:  # the database was restored into another one, whose feed begins anew
         after = Cursor()
@@ -68,22 +77,23 @@ def _page(held: LetterDesk, end: Cursor, at: datetime) -> list[Change]:
         transaction__lt=end.transaction,
         type__in=letter_kinds.TYPES,
         seller__isnull=False,
-        at__gt=at - STALE,
     )
     return list(rows.order_by("transaction", "id")[:PAGE])
 
 
-def _notice(change: Change) -> SellerNotice:
-    about = change.object_id
+def _notice(change: Change, at: datetime) -> SellerNotice:
+    about, kind = change.object_id, letter_kinds.of_change(change.type, change.data)
+    is_stale = change.at <= at - STALE and kind not in letter_kinds.REQUIRED
     if change.type == "contract.published":  # its object is the seller
         about = f"{about}/{change.data['version']}"
     return SellerNotice(
         seller_id=change.seller_id,
-        kind=letter_kinds.of_change(change.type, change.data),
+        kind=kind,
         event=change.type,
         about=about,
         data=change.data,
         happened_at=change.at,
+        skipped=letter_kinds.STALE if is_stale else "",
     )
 
 

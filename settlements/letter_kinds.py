@@ -35,6 +35,7 @@ TYPES: Final = tuple(_BY_TYPE)
 SWITCHED_OFF: Final = "off"
 NOTHING_IN_IT: Final = "nothing"
 NOT_CONCERNED: Final = "unconcerned"
+STALE: Final = "stale"  # it happened too long ago
 
 
 def of_change(type_: str, data: Mapping[str, object]) -> str:

@@ -66,6 +66,8 @@ def serve(marketplace_id: int, *, now: Callable[[], datetime], until: datetime) 
         with tenancy.use(marketplace_id, durable=True):
             _record(outcomes, at=now())
         sent += sum(outcome.state == State.SENT for outcome in outcomes)
+        if any(outcome.error == GONE for outcome in outcomes):
+            break  # the next batch would wait for the mail server as long
     return sent
 
 

@@ -18,7 +18,7 @@ from marketplace.refusals import Refused, gettext_noop
 from orders.models import ConfirmationPolicy
 from sellers import grades
 from sellers.models import GradePolicy
-from settlements import chart, fee_publishing, ledger, presets, signing
+from settlements import chart, fee_publishing, ledger, letter_gathering, presets, signing
 from settlements.models import (
     Account,
     FeeRule,
@@ -116,6 +116,7 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
         country, first, last, valid_from=valid_from, by=by, add=by_operator
     )
     calendar_days.publish(calendar, by=by, at=at)
+    letter_gathering.desk()  # sellers are told of what happens from now on
     # Only the operator knows the rest of it; he completes the draft and publishes it.
     versions.draft(LegalIdentity, valid_from=first_open_on, by=by, company=marketplace.name)
 

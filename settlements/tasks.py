@@ -182,7 +182,8 @@ def keep_forecasts(*, marketplace_id: int, on: str) -> None:
 def send_letters_everywhere() -> None:
     """One task per marketplace, so that one failing market holds up no other."""
     for marketplace in Marketplace.objects.open():
-        send_letters.delay(marketplace_id=marketplace.pk)
+        # The next minute sends it anew: what waits behind a slow mail server does not pile up.
+        send_letters.apply_async(kwargs={"marketplace_id": marketplace.pk}, expires=60)
 
 
 @shared_task

@@ -308,11 +308,16 @@ class TestOthers:
             f"{SITE}/payouts/{payout.public_id}/\n"
         )
 
-    def test_what_is_old_is_told_to_nobody(self, market):
-        close_one(market, shop(market))
-        assert serve(market, at=AT + timedelta(days=4)) == 0
+    def test_of_what_is_old_only_that_is_told_which_a_seller_has_to_know(self, market):
+        seller = shop(market)
+        close_one(market, seller)
         with tenancy.use(market.pk):
-            assert not SellerNotice.objects.exists()
+            terms = holding.Terms(reason="manual", note="확인 중", condition="확인이 끝나면")
+            holding.hold_amount(seller, 1_000, terms, by=None, at=AT)
+        assert serve(market, at=AT + timedelta(days=4)) == 1
+        with tenancy.use(market.pk):
+            kept = SellerNotice.objects.values_list("kind", "skipped")
+            assert set(kept) == {("statement", "stale"), ("hold", "")}
 
 
 class TestReaders:
