@@ -214,11 +214,12 @@ def _begun(payout_id: int, call: _Call, holder: str | None, *, at: datetime):
     )
     if payout.state != State.PREPARED or payout.batch.state != PayoutBatch.State.EXECUTING:
         return None
-    if business_checks.must_wait(payout, at=at):
-        return None
+    # Asked first: a hold takes the payout out of its batch also while nobody answers.
     if reason := _hindrance(payout, call, holder, at):
         payouts.release(payout, reason, by=None, at=at)
         payouts.end_where_done(payout.batch_id, at=at)
+        return None
+    if business_checks.must_wait(payout, at=at):
         return None
     on = payout_journals.business_date(at)
     days = payout.batch.policy.result_days
