@@ -72,7 +72,7 @@ def undelivered(on: date, limits: Policy) -> QuerySet:
         status__in=[_Status.PAID, _Status.PREPARING, _Status.SHIPPED],
         paid_on__lt=on - timedelta(days=limits.delivery_days),
     )
-    return rows.exclude(_claimed(on))
+    return rows.exclude(_claimed(on)).order_by("paid_on", "pk")
 
 
 def claims(on: date, limits: Policy) -> QuerySet:
@@ -111,12 +111,16 @@ def batches(on: date, limits: Policy) -> QuerySet:
 def statements_without_payout(on: date) -> QuerySet:
     """Statements that say they are in a payout and are in none that is under way, or are in one
     and do not say so."""
-    live = PayoutItem.objects.filter(statement=OuterRef("pk"), is_live=True)
-    under_way = live.filter(payout__state__in=[_Payout.PREPARED, *Payout.UNANSWERED])
-    return Statement.objects.filter(
-        Q(~Exists(under_way), state=Statement.State.IN_PAYOUT)
-        | Q(Exists(live), state=Statement.State.PAYABLE)
+    under_way = PayoutItem.objects.filter(
+        is_live=True, payout__state__in=[_Payout.PREPARED, *Payout.UNANSWERED]
     )
+    said = Statement.objects.filter(
+        ~Exists(under_way.filter(statement=OuterRef("pk"))), state=Statement.State.IN_PAYOUT
+    )
+    # Not asked of each statement, as most of those that can be paid are in no payout.
+    unsaid = under_way.filter(statement__state=Statement.State.PAYABLE)
+    both = said.order_by().values("pk").union(unsaid.order_by().values("statement"))
+    return Statement.objects.filter(pk__in=both)
 
 
 def unpaid(on: date, limits: Policy) -> QuerySet:

@@ -292,7 +292,9 @@ def told(on: date, *, at: datetime) -> list[Told]:
 
 def _shown(rows: QuerySet) -> list[Row]:
     related, order, row_of = _TELLING[rows.model]
-    return [row_of(row) for row in rows.select_related(*related).order_by(*order)[:SHOWN]]
+    if not rows.query.order_by:  # one that is given is the order of an index
+        rows = rows.order_by(*order)
+    return [row_of(row) for row in rows.select_related(*related)[:SHOWN]]
 
 
 def _to(row: Model) -> str:

@@ -105,7 +105,7 @@ def _settles(on: date, closing: QuerySet) -> Iterator[Part]:
 
 
 def _part(code: str, rows: QuerySet, worth: object = None) -> Part:
-    found = rows.order_by("pk")[: MOST + 1]
+    found = rows.order_by()[: MOST + 1]
     if worth is None:
         return Part(code, found.values("pk").count())
     told = (

@@ -61,6 +61,7 @@ EXCEPTIONS = {
     "shop_vat_view": "adds up the sales of a month; it is a report and no list",
     "admin:settlements_taxinvoice_reports": "adds up a quarter; a report and no list",
     "admin:settlements_taxinvoice_months": "adds up a month; a report and no list",
+    "admin:settlements_statement_tonight": "adds up what waits, to a limit of its own; no list",
     "admin:settlements_account_trial_balance": "sums up the books; it is a report and no list",
     "admin:settlements_period_close_month": "shows the trial balance that it closes with",
     "api_account-list": "is the trial balance",

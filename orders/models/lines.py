@@ -165,6 +165,12 @@ class OrderLine(TenantModel):
                 name="order_line_awaiting_confirm",
                 condition=Q(status="delivered"),
             ),
+            # What is long on its way is found without what was sold lately.
+            models.Index(
+                fields=["marketplace", "paid_on"],
+                name="order_line_undelivered",
+                condition=Q(status__in=["paid", "preparing", "shipped"]),
+            ),
             # With the day of payment inside, days long past are found without their rows.
             models.Index(
                 fields=["marketplace", "seller", "-order"],

@@ -55,14 +55,6 @@ class Migration(migrations.Migration):
             name='reviewed_at',
             field=models.DateTimeField(blank=True, help_text='When somebody last said that its condition is still not met.', null=True, verbose_name='looked at again at'),
         ),
-        migrations.AddIndex(
-            model_name='revenuereport',
-            index=models.Index(condition=models.Q(('state', 'provisional')), fields=['marketplace', 'on'], name='revenue_report_provisional'),
-        ),
-        migrations.AddIndex(
-            model_name='statement',
-            index=models.Index(condition=models.Q(('state', 'in_payout')), fields=['marketplace', 'due_on'], name='statement_in_payout'),
-        ),
         migrations.AddField(
             model_name='sentinelpolicy',
             name='marketplace',
