@@ -337,8 +337,8 @@ class TestLedger:
 class TestNights:
     def test_tell_what_every_sentinel_means(self, enter):
         answer = enter().get(f"{STATEMENTS}nights", follow=True)
-        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 31
-        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 31] * 4
+        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 33
+        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 33] * 4
 
     def test_show_the_rows_that_a_sentinel_is_about(self, enter, market):
         with tenancy.use(market.pk):
@@ -358,13 +358,13 @@ class TestNights:
     def test_ask_the_same_for_many_rows(self, enter, market, django_assert_num_queries):
         client = enter()
         client.get(f"{STATEMENTS}nights", follow=True)
-        with django_assert_num_queries(59):
+        with django_assert_num_queries(60):
             client.get(f"{STATEMENTS}nights/")
         with tenancy.use(market.pk):
             seller = make.seller("C")
             for number in range(12):
                 make.sold(seller, number=f"P{number}", confirmed_on=date(2026, 9, 9))
-        with django_assert_num_queries(59):
+        with django_assert_num_queries(60):
             client.get(f"{STATEMENTS}nights/")
 
 

@@ -20,6 +20,7 @@ from orders.tests import make as shop
 from settlements import (
     adjusting,
     chart,
+    clearing,
     day_closing,
     deadlines,
     holding,
@@ -39,6 +40,7 @@ from settlements import (
 from settlements.holding import Terms
 from settlements.models import (
     Adjustment,
+    ClearingItem,
     DayClose,
     Discrepancy,
     Hold,
@@ -49,6 +51,7 @@ from settlements.models import (
     PayoutException,
     Period,
     RevenueReport,
+    SettlementLine,
     Statement,
     TaxInvoice,
 )
@@ -444,6 +447,24 @@ def money_that_nobody_knows(market):
     return [700]
 
 
+def money_that_no_provider_paid_out(market):
+    """Nothing has to be done for it: no file tells of the first orders, settled long ago."""
+    closed = Statement.objects.filter(closed_on__lt=ON - 31 * DAY)
+    lines = SettlementLine.objects.filter(statement_id__in=closed.values("pk"))
+    orders = OrderLine.objects.filter(pk__in=lines.values("order_line_id"))
+    found = ClearingItem.objects.now().filter(order__in=orders.values("order"))
+    assert found
+    return list(found.values_list("pk", flat=True))
+
+
+def journal_that_nothing_explains(market):
+    draft = ledger.Draft("y", "y", ON)
+    draft.debit(chart.CLEARING, 9)
+    draft.credit(chart.BANK, 9)
+    ledger.post([draft])
+    return [9]
+
+
 def file_that_never_came(market):
     said = {"day": LAST, "payments": 1, "amount": 10_000, "found_on": ON}
     return [MissingFile.objects.create(provider="P", **said).pk]
@@ -569,6 +590,8 @@ FAULTS = [
     Fault(sentinels.HOLDS_STUCK, hold_past_its_day, midway=True),
     Fault(sentinels.HOLDS_UNSEEN, hold_that_nobody_looks_at),
     Fault(sentinels.SUSPENSE, money_that_nobody_knows),
+    Fault(sentinels.CLEARING_OLD, money_that_no_provider_paid_out, midway=True),
+    Fault(sentinels.CLEARING_DIFFERS, journal_that_nothing_explains),
     Fault(sentinels.FILES_MISSING, file_that_never_came, midway=True),
     Fault(sentinels.UNSIGNED, day_without_signatures),
     Fault(sentinels.UNCLOSED, month_left_open),
@@ -627,6 +650,7 @@ def rows_of(on: date) -> dict[str, list[int]]:
     told |= sentinels.differing(on)
     told[sentinels.UNPAID] = sentinels.unpaid(on, at=small_hours(on))
     told[sentinels.SUSPENSE] = [sentinels.suspended(on)]
+    told[sentinels.CLEARING_DIFFERS] = [clearing.unexplained(on)]
     return {name: sorted(keys) for name, keys in told.items()}
 
 
@@ -655,7 +679,11 @@ class TestNight:
             counts = found(ON)
             rows = {name: keys for name, keys in rows_of(ON).items() if any(keys)}
             assert rows == {name: sorted(keys) for name, keys in expected.items()}
-            amounts = {sentinels.SUSPENSE: 700, sentinels.LEDGER_DIFFERS: 7}
+            amounts = {
+                sentinels.SUSPENSE: 700,
+                sentinels.LEDGER_DIFFERS: 7,
+                sentinels.CLEARING_DIFFERS: 9,
+            }
             assert counts == {name: len(keys) for name, keys in expected.items()} | amounts
             assert set(counts) == set(sentinels.names(ON))  # there is a fault for every sentinel
             told = sentinel_words.told(ON, at=small_hours(ON))
