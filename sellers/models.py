@@ -311,7 +311,7 @@ class BusinessStatus(TenantModel):
     seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
     number = models.CharField(_("business registration number"), max_length=10)
     status = models.CharField(_("status"), max_length=12, choices=Status, blank=True)
-    closed_on = models.DateField(_("closed on"), null=True, blank=True)
+    closed_on = models.DateField(pgettext_lazy("business", "closed on"), null=True, blank=True)
     since = models.DateTimeField(_("said so since"), null=True, blank=True)
     answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
     failed_at = models.DateTimeField(

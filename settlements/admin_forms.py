@@ -133,7 +133,7 @@ class ExportForm(forms.Form):
     """The days of an export; without them it is whole."""
 
     first_on = forms.DateField(label=_("From"), required=False, **_DAY)
-    last_on = forms.DateField(label=_("Until"), required=False, **_DAY)
+    last_on = forms.DateField(label=_("Up to and with"), required=False, **_DAY)
 
 
 class FeeScheduleVersionForm(forms.ModelForm):

@@ -240,6 +240,8 @@ def _proof(on: date, last: ClearingProof | None, by_order: Counter[int]) -> Clea
         "tendered": list(by_order.values()),
     }
     with connection.cursor() as cursor:
+        if last is None:  # all of the past at once, which may take longer than a night's part may
+            cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(_UNKNOWN, words)
         [unknown] = cursor.fetchone()
         cursor.execute(_RENEW, words)

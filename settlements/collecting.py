@@ -43,6 +43,14 @@ class EvidenceUsed(Refused):
     )
 
 
+class DepositTooEarly(Refused):
+    code = "deposit_too_early"
+    message = gettext_noop(
+        "%(on)s lies before the marketplace opened, on %(opened)s. Write the day on which the bank "
+        "has it."
+    )
+
+
 class DepositInFuture(Refused):
     code = "deposit_in_future"
     message = gettext_noop("%(on)s lies in the future. Write the day on which the bank has it.")
@@ -75,12 +83,15 @@ def record_deposit(
     """A seller has paid a part of the debt into our bank on a day, as its statement shows.
 
     A movement for each debt that it settles, the oldest first. Raises MoreThanOwed,
-    EvidenceMissing, EvidenceUsed where the entry was recorded before, and DepositInFuture.
+    EvidenceMissing, EvidenceUsed where the entry was recorded before, DepositInFuture, and
+    DepositTooEarly, as no balance would show it.
     """
     if not (evidence := " ".join(evidence.split())):
         raise EvidenceMissing(field="evidence")
     if on > verdicts.business_date(at, tenancy.current().tz):
         raise DepositInFuture(on=on, field="on")
+    if on < (opened := tenancy.current().first_open_on):
+        raise DepositTooEarly(on=on, opened=opened, field="on")
     # Of two people who record one deposit, also for two sellers, the second one is refused.
     Marketplace.objects.select_for_update(no_key=True).get(pk=tenancy.current_id())
     recorded = DebtMovement.objects.filter(kind=Kind.DEPOSIT, evidence=evidence)

@@ -29,9 +29,9 @@ class JobRunQuerySet(models.QuerySet):
 
 
 class _HasCount(models.Func):
-    """Whether a JSON object holds a number above zero."""
+    """Whether a JSON object holds a number that is not zero; what is missing may be below it."""
 
-    template = "jsonb_path_exists(%(expressions)s, '$.* ? (@ > 0)')"
+    template = "jsonb_path_exists(%(expressions)s, '$.* ? (@ != 0)')"
     output_field = models.BooleanField()
 
 

@@ -260,7 +260,7 @@ class MissingFile(TenantModel):
         ]
 
     def __str__(self):
-        return f"{self.provider} {self.day}".strip()
+        return f"{self.day}"
 
 
 class LedgerDifferenceQuerySet(models.QuerySet):
