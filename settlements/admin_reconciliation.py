@@ -156,8 +156,17 @@ class ProviderRowAdmin(ReadOnlyAdmin):
     search_fields = ["provider_id__exact"]
 
 
+class WorkedAdmin(StoryAdmin):
+    """What is found by a night and explained by people, with how long that takes."""
+
+    @display(description=_("days open"))
+    def age(self, row):
+        until = row.closed_at or timezone.now()
+        return (timezone.localdate(until) - row.found_on).days
+
+
 @register(models.Discrepancy)
-class DiscrepancyAdmin(StoryAdmin):
+class DiscrepancyAdmin(WorkedAdmin):
     """What differs, oldest first; reports of all nights above the list."""
 
     comes_from = _("Where a payment provider's file differs from orders, it is listed here.")
@@ -201,14 +210,10 @@ class DiscrepancyAdmin(StoryAdmin):
         ),
     }
 
-    @display(description=_("days open"))
-    def age(self, row):
-        return _age(row)
-
     def tell(self, request, row):
         return {
             "state": state_column()(row),
-            "age": _age(row),
+            "age": self.age(row),
             "rows": models.ProviderRow.objects.filter(provider_id=row.provider_id).order_by("id"),
             "payments": Payment.objects.filter(provider_id=row.provider_id).select_related("order"),
             "journals": models.Journal.objects.filter(
@@ -238,7 +243,7 @@ class DiscrepancyAdmin(StoryAdmin):
 
 
 @register(models.MissingFile)
-class MissingFileAdmin(StoryAdmin):
+class MissingFileAdmin(WorkedAdmin):
     """Days of sales that no settlement file covers, oldest first."""
 
     comes_from = _("Nights look for days of sales that no provider's settlement file covers.")
@@ -274,12 +279,8 @@ class MissingFileAdmin(StoryAdmin):
     def of_provider(self, row):
         return _provider(row.provider)
 
-    @display(description=_("days open"))
-    def age(self, row):
-        return _age(row)
-
     def tell(self, request, row):
-        return {"state": state_column()(row), "age": _age(row), "name": _provider(row.provider)}
+        return {"state": state_column()(row), "age": self.age(row), "name": _provider(row.provider)}
 
 
 class NightFilter(SimpleListFilter):
@@ -361,7 +362,7 @@ class ClearingProofAdmin(ReadOnlyAdmin):
 
 
 @register(models.LedgerDifference)
-class LedgerDifferenceAdmin(StoryAdmin):
+class LedgerDifferenceAdmin(WorkedAdmin):
     """Where the ledger differs from a statement, oldest first."""
 
     comes_from = _("Nights compare the statements that they close with the ledger.")
@@ -395,10 +396,6 @@ class LedgerDifferenceAdmin(StoryAdmin):
         )
     }
 
-    @display(description=_("days open"))
-    def age(self, row):
-        return _age(row)
-
     def tell(self, request, row):
         known = models.Account.objects.filter(code=row.account).first()
         journals = models.Journal.objects.filter(
@@ -406,7 +403,7 @@ class LedgerDifferenceAdmin(StoryAdmin):
         )
         return {
             "state": state_column()(row),
-            "age": _age(row),
+            "age": self.age(row),
             "name": known.label if known else row.account,
             "journals": journals.union(
                 models.Journal.objects.filter(reverses__in=journals.values("pk"))
@@ -431,9 +428,3 @@ def _provider(code: str) -> str:
         return gettext("no provider has sent a file yet")
     known = code in provider_files.available()
     return provider_files.load_format(code).name if known else code
-
-
-def _age(row: models.Discrepancy | models.LedgerDifference | models.MissingFile) -> int:
-    """Days for which it has been open, or was."""
-    until = row.closed_at or timezone.now()
-    return (timezone.localdate(until) - row.found_on).days

@@ -27,19 +27,6 @@ _AT_ONCE = 2_000
 Found = tuple[str, str, str, object, object]
 """What, which, which of its figures, what it should be, what it is."""
 
-CLOSED: Final = (
-    "carry_in",
-    "hold_taken",
-    "payable",
-    "reserve",
-    "reserve_due_on",
-    "reserve_released",
-    "withholding_income",
-    "withholding_local",
-    "payout",
-    "debt_invoiced",
-    "carry_out",
-)
 _SUMS: Final = (
     *("lines", "list_amount", "seller_discount", "platform_discount", "partner_discount"),
     *("fee", "vat", "net", "first_basis_on", "last_basis_on"),
@@ -317,7 +304,7 @@ class _Past:
             contracts.payout_terms(row.seller_id, row.due_on),
             on=row.closed_on,
         )
-        for name in CLOSED:
+        for name in statements.CLOSED:
             expected, found = getattr(closed, name), getattr(row, name)
             if expected != found:
                 yield "statement", row.public_id, name, expected, found

@@ -6,6 +6,7 @@ A seller's statements close in the order of their due dates, as each carries on 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from django.db.models import Sum
 
@@ -18,6 +19,21 @@ from settlements.ledger import Draft
 from settlements.models import SellerBalance, Statement
 from settlements.payables import Payable
 from settlements.rate_cards import PayoutTerms
+
+# What closing works out from lines, holds and what the seller carries.
+CLOSED: Final = (
+    "carry_in",
+    "hold_taken",
+    "payable",
+    "reserve",
+    "reserve_due_on",
+    "reserve_released",
+    "withholding_income",
+    "withholding_local",
+    "payout",
+    "debt_invoiced",
+    "carry_out",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +191,7 @@ def _save(
     bulk.write(
         statements,
         unique=["marketplace", "seller", "due_on"],
-        update=[
-            "carry_in",
-            "released_holds",
-            "new_holds",
-            "hold_taken",
-            "payable",
-            "reserve",
-            "reserve_due_on",
-            "reserve_released",
-            "withholding_income",
-            "withholding_local",
-            "payout",
-            "debt_invoiced",
-            "carry_out",
-        ],
+        update=["released_holds", "new_holds", *CLOSED],
     )
     bulk.write(
         list(balances),

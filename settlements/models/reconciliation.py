@@ -120,12 +120,31 @@ class ProviderRow(TenantModel):
         return f"{self.provider_id} {self.gross}"
 
 
+class Worked(TenantModel):
+    """Something that is found, and open until somebody has explained it or a night sees it gone."""
+
+    found_on = models.DateField(_("found on"))
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+    closed_by = models.ForeignKey(
+        "marketplace.User",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("closed by"),
+    )
+
+    class Meta(TenantModel.Meta):
+        abstract = True
+
+
 class DiscrepancyQuerySet(models.QuerySet):
     def open(self):
         return self.filter(state=Discrepancy.State.OPEN)
 
 
-class Discrepancy(TenantModel):
+class Discrepancy(Worked):
     """What a provider says of one payment is not what the orders say. Worked by people.
 
     `expected` is the orders' amount, `found` the provider's, both signed like the rows; what the
@@ -160,19 +179,8 @@ class Discrepancy(TenantModel):
     difference = models.BigIntegerField(_("difference"))
     suspended = models.BigIntegerField(_("on suspense"), default=0)
     moves = models.PositiveIntegerField(_("journals"), default=0)
-    found_on = models.DateField(_("found on"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
     account = models.CharField(_("booked on"), max_length=60, blank=True)
-    reason = models.CharField(_("reason"), max_length=500, blank=True)
-    closed_at = models.DateTimeField(_("closed at"), null=True)
-    closed_by = models.ForeignKey(
-        "marketplace.User",
-        models.PROTECT,
-        null=True,
-        related_name="+",
-        db_index=False,
-        verbose_name=_("closed by"),
-    )
 
     objects = scoped(DiscrepancyQuerySet)
 
@@ -207,7 +215,7 @@ class MissingFileQuerySet(models.QuerySet):
         return self.filter(state=MissingFile.State.OPEN)
 
 
-class MissingFile(TenantModel):
+class MissingFile(Worked):
     """A day of sales that no settlement file of a payment provider covers in time.
 
     `provider` is empty where no file of any provider has ever come. Worked by people; one whose
@@ -227,18 +235,7 @@ class MissingFile(TenantModel):
     day = models.DateField(_("sold on"))
     payments = models.PositiveIntegerField(_("payments of that day"))
     amount = models.BigIntegerField(_("their amount"))
-    found_on = models.DateField(_("found on"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
-    reason = models.CharField(_("reason"), max_length=500, blank=True)
-    closed_at = models.DateTimeField(_("closed at"), null=True)
-    closed_by = models.ForeignKey(
-        "marketplace.User",
-        models.PROTECT,
-        null=True,
-        related_name="+",
-        db_index=False,
-        verbose_name=_("closed by"),
-    )
 
     objects = scoped(MissingFileQuerySet)
 
@@ -268,7 +265,7 @@ class LedgerDifferenceQuerySet(models.QuerySet):
         return self.filter(state=LedgerDifference.State.OPEN)
 
 
-class LedgerDifference(TenantModel):
+class LedgerDifference(Worked):
     """What the journal of a closed statement moved on an account is not what the statement says.
 
     Amounts are credit less debit. Worked by people; one that has gone is closed by the night.
@@ -288,18 +285,7 @@ class LedgerDifference(TenantModel):
     expected = models.BigIntegerField(_("of the statement"))
     found = models.BigIntegerField(_("of the ledger"))
     difference = models.BigIntegerField(_("difference"))
-    found_on = models.DateField(_("found on"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
-    reason = models.CharField(_("reason"), max_length=500, blank=True)
-    closed_at = models.DateTimeField(_("closed at"), null=True)
-    closed_by = models.ForeignKey(
-        "marketplace.User",
-        models.PROTECT,
-        null=True,
-        related_name="+",
-        db_index=False,
-        verbose_name=_("closed by"),
-    )
 
     objects = scoped(LedgerDifferenceQuerySet)
 
