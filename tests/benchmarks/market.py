@@ -18,7 +18,7 @@ from marketplace import calendar_days, tenancy, versions
 from marketplace.models import Marketplace
 from orders import remainders
 from sellers.models import GradePolicy, OfficialGrade, Seller
-from settlements import chart, ledger
+from settlements import chart, ledger, nights
 from settlements.models import Account, FeeRule, FeeSchedule, FeeScheduleVersion, SettlementTerms
 from tests.benchmarks import databases
 
@@ -48,6 +48,20 @@ _ACCOUNTS = (
     chart.VAT_PAYABLE,
 )
 REMEMBERED = 50_000  # lines that a later night may take back
+
+
+def fill(database: str, lines: int):
+    """A settled history of a twenty-fifth of the lines, then the lines, a twentieth reversed.
+
+    Opens the marketplace. Returns how to load more: `Market.load`.
+    """
+    open_marketplace(min(SELLERS, max(20, lines // 25)))
+    load = Market().load
+    history = {"first": date(2026, 6, 1), "last": date(2026, 6, 30)}
+    load(database, lines // 25, **history, reversals=lines // 1000)
+    nights.close_day(MARKETPLACE, NIGHT_BEFORE, at=AT)
+    load(database, lines, first=date(2026, 7, 1), last=NIGHT, reversals=lines // 20)
+    return load
 
 
 def open_marketplace(sellers: int) -> None:

@@ -169,16 +169,8 @@ def _only_settle() -> None:
 
 
 def _fill(lines: int):
-    """A settled history of a twenty-fifth of the lines, then the lines, a twentieth reversed.
-
-    Returns how to load more.
-    """
-    market.open_marketplace(min(market.SELLERS, max(20, lines // 25)))
-    load = market.Market().load
-    history = {"first": date(2026, 6, 1), "last": date(2026, 6, 30)}
-    load(NAME, lines // 25, **history, reversals=lines // 1000)
-    nights.close_day(market.MARKETPLACE, market.NIGHT_BEFORE, at=market.AT)
-    load(NAME, lines, first=date(2026, 7, 1), last=market.NIGHT, reversals=lines // 20)
+    """A settled history and the lines of a night; returns how to load more."""
+    load = market.fill(NAME, lines)
     with databases.as_owner(NAME) as owner:
         owner.execute(_DIGEST_TABLE)
     return load
