@@ -2,19 +2,20 @@
 
 python -m tests.benchmarks.night_steps --lines 1000000 --increment 33000 --nights 2
 
-All steps, in one process, under the app role. Orders come to the tables as in `settle`; nothing is
-paid through a provider, so steps that compare providers' files have only what is settled to look
-at.
+All steps, in one process, under the app role, and at the end the whole of `verify`. Orders come to
+the tables as in `settle`; nothing is paid through a provider, so steps that compare providers'
+files have only what is settled to look at.
 """
 
 import argparse
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings")
@@ -25,7 +26,8 @@ django.setup()
 
 from django.db import connection  # noqa: E402
 
-from settlements import nights  # noqa: E402
+from marketplace import tenancy  # noqa: E402
+from settlements import nights, verification  # noqa: E402
 from tests.benchmarks import databases, market  # noqa: E402
 
 NAME = "jangteo_benchmark_night"
@@ -45,6 +47,7 @@ def main() -> None:
             night, more = market.NIGHT_AFTER + timedelta(days=number), arguments.increment
             load(NAME, more, first=night, last=night, reversals=more // 20)
             _print_night(seconds, night, more)
+        _print_verification(seconds, night)
 
 
 def _timed() -> Counter:
@@ -82,14 +85,26 @@ def _processor_seconds() -> float:
     return time.process_time() + sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
 
-def _print_night(seconds: Counter, night, lines: int) -> None:
+def _print_night(seconds: Counter, night: date, lines: int) -> None:
     seconds.clear()
     began = time.perf_counter()
     nights.close_day(market.MARKETPLACE, night, at=market.AT + (night - market.NIGHT))
     print(f"{night}, {lines} lines: {time.perf_counter() - began:.1f} s", flush=True)
     for step in nights.STEPS:
-        wall, cpu = seconds[step.name, "wall"], seconds[step.name, "cpu"]
-        print(f"  {step.name:16s} {wall:8.2f} s {cpu:8.2f} s cpu", flush=True)
+        _print_seconds(seconds, step.name)
+
+
+def _print_verification(seconds: Counter, on: date) -> None:
+    """Recompute all that was settled; the first difference ends it."""
+    with tenancy.use(market.MARKETPLACE), _noted(seconds, "verify"):
+        for difference in verification.verify(on=on):
+            sys.exit(str(difference))
+    _print_seconds(seconds, "verify")
+
+
+def _print_seconds(seconds: Counter, name: str) -> None:
+    wall, cpu = seconds[name, "wall"], seconds[name, "cpu"]
+    print(f"  {name:16s} {wall:8.2f} s {cpu:8.2f} s cpu", flush=True)
 
 
 if __name__ == "__main__":
