@@ -231,9 +231,9 @@ class Market:
             foreign_keys = _dropped_foreign_keys(owner)
             with _Copies(database) as copies:
                 self._write(copies, lines, first, last, reversals)
+            owner.execute("VACUUM (ANALYZE)")  # before the keys, whose joins are planned by it
             for statement in foreign_keys:
                 owner.execute(statement)
-            owner.execute("VACUUM (ANALYZE)")
 
     def _write(self, copies: "_Copies", lines: int, first: date, last: date, reversals: int):
         earlier = self._past[: reversals // 3]
