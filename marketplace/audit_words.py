@@ -52,6 +52,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "import.uploaded": _("Files uploaded for an import"),
     "ledger.day_signed": _("Business day signed by two people"),
     "ledger.month_closed": _("Month of the ledger closed"),
+    "bankwindow.entered": _("Maintenance window of the bank entered"),
     "letterchoice.changed": _("Choice of letters changed"),
     "listing.created": _("Listing drafted"),
     "listing.revised": _("New wording of a listing published"),

@@ -55,6 +55,7 @@ from settlements import (
     demonstration,
     forecasts,
     holding,
+    keeping_windows,
     letter_gathering,
     manual_journals,
     nights,
@@ -424,6 +425,8 @@ def _pay(victim: Seller, operator: User) -> None:
         at=AT,
         reason="비밀 사유",
     )
+    span = {"begins_at": AT + timedelta(days=900), "ends_at": AT + timedelta(days=901)}
+    keeping_windows.announce(**span, note="비밀", by=operator, at=AT)
     SandboxTransfer.objects.create(
         reference=payout.public_id, amount=payout.amount, outcome="paid", later="paid"
     )
