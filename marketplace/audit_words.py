@@ -42,6 +42,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "deadline.enforced": _("Legal deadline enforced"),
     "deadline.watched": _("Legal deadline watched"),
     "debt.deposit": _("Debt paid in by the seller"),
+    "debt.interest": _("Interest on a debt charged"),
     "debt.write_off": _("Debt written off"),
     "export.asked": _("Export asked for"),
     "fees.notice_waived": _("Notice of new fees waived"),
