@@ -30,6 +30,7 @@ from marketplace.refusals import Refused
 from marketplace.story_pages import Decision, StoryAdmin
 from settlements import (
     admin_ledger,
+    keeping_windows,
     models,
     payout_candidates,
     payout_checks,
@@ -195,6 +196,7 @@ class PayoutBatchAdmin(StoryAdmin):
             "results": _results(row),
             "approval": _asked(row),
             "checks": payout_checks.of(row, at=timezone.now()),
+            "windows": keeping_windows.of_batch(row, at=timezone.now()),
         }
 
     def file_view(self, request, object_id):

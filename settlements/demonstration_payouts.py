@@ -4,7 +4,7 @@ They go through the same processes as anybody's, with the sandbox bank. One shop
 account that does not exist, so that there is a failed payout to look at.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from marketplace import approvals, tenancy
 from marketplace.models import User
@@ -12,7 +12,7 @@ from sellers import bank_accounts
 from sellers.bank_accounts import Account
 from sellers.banks import Bank
 from sellers.models import BankAccount, Seller, SellerProfile
-from settlements import payout_sending, payouts, simulated_people
+from settlements import keeping_windows, payout_sending, payouts, simulated_people
 from settlements.gateways import sandbox
 
 _NAMED = timedelta(days=28)
@@ -33,6 +33,14 @@ def pay(slug: str, *, operator: User, second: User, at: datetime) -> None:
         _send(market.pk, last_on - ago, operator, second, at - ago)
     with tenancy.use(market.pk):
         payouts.prepare(on=last_on, at=at)
+        keeping_windows.enter_recurring(
+            weekdays=list(range(7)),
+            from_time=time(23, 30),
+            to_time=time(0, 30),
+            note="은행 공동망 야간 점검",
+            by=operator,
+            at=at,
+        )
 
 
 def _send(marketplace_id: int, on: date, operator: User, second: User, at: datetime) -> None:

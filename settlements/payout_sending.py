@@ -14,6 +14,7 @@ from marketplace import audit, calendar_days, changes, outbox, sealing, states, 
 from marketplace.refusals import Refused, gettext_noop
 from settlements import (
     business_checks,
+    keeping_windows,
     payout_candidates,
     payout_exceptions,
     payout_journals,
@@ -56,6 +57,7 @@ class AccountNotFailed(Refused):
 class _Call:
     """What the bank is called with, read before the call."""
 
+    policy: PayoutPolicy
     gateway: Gateway
     transfer: Transfer
     state: str
@@ -169,10 +171,14 @@ def left_behind(*, at: datetime) -> list[int]:
 def _read(marketplace_id: int, payout_id: int) -> _Call:
     with tenancy.use(marketplace_id):
         payout = Payout.objects.select_related("batch__policy").get(pk=payout_id)
-        return _Call(choosing.of(payout.batch.policy), transfer_of(payout), payout.state)
+        policy = payout.batch.policy
+        return _Call(policy, choosing.of(policy), transfer_of(payout), payout.state)
 
 
 def _send(marketplace_id: int, payout_id: int, call: _Call, now) -> None:
+    with tenancy.use(marketplace_id):
+        if keeping_windows.closed_at(call.policy, now()):
+            return  # the next tick tries again; not even the holder can be asked about
     business_checks.before_sending(marketplace_id, payout_id, now=now)
     holder = call.gateway.holder_of(call.transfer.bank, call.transfer.number)
     with tenancy.use(marketplace_id, durable=True):
@@ -220,6 +226,8 @@ def _begun(payout_id: int, call: _Call, holder: str | None, *, at: datetime):
         payouts.end_where_done(payout.batch_id, at=at)
         return None
     if business_checks.must_wait(payout, at=at):
+        return None
+    if keeping_windows.closed_at(payout.batch.policy, at):
         return None
     on = payout_journals.business_date(at)
     days = payout.batch.policy.result_days

@@ -14,7 +14,7 @@ from django.db.models import Sum
 from marketplace import approvals, changes, outbox, sealing, states, tenancy
 from marketplace.models import Approval, Marketplace
 from marketplace.refusals import Refused, gettext_noop
-from settlements import business_checks, payout_candidates, payout_rules
+from settlements import business_checks, keeping_windows, payout_candidates, payout_rules
 from settlements.gateways import choosing
 from settlements.models import Assignment, Payout, PayoutBatch, PayoutItem, PayoutPolicy, Statement
 from settlements.payout_candidates import Candidate
@@ -117,11 +117,16 @@ def approve(batch: PayoutBatch, *, by, at: datetime, payouts: int, amount: int) 
 
 @transaction.atomic
 def schedule(batch: PayoutBatch, *, by, at: datetime, scheduled_at: datetime, reason="") -> None:
-    """Let an approved batch be executed at a moment. Raises NotInTheFuture, states.IllegalMove."""
+    """Let an approved batch be executed at a moment.
+
+    Raises NotInTheFuture, keeping_windows.BankClosed, states.IllegalMove.
+    """
     if scheduled_at <= at:
         raise NotInTheFuture()
+    batch = _locked(batch)
+    keeping_windows.ensure_open(batch.policy, scheduled_at, field="scheduled_at")
     changes_ = {"scheduled_at": scheduled_at}
-    states.move(_locked(batch), State.SCHEDULED, by=by, at=at, reason=reason, changes=changes_)
+    states.move(batch, State.SCHEDULED, by=by, at=at, reason=reason, changes=changes_)
 
 
 @transaction.atomic
@@ -135,8 +140,9 @@ def unschedule(batch: PayoutBatch, *, by, at: datetime, reason="") -> None:
 def execute(batch: PayoutBatch, *, by, at: datetime, reason="") -> None:
     """Let workers send the payouts of an approved, scheduled or stopped batch.
 
-    Raises BatchBusy while another one is executed, OverDayLimit, SandboxOnly, SandboxCheckOnly,
-    states.IllegalMove, and payout_connections.NoConnection where the payout API cannot be called.
+    Raises BatchBusy while another one is executed, keeping_windows.BankClosed, OverDayLimit,
+    SandboxOnly, SandboxCheckOnly, states.IllegalMove, and payout_connections.NoConnection where
+    the payout API cannot be called.
     """
     market = lock()
     batch = _locked(batch)
@@ -148,6 +154,7 @@ def execute(batch: PayoutBatch, *, by, at: datetime, reason="") -> None:
     if business_checks.knows_nobody(batch.policy, market):
         raise SandboxCheckOnly()
     choosing.of(batch.policy)
+    keeping_windows.ensure_open(batch.policy, at)
     on = business_date(at)
     _refuse_over_day_limit(batch, on)
     opened = {"executed_on": on, "scheduled_at": None}

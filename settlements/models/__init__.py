@@ -2,12 +2,13 @@
 
 from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.assignments import Assignment
+from settlements.models.bank_windows import BankWindow
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.clearing import ClearingItem, ClearingProof
 from settlements.models.contracts import SellerContract
 from settlements.models.day_closes import DayClose, SignedSheet
 from settlements.models.deadlines import DeadlineGuard
-from settlements.models.debts import DebtMovement
+from settlements.models.debts import DebtMovement, InterestTerms
 from settlements.models.fast_settlements import FastSettlement
 from settlements.models.forecasts import PayoutForecast
 from settlements.models.holds import AttachmentPayment, Hold, HoldMovement
@@ -46,6 +47,7 @@ __all__ = [
     "Adjustment",
     "Assignment",
     "AttachmentPayment",
+    "BankWindow",
     "ClearingItem",
     "ClearingProof",
     "DayClose",
@@ -60,6 +62,7 @@ __all__ = [
     "FeeScheduleVersion",
     "Hold",
     "HoldMovement",
+    "InterestTerms",
     "Journal",
     "LedgerDifference",
     "LedgerEntry",

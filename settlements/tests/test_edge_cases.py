@@ -4,7 +4,8 @@ Elsewhere: failed transfers in test_payout_sending, holds of claims in test_hold
 holidays in test_due_dates, reserves that come back in test_collecting.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -15,6 +16,7 @@ from orders import claims, exchanging, goodwill, refunds, return_shipping
 from orders.models import OrderLine
 from sellers.models import PerformanceDay
 from settlements import (
+    keeping_windows,
     nights,
     payout_connections,
     payout_sending,
@@ -29,6 +31,7 @@ from settlements.models import (
     LedgerDifference,
     MonthlyFee,
     PayoutBatch,
+    SandboxTransfer,
     SellerBalance,
     SettlementLine,
     Statement,
@@ -549,6 +552,47 @@ class TestForeignCurrency:
             assert (payout.state, payout.amount) == ("paid", 8_680)
             assert make.balances()["bank"] == 8_680
             assert Statement.objects.get().state == "paid"
+
+
+class TestBankMaintenance:
+    def test_refuses_scheduling_and_sends_nothing_until_the_bank_is_back(self, market):
+        """From 23:30 to 00:30 every night: 86,800 won wait, and arrive without a lost answer."""
+        midnight = datetime(2026, 9, 15, tzinfo=ZoneInfo("Asia/Seoul"))
+        with tenancy.use(market.pk):
+            hours = {"from_time": time(23, 30), "to_time": time(0, 30)}
+            keeping_windows.enter_recurring(
+                weekdays=[0, 1, 2, 3, 4, 5, 6], **hours, note="야간 점검", by=None, at=AT
+            )
+            seller = make.seller()
+            make.account(seller)
+            make.sold(seller, unit_price=100_000)
+        nights.close_day(market.pk, DUE, at=AT)
+        with tenancy.use(market.pk):
+            batch = PayoutBatch.objects.get()
+            states.move(batch, PayoutBatch.State.APPROVED, by=None, at=AT)
+            with pytest.raises(keeping_windows.BankClosed) as refused:
+                payouts.schedule(batch, by=None, at=AT, scheduled_at=midnight)
+            assert str(refused.value) == (
+                "The bank takes no transfers from 2026-09-14 23:30 until 2026-09-15 00:30 "
+                "(야간 점검). Choose 2026-09-15 00:30 or later."
+            )
+            payouts.execute(batch, by=None, at=midnight - timedelta(hours=1))
+            payout = batch.rows.get()
+        for minutes in (-31, 0, 29):
+            moment = midnight + timedelta(minutes=minutes)
+            payout_sending.serve(market.pk, payout.pk, now=lambda moment=moment: moment)
+        with tenancy.use(market.pk):
+            payout.refresh_from_db()
+            assert (payout.state, payout.attempts.count()) == ("prepared", 0)
+            assert payout_sending.left_behind(at=midnight) == [payout.pk]
+        free = midnight + timedelta(minutes=30)
+        payout_sending.serve(market.pk, payout.pk, now=lambda: free)
+        with tenancy.use(market.pk):
+            payout.refresh_from_db()
+            assert (payout.state, payout.amount, payout.sent_at) == ("paid", 86_800, free)
+            assert SandboxTransfer.objects.get().received == 1
+            batch.refresh_from_db()
+            assert batch.state == "completed"
 
 
 class TestGrossAndNet:

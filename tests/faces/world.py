@@ -55,6 +55,7 @@ from settlements import (
     demonstration,
     forecasts,
     holding,
+    keeping_windows,
     letter_gathering,
     manual_journals,
     nights,
@@ -76,6 +77,7 @@ from settlements.models import (
     FeeScheduleVersion,
     Hold,
     HoldMovement,
+    InterestTerms,
     LedgerDifference,
     LetterChoice,
     MissingFile,
@@ -301,6 +303,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
         threshold=1_000_000,
         amount=50_000,
     )
+    versions.draft(InterestTerms, valid_from=date(2026, 4, 1), by=operator, at=AT, rate_ppm=60_000)
     _pay(victim, operator)
     _fill_ledger(operator)
     settled.tax_parties()
@@ -424,6 +427,8 @@ def _pay(victim: Seller, operator: User) -> None:
         at=AT,
         reason="비밀 사유",
     )
+    span = {"begins_at": AT + timedelta(days=900), "ends_at": AT + timedelta(days=901)}
+    keeping_windows.announce(**span, note="비밀", by=operator, at=AT)
     SandboxTransfer.objects.create(
         reference=payout.public_id, amount=payout.amount, outcome="paid", later="paid"
     )
