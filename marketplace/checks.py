@@ -1,9 +1,12 @@
-"""Refuses to serve under a database role for which row-level security is off.
+"""What is wrong with an installation: says so, and refuses to serve where data would leak.
 
+It does not serve under a database role for which row-level security is off.
 A superuser, a role with BYPASSRLS, the owner of a tenant table, and whoever may become one of
 them, would see every marketplace; nothing else would look wrong.
 """
 
+from django.conf import settings
+from django.core import checks
 from django.core.checks import Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -28,6 +31,18 @@ def check_role(app_configs, databases=None, **kwargs):
         return []
     problem = _problem()
     return [Error(problem, id="marketplace.E001")] if problem else []
+
+
+@register()
+def check_site_address(app_configs, **kwargs):
+    if settings.SITE_ADDRESS:
+        return []
+    problem = (
+        "ALLOWED_HOSTS names no host, so nobody knows where pages are found from outside: letters "
+        "with links wait, and the mail after a night is not sent."
+    )
+    remedy = "Set SITE_ADDRESS, such as https://sellers.example.com."
+    return [checks.Warning(problem, hint=remedy, id="marketplace.W001")]
 
 
 def require_weak_role() -> None:

@@ -13,7 +13,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "marketplace.opened": (),
     "night.closed": (
         "settlements.tasks.begin_forecasts",
-        "settlements.operator_letters.morning",
+        "settlements.tasks.begin_morning",
     ),
     "payout.changed": ("settlements.tasks.begin_asking",),
     "payout.failed": ("sellers.letters.payout_failed",),

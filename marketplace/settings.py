@@ -306,10 +306,11 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Browser security
 
 HTTPS = env.bool("HTTPS", not TRIAL)
-# Where letters say that a page is found; a letter that no request sends cannot know it.
+# Where letters say that a page is found; a letter that no request sends cannot know it. Empty where
+# no host is named: letters wait then (marketplace.checks says so).
 _HOST = "localhost:8000" if TRIAL else ALLOWED_HOSTS[0].lstrip(".")
-SITE_ADDRESS = env.str("SITE_ADDRESS", "") or f"http{'s' if HTTPS else ''}://{_HOST}"
-SITE_ADDRESS = SITE_ADDRESS.rstrip("/")
+_NAMED = "" if _HOST == "*" else f"http{'s' if HTTPS else ''}://{_HOST}"
+SITE_ADDRESS = (env.str("SITE_ADDRESS", "") or _NAMED).rstrip("/")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz/"]

@@ -1,10 +1,11 @@
 """Mail to the people of a shop, in the marketplace's language.
 
 An invitation is sent by the page, which knows the address of the site. Warnings are handlers of
-announcements (marketplace.handlers): a mail server that is down delays them and loses none.
+announcements (marketplace.handlers): a mail server that is down delays them and loses none. A test
+marketplace warns its own operators alone; an invitation goes where a person asked for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from marketplace.models import Marketplace
+from marketplace.reach import Reach
 from sellers import profiles
 from sellers.models import BankAccount, Invitation, Seller, SellerMember
 
@@ -37,8 +39,7 @@ def bank_account_changed(
     with _speaking_for(marketplace):
         subject = gettext("The bank account of “%(shop)s” was changed") % {"shop": seller.name}
         context = {"seller": seller, "account": account, "marketplace": marketplace}
-        for address in _everybody(seller, at):
-            _send("bank_account_changed", subject, [address], context)
+        _warn("bank_account_changed", subject, _everybody(seller, at), context)
 
 
 def contact_changed(marketplace: Marketplace, *, at: datetime, seller_id: int) -> None:
@@ -48,7 +49,7 @@ def contact_changed(marketplace: Marketplace, *, at: datetime, seller_id: int) -
     with _speaking_for(marketplace):
         subject = gettext("The contact address of “%(shop)s” was changed") % {"shop": seller.name}
         context = {"seller": seller, "marketplace": marketplace}
-        _send("contact_changed", subject, [profile.former_contact_email], context)
+        _warn("contact_changed", subject, [profile.former_contact_email], context)
 
 
 def payout_failed(
@@ -65,8 +66,7 @@ def payout_failed(
         subject = gettext("A payout of “%(shop)s” did not arrive") % {"shop": seller.name}
         context = {"seller": seller, "payout": payout, "marketplace": marketplace}
         context |= {"is_assigned": is_assigned}
-        for address in _everybody(seller, at):
-            _send("payout_failed", subject, [address], context)
+        _warn("payout_failed", subject, _everybody(seller, at), context)
 
 
 @contextmanager
@@ -89,3 +89,9 @@ def _send(name: str, subject: str, to: list[str], context: dict) -> None:
     body = render_to_string(f"sellers/letters/{name}.txt", context)
     # A shop's name may hold a line break; a header may not.
     EmailMessage(" ".join(subject.split()), body, to=to).send()
+
+
+def _warn(name: str, subject: str, to: Iterable[str], context: dict) -> None:
+    """Send to each address on its own, as far as the marketplace may mail there."""
+    for address in Reach(context["marketplace"]).among(to):
+        _send(name, subject, [address], context)

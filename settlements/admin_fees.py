@@ -108,6 +108,8 @@ class FeeScheduleVersionAdmin(VersionedRuleAdmin):
             % {"sent": told.sent, "all": told.sellers - told.unconcerned},
             gettext("Not concerned: %(count)s") % {"count": told.unconcerned},
         ]
+        if told.unmailed:
+            lines.append(gettext("Not mailed: %(count)s") % {"count": told.unmailed})
         if told.waiting:
             lines.append(gettext("Still to be told: %(count)s") % {"count": told.waiting})
         if told.first_at:

@@ -1,7 +1,12 @@
 """Letters to sellers in the admin: what became of each, and what the marketplace wants told."""
 
+from functools import partial
+
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from marketplace.admin import (
     HIDDEN,
@@ -12,8 +17,9 @@ from marketplace.admin import (
     register,
     state_column,
 )
-from marketplace.story_pages import SHOWN, Decision, StoryAdmin
-from settlements import letter_composing, letter_sending, models
+from marketplace.story_pages import Decision, StoryAdmin
+from settlements import letter_composing, letter_lists, letter_sending, models
+from settlements.models.letters import KINDS
 
 _WRONG = {
     letter_sending.NO_READER: _("nobody of the shop has an address"),
@@ -27,6 +33,20 @@ class NoQuestions(forms.Form):
     """A decision that needs no more than being made."""
 
 
+class DeskForm(forms.ModelForm):
+    off = forms.MultipleChoiceField(
+        label=_("letters that are not sent"),
+        choices=KINDS,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text=models.LetterDesk._meta.get_field("off").help_text,
+    )
+
+    class Meta:
+        model = models.LetterDesk
+        fields = ("tells_empty_statements", "off")
+
+
 @register(models.SellerLetter)
 class SellerLetterAdmin(StoryAdmin):
     """Letters to sellers, the newest first; those that did not go out are sent again here."""
@@ -34,7 +54,17 @@ class SellerLetterAdmin(StoryAdmin):
     comes_from = _("Letters are made when something is to be told to a seller about money.")
     place = 60
     story_template = "settlements/admin/seller_letter.html"
-    list_display = ["made_at", "seller", state_column(), "sent_at", "readers", "what_went_wrong"]
+    list_display = [
+        "made_at",
+        "seller",
+        state_column(),
+        "attempts",
+        "handed_at",
+        "sent_at",
+        "readers",
+        "what_went_wrong",
+    ]
+    actions = ["send_again", "take_as_sent"]
     list_filter = [("state", ChoicesDropdownFilter)]
     list_filter_submit = True
     list_select_related = ["seller"]
@@ -50,8 +80,30 @@ class SellerLetterAdmin(StoryAdmin):
             form=NoQuestions,
             offered=lambda row: row.state in models.SellerLetter.TROUBLED,
             done=_("The letter is sent again."),
-        )
+        ),
+        "sent": Decision(
+            name=_("Mark as sent"),
+            explanation=_(
+                "The letter was handed to the mail server, and the worker ended before its answer. "
+                "Where the mail server's log shows it, leave it as sent; the log names it by its "
+                "Message-ID."
+            ),
+            process=letter_sending.take_as_sent,
+            form=NoQuestions,
+            offered=lambda row: row.state == models.SellerLetter.State.UNKNOWN,
+            done=_("The letter is marked as sent."),
+        ),
     }
+
+    @action(description=_("Send selected letters again"), permissions=["decide"])
+    def send_again(self, request, queryset):
+        told = {"by": request.user, "at": timezone.now()}
+        self.ask_for_each(request, queryset, partial(letter_sending.send_again, **told))
+
+    @action(description=_("Mark selected letters as sent"), permissions=["decide"])
+    def take_as_sent(self, request, queryset):
+        told = {"by": request.user, "at": timezone.now()}
+        self.ask_for_each(request, queryset, partial(letter_sending.take_as_sent, **told))
 
     @display(description=_("what went wrong"))
     def what_went_wrong(self, letter):
@@ -61,8 +113,11 @@ class SellerLetterAdmin(StoryAdmin):
         return super().get_queryset(request).select_related("seller")
 
     def tell(self, request, row):
-        notices = row.notices.order_by("happened_at", "pk")
-        return {"notices": list(notices[:SHOWN]), "wrong": _wrong(row)}
+        return {
+            "told": letter_lists.of_letter(row),
+            "wrong": _wrong(row),
+            "message_id": letter_sending.message_id(row),
+        }
 
 
 @register(models.SellerNotice)
@@ -71,6 +126,10 @@ class SellerNoticeAdmin(ReadOnlyAdmin):
     list_display = ["happened_at", "seller", "kind", "about", "letter", "skipped"]
     list_select_related = ["seller", "letter"]
     ordering = ["-id"]
+
+    def lookup_allowed(self, lookup, value, request):
+        own = ("letter__id__exact", "kind__exact")
+        return lookup in own or super().lookup_allowed(lookup, value, request)
 
 
 @register(models.LetterChoice)
@@ -86,12 +145,17 @@ class LetterDeskAdmin(ProcessAdmin):
     comes_from = _("The settings appear within a minute of the first letters.")
     place = 96
     section = "rules"
-    list_display = ["named", "tells_empty_statements"]
+    form = DeskForm
+    list_display = ["named", "tells_empty_statements", "not_sent"]
     ordering = ["id"]
 
     @display(description=_("settings"))
     def named(self, desk):
         return _("Letters to sellers")
+
+    @display(description=_("letters that are not sent"))
+    def not_sent(self, desk):
+        return ", ".join(str(name) for code, name in KINDS if code in desk.off) or "–"
 
 
 def _wrong(letter):

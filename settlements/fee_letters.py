@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from django.db.models import Count, Max, Min, OuterRef, Q, Subquery
 
@@ -30,7 +29,12 @@ TOLD_STATES = (
     Seller.State.SUSPENDED,
     Seller.State.TERMINATING,
 )
-_ENDED = (SellerLetter.State.SENT, SellerLetter.State.UNSAID, *SellerLetter.TROUBLED)
+_ENDED = (
+    SellerLetter.State.SENT,
+    SellerLetter.State.UNSAID,
+    SellerLetter.State.KEPT,
+    *SellerLetter.TROUBLED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Told:
     waiting: int
     in_trouble: int  # letters that failed, or of which it is not known
     unconcerned: int
+    unmailed: int  # switched off by the marketplace, or written in a test one
     first_at: datetime | None
     last_at: datetime | None
 
@@ -110,19 +115,18 @@ def begin(marketplace: Marketplace, *, at: datetime, version_id: int, before_id:
         jobs.finish(job, at=at, counts={"sent": 0, "failed": 0})
 
 
-def note_progress(letter_ids: Collection[int], *, at: datetime) -> None:
-    """Tell how far sellers have been told of new fees, once what became of letters is known."""
+def note_progress(*, at: datetime) -> None:
+    """Tell how far sellers have been told of new fees."""
     # Locked, so that of two who record the last letters at once the second one sees them all.
     running = JobRun.objects.filter(kind=JOB, state=JobRun.State.RUNNING)
     for job in running.select_for_update(no_key=True).order_by("pk"):
         notices = SellerNotice.objects.filter(event=TOPIC, about=job.key, skipped="")
-        if not notices.filter(letter__in=letter_ids).exists():
-            continue
         ended = notices.filter(letter__state__in=_ENDED).aggregate(
             all=Count("pk"), failed=Count("pk", Q(letter__state__in=SellerLetter.TROUBLED))
         )
         counts = {"sent": ended["all"] - ended["failed"], "failed": ended["failed"]}
-        jobs.progress(job, ended["all"], counts=counts)
+        if counts != job.counts:
+            jobs.progress(job, ended["all"], counts=counts)
         if ended["all"] >= job.total:
             jobs.finish(job, at=at)
 
@@ -140,51 +144,38 @@ def told(version: FeeScheduleVersion) -> Told:
             is_told & (Q(letter=None) | Q(letter__state__in=[state.WAITING, state.SENDING])),
         ),
         unconcerned=Count("pk", Q(skipped=letter_kinds.NOT_CONCERNED)),
+        unmailed=Count(
+            "pk", Q(skipped=letter_kinds.SWITCHED_OFF_HERE) | Q(letter__state=state.KEPT)
+        ),
         first_at=Min("letter__sent_at"),
         last_at=Max("letter__sent_at"),
     )
     return Told(**found)
 
 
-class Changes:
-    """What some notices of new fees are about; its queries grow with the versions alone."""
+class Comparisons:
+    """What versions of fees change, each compared once for all letters that are written by it."""
 
-    def __init__(self, notices: Iterable[SellerNotice]):
-        rows = list(notices)
-        self._pairs = {(row.data["version"], row.data["before"]) for row in rows}
-        ids = {key for pair in self._pairs for key in pair}
-        found = FeeScheduleVersion.objects.select_related("schedule") if ids else None
-        self._versions = found.in_bulk(ids) if found is not None else {}
-        self._categories = _categories({row.seller_id for row in rows}) if rows else {}
-        is_known = {row.seller_id for row in rows} <= self._categories.keys()
-        self._wanted = set().union(*self._categories.values()) if is_known else None
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int], Change] = {}
 
-    def of(self, notice: SellerNotice) -> "Change":
-        return self._read[notice.data["version"], notice.data["before"]]
-
-    @cached_property
-    def _read(self) -> dict[tuple[int, int], "Change"]:
-        return {
-            (after, before): Change(
-                self._versions[after], self._versions[before], self._wanted, self._categories
-            )
-            for after, before in self._pairs
-        }
+    def of(self, pairs: Iterable[tuple[int, int]]) -> "dict[tuple[int, int], Change]":
+        """Changes by the ids of version and version before; queries for new ones alone."""
+        wanted = set(pairs)
+        if new := wanted - self._found.keys():
+            rows = FeeScheduleVersion.objects.select_related("schedule")
+            versions = rows.in_bulk({key for pair in new for key in pair})
+            for after, before in new:
+                self._found[after, before] = Change(versions[after], versions[before])
+        return {pair: self._found[pair] for pair in wanted}
 
 
 class Change:
-    """A version of fees against the one before it, for some sellers."""
+    """A version of fees against the one before it."""
 
-    def __init__(
-        self,
-        after: FeeScheduleVersion,
-        before: FeeScheduleVersion,
-        wanted: set[int] | None,
-        categories: dict[int, set[int]],
-    ):
+    def __init__(self, after: FeeScheduleVersion, before: FeeScheduleVersion):
         self.after, self.before = after, before
-        self._differences = schedule_comparison.of_categories(before, after, wanted)
-        self._categories = categories
+        self._differences = schedule_comparison.charged_otherwise(before, after)
         self._by_category: dict[int | None, list[int]] = defaultdict(list)
         for place, pair in enumerate(self._differences):
             self._by_category[pair.rule.category_id].append(place)
@@ -194,9 +185,11 @@ class Change:
         """Whether the VAT on fees is another one."""
         return self.after.vat_rate_ppm != self.before.vat_rate_ppm
 
-    def of_seller(self, seller: Seller) -> list[Difference]:
-        """What is charged otherwise of a seller, in the order of the rules."""
-        categories = self._categories.get(seller.pk)
+    def of_seller(self, seller: Seller, categories: set[int] | None) -> list[Difference]:
+        """What is charged otherwise of a seller in some categories, in the order of the rules.
+
+        Without categories it is not known what he sells, and all of it counts.
+        """
         if categories is None:
             places: Iterable[int] = range(len(self._differences))
         else:
@@ -207,6 +200,25 @@ class Change:
             for pair in (self._differences[place] for place in places)
             if _is_for(pair.rule.seller_type, pair.rule.seller_id, seller)
         ]
+
+
+class Changes:
+    """What some notices of new fees tell each seller; one query beside the comparisons."""
+
+    def __init__(self, notices: Iterable[SellerNotice], comparisons: Comparisons):
+        rows = list(notices)
+        self._changes = comparisons.of(map(_pair, rows))
+        self._categories = _categories({row.seller_id for row in rows}) if rows else {}
+
+    def of(self, notice: SellerNotice) -> tuple[Change, list[Difference]]:
+        """The change that a notice is about, and what of it concerns the seller."""
+        change = self._changes[_pair(notice)]
+        categories = self._categories.get(notice.seller_id)
+        return change, change.of_seller(notice.seller, categories)
+
+
+def _pair(notice: SellerNotice) -> tuple[int, int]:
+    return notice.data["version"], notice.data["before"]
 
 
 class _Scopes:

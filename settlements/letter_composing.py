@@ -3,13 +3,14 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from marketplace import tenancy
+from marketplace.reach import Reach
 from settlements import (
     fee_letters,
     hold_book,
@@ -48,9 +49,12 @@ class Mail:
     body: str
     to: list[str]
     error: str = ""  # why it cannot be sent
+    is_kept: bool = False  # only to be seen on pages: nobody of a test marketplace reads it
 
 
-def compose(letters: Collection[SellerLetter]) -> dict[int, Mail]:
+def compose(
+    letters: Collection[SellerLetter], comparisons: fee_letters.Comparisons
+) -> dict[int, Mail]:
     """The mail of each letter; none for one that has nothing left to tell.
 
     The number of queries does not grow with the letters.
@@ -60,9 +64,10 @@ def compose(letters: Collection[SellerLetter]) -> dict[int, Mail]:
     notices: dict[int, list[SellerNotice]] = defaultdict(list)
     for notice in rows.select_related("seller").order_by("happened_at", "pk"):
         notices[notice.letter_id].append(notice)
-    book = _Book([notice for found in notices.values() for notice in found])
+    book = _Book([notice for found in notices.values() for notice in found], comparisons)
     readers = letter_choices.Readers(sellers)
     market = tenancy.current()
+    reach = Reach(market)
     mails = {}
     for letter in letters:
         with (
@@ -77,8 +82,9 @@ def compose(letters: Collection[SellerLetter]) -> dict[int, Mail]:
                 mails[letter.pk] = Mail("", "", [], error=UNWRITABLE)
                 continue
             if sections:
-                to = readers.addresses(letter.seller_id)
-                mails[letter.pk] = _mail(found[0].seller, sections, to, book.words)
+                to = reach.among(readers.addresses(letter.seller_id))
+                mail = _mail(found[0].seller, sections, to, book.words)
+                mails[letter.pk] = replace(mail, is_kept=reach.is_test and not to)
     return mails
 
 
@@ -118,7 +124,7 @@ def _mail(seller, sections: list[Section], to: list[str], words: Words) -> Mail:
 class _Book:
     """What some notices are about, loaded once for all of them."""
 
-    def __init__(self, notices: list[SellerNotice]):
+    def __init__(self, notices: list[SellerNotice], comparisons: fee_letters.Comparisons):
         market = tenancy.current()
         self.words = Words(market, ledger.component_names())
         of: dict[str, list[SellerNotice]] = defaultdict(list)
@@ -142,7 +148,7 @@ class _Book:
             seller__in={notice.seller_id for notice in changed}
         )
         self._contracts = {(row.seller_id, row.number): row for row in contracts if changed}
-        self._fees = fee_letters.Changes(of[letter_kinds.FEES_PUBLISHED])
+        self._fees = fee_letters.Changes(of[letter_kinds.FEES_PUBLISHED], comparisons)
 
     def section(self, notice: SellerNotice) -> Section | None:
         """A notice in words; None where what it was about is no more."""
@@ -173,8 +179,7 @@ class _Book:
         return self.words.contract(self._contracts[notice.seller_id, notice.data["version"]])
 
     def fees(self, notice: SellerNotice) -> Section | None:
-        change = self._fees.of(notice)
-        changed = change.of_seller(notice.seller)
+        change, changed = self._fees.of(notice)
         if not changed and not change.is_new_vat:
             return None
         return self.words.fees(change.after, change.before, changed)

@@ -43,28 +43,30 @@ def gather(*, at: datetime) -> int:
         return 0
     end = changes.horizon()
     while page := _page(held, end):
-        notices = [_notice(change, at) for change in page]
-        write(notices, tells_empty=held.tells_empty_statements)
+        write([_notice(change, at) for change in page])
         held.after_transaction, held.after_change = page[-1].transaction, page[-1].pk
     held.after_transaction, held.after_change = end.transaction, end.id
     held.save(update_fields=["after_transaction", "after_change"])
     return _open_letters(at)
 
 
-def write(notices: Iterable[SellerNotice], *, tells_empty: bool = False) -> None:
+def write(notices: Iterable[SellerNotice]) -> None:
     """Keep what sellers are to be told, with what is not told and why; known ones stay as they are.
 
     A number of queries that does not grow with the notices.
     """
-    rows = list(notices)
+    rows, here = list(notices), desk()
     off = dict(
         LetterChoice.objects.filter(seller__in={row.seller_id for row in rows})
         .exclude(off=[])
         .values_list("seller_id", "off")
     )
-    rows = [*_statements(rows, tells_empty), *(row for row in rows if not _is_statement(row))]
+    told = _statements(rows, here.tells_empty_statements)
+    rows = [*told, *(row for row in rows if not _is_statement(row))]
     for row in rows:
-        row.skipped = row.skipped or letter_kinds.skipped(row.kind, off.get(row.seller_id, ()))
+        row.skipped = row.skipped or letter_kinds.skipped(
+            row.kind, off.get(row.seller_id, ()), here.off
+        )
     SellerNotice.objects.bulk_create(rows, ignore_conflicts=True, batch_size=PAGE)
 
 

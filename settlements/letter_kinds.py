@@ -33,6 +33,7 @@ TYPES: Final = tuple(_BY_TYPE)
 
 # Why something is not told.
 SWITCHED_OFF: Final = "off"
+SWITCHED_OFF_HERE: Final = "off_here"  # by the marketplace, for all of its sellers
 NOTHING_IN_IT: Final = "nothing"
 NOT_CONCERNED: Final = "unconcerned"
 STALE: Final = "stale"  # it happened too long ago
@@ -44,8 +45,14 @@ def of_change(type_: str, data: Mapping[str, object]) -> str:
     return CLAIM_HOLD if kind == HOLD and data.get("reason") == "claim" else kind
 
 
-def skipped(kind: str, off: Collection[str]) -> str:
-    """Why a notice is not told to a seller who has switched some kinds off; empty where it is."""
+def skipped(kind: str, off: Collection[str], off_here: Collection[str] = ()) -> str:
+    """Why a notice is not told to a seller; empty where it is told.
+
+    `off` are the kinds that the seller has switched off, `off_here` those of the marketplace,
+    which answers for what it does not tell and may switch off any.
+    """
+    if kind in off_here:
+        return SWITCHED_OFF_HERE
     return SWITCHED_OFF if kind in off and kind not in REQUIRED else ""
 
 

@@ -1,11 +1,14 @@
-"""Sends what sellers are to be told: a batch is claimed, sent outside any transaction, recorded.
+"""Sends what sellers are to be told: a batch is claimed, and sent letter by letter.
 
-A letter that the mail server did not take is tried again for a day. One whose worker died while it
-was being sent may have gone out: it is never sent again by itself, a person decides.
+Right before a letter goes to the mail server it is marked as handed over, and recorded right
+after; it is sent outside any transaction. A worker that dies leaves at most that one letter of
+which it is not known whether it went out: it is never sent again by itself, a person decides. What
+it had only claimed is sent by the next one. What the mail server did not take is tried again for a
+day.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
@@ -34,6 +37,7 @@ LEFT_AFTER: Final = timedelta(minutes=15)
 NO_READER: Final = "no_reader"
 REFUSED: Final = "refused"  # by the mail server
 GONE: Final = "gone"  # the mail server is not there
+_NOTHING: Final = Mail("", "", [])  # to tell
 # About one letter: the server is there, and others may go out.
 _REFUSALS = (SMTPRecipientsRefused, SMTPResponseException, ValueError)
 
@@ -42,29 +46,32 @@ _REFUSALS = (SMTPRecipientsRefused, SMTPResponseException, ValueError)
 class _Outcome:
     letter: SellerLetter
     state: str
-    readers: int = 0
     error: str = ""
 
 
 def serve(marketplace_id: int, *, now: Callable[[], datetime], until: datetime) -> int:
     """Gather what is to be told in a marketplace and send what is due; returns how many went out.
 
-    Begins no further batch after `until`.
+    Begins no further batch after `until`. Sends nothing as long as links would lead nowhere.
     """
     with tenancy.use(marketplace_id, durable=True):
         letter_gathering.gather(at=now())
-        _give_up_left(at=now())
-    sent = 0
+        _take_up_left(at=now())
+        fee_letters.note_progress(at=now())
+    if not settings.SITE_ADDRESS:
+        logger.error("letters wait: SITE_ADDRESS is not set")
+        return 0
+    sent, comparisons = 0, fee_letters.Comparisons()
     while now() < until:
         with tenancy.use(marketplace_id, durable=True):
             claimed = _claim(at=now())
         if not claimed:
             break
         with tenancy.use(marketplace_id):
-            mails = letter_composing.compose(claimed)
-        outcomes = _send(claimed, mails)
+            mails = letter_composing.compose(claimed, comparisons)
+        outcomes = list(_send(marketplace_id, claimed, mails, now))
         with tenancy.use(marketplace_id, durable=True):
-            _record(outcomes, at=now())
+            fee_letters.note_progress(at=now())
         sent += sum(outcome.state == State.SENT for outcome in outcomes)
         if any(outcome.error == GONE for outcome in outcomes):
             break  # the next batch would wait for the mail server as long
@@ -78,57 +85,91 @@ def send_again(letter: SellerLetter, *, by, at: datetime) -> None:
     states.move(letter, State.WAITING, by=by, at=at, changes=changes)
 
 
+def take_as_sent(letter: SellerLetter, *, by, at: datetime) -> None:
+    """Leave a letter as sent that may have gone out. Raises states.IllegalMove."""
+    changes = {"sent_at": letter.handed_at or at, "error": ""}
+    states.move(letter, State.SENT, by=by, at=at, changes=changes)
+
+
 def _claim(*, at: datetime) -> list[SellerLetter]:
     """Take the next letters in hand, their attempt counted."""
     due = SellerLetter.objects.due(at).select_for_update(skip_locked=True, no_key=True)
     letters = list(due.order_by("due_at", "pk")[:BATCH])
-    changes = {"attempts": F("attempts") + 1, "claimed_at": at}
+    changes = {"attempts": F("attempts") + 1, "claimed_at": at, "handed_at": None}
     _move(letters, State.SENDING, at, changes)
     for letter in letters:
         letter.attempts += 1
+        letter.claimed_at = at
     return letters
 
 
-def _give_up_left(*, at: datetime) -> None:
+def _take_up_left(*, at: datetime) -> None:
+    """What a worker left: known not to have been sent, or unknown where it had been handed over."""
     left = SellerLetter.objects.filter(state=State.SENDING, claimed_at__lt=at - LEFT_AFTER)
-    if keys := list(left.values_list("pk", flat=True)):
-        states.move_many(left, State.UNKNOWN, by=None, at=at)
-        fee_letters.note_progress(keys, at=at)
+    states.move_many(left.filter(handed_at__isnull=False), State.UNKNOWN, by=None, at=at)
+    states.move_many(left, State.WAITING, by=None, at=at, changes={"due_at": at})
 
 
-def _send(letters: list[SellerLetter], mails: dict[int, Mail]) -> list[_Outcome]:
-    """Hand each letter to the mail server over one connection; nothing that it does is raised."""
-    connection, outcomes, host = get_connection(), [], urlsplit(settings.SITE_ADDRESS).hostname
+def _send(
+    marketplace_id: int,
+    letters: list[SellerLetter],
+    mails: dict[int, Mail],
+    now: Callable[[], datetime],
+) -> Iterator[_Outcome]:
+    """Hand each letter to the mail server over one connection, and record what became of it.
+
+    Nothing that the mail server does is raised.
+    """
+    connection = get_connection()
     gone: Exception | None = None
     for letter in letters:
-        mail = mails.get(letter.pk)
-        if mail is None:
-            outcomes.append(_Outcome(letter, State.UNSAID))
-        elif mail.error:
-            outcomes.append(_Outcome(letter, State.FAILED, error=mail.error))
-        elif not mail.to:
-            outcomes.append(_Outcome(letter, State.FAILED, error=NO_READER))
-        elif gone is not None:  # each letter would wait as long for the server
-            outcomes.append(_not_taken(letter, gone))
-        else:
-            headers = {
-                # The same each time, so that a mailbox knows what it has already.
-                "Message-ID": f"<letter-{letter.marketplace_id}-{letter.pk}@{host}>",
-                "Auto-Submitted": "auto-generated",
-            }
-            message = EmailMessage(
-                mail.subject, mail.body, to=mail.to, headers=headers, connection=connection
-            )
+        mail = mails.get(letter.pk, _NOTHING)
+        outcome = _unsent(letter, mail)
+        if outcome is None and gone is not None:  # each letter would wait as long for the server
+            outcome = _not_taken(letter, gone)
+        if outcome is None:
+            with tenancy.use(marketplace_id, durable=True):
+                if not _mark(letter, len(mail.to), at=now()):
+                    continue  # somebody else has it in hand by now
             try:
                 connection.open()
-                message.send()
+                _message(letter, mail, connection).send()
             except (OSError, SMTPException, ValueError) as error:
                 gone = None if isinstance(error, _REFUSALS) else error
-                outcomes.append(_not_taken(letter, error))
+                outcome = _not_taken(letter, error)
             else:
-                outcomes.append(_Outcome(letter, State.SENT, readers=len(mail.to)))
+                outcome = _Outcome(letter, State.SENT)
+        with tenancy.use(marketplace_id, durable=True):
+            _record(outcome, at=now())
+        yield outcome
     _close(connection)
-    return outcomes
+
+
+def _unsent(letter: SellerLetter, mail: Mail) -> _Outcome | None:
+    """What becomes of a letter that no mail server is asked about; None of any other."""
+    if mail is _NOTHING:
+        return _Outcome(letter, State.UNSAID)
+    if mail.error:
+        return _Outcome(letter, State.FAILED, error=mail.error)
+    if mail.is_kept:
+        return _Outcome(letter, State.KEPT)
+    return None if mail.to else _Outcome(letter, State.FAILED, error=NO_READER)
+
+
+def _mark(letter: SellerLetter, readers: int, *, at: datetime) -> bool:
+    """Note that a letter goes to the mail server now; False where it is in other hands."""
+    return bool(_in_hand(letter).update(handed_at=at, readers=readers))
+
+
+def message_id(letter: SellerLetter) -> str:
+    """The name of a letter in mailboxes and logs; the same each time it is sent."""
+    host = urlsplit(settings.SITE_ADDRESS).hostname
+    return f"<letter-{letter.marketplace_id}-{letter.pk}@{host}>"
+
+
+def _message(letter: SellerLetter, mail: Mail, connection) -> EmailMessage:
+    headers = {"Message-ID": message_id(letter), "Auto-Submitted": "auto-generated"}
+    return EmailMessage(mail.subject, mail.body, to=mail.to, headers=headers, connection=connection)
 
 
 def _not_taken(letter: SellerLetter, error: Exception) -> _Outcome:
@@ -145,21 +186,21 @@ def _close(connection) -> None:
         logger.warning("the connection to the mail server did not end well")
 
 
-def _record(outcomes: list[_Outcome], *, at: datetime) -> None:
-    """Keep what became of a batch; a number of queries that does not grow with it."""
-    by_state: dict[tuple, list[SellerLetter]] = {}
-    for outcome in outcomes:
-        letter = outcome.letter
-        letter.readers = outcome.readers
-        wait = WAITS[letter.attempts - 1] if outcome.state == State.WAITING else timedelta()
-        by_state.setdefault((outcome.state, outcome.error, wait), []).append(letter)
-    SellerLetter.objects.bulk_update([outcome.letter for outcome in outcomes], ["readers"])
-    for (state, error, wait), letters in by_state.items():
-        changes = {"error": error, "due_at": at + wait}
-        if state == State.SENT:
-            changes = {"error": "", "sent_at": at}
-        _move(letters, state, at, changes)
-    fee_letters.note_progress([outcome.letter.pk for outcome in outcomes], at=at)
+def _record(outcome: _Outcome, *, at: datetime) -> None:
+    """Keep what became of a letter, unless somebody else has it in hand by now."""
+    letter, state = outcome.letter, outcome.state
+    wait = WAITS[letter.attempts - 1] if state == State.WAITING else timedelta()
+    changes = {"error": outcome.error, "due_at": at + wait}
+    if state == State.SENT:
+        changes = {"error": "", "sent_at": at}
+    states.move_many(_in_hand(letter), state, by=None, at=at, changes=changes)
+
+
+def _in_hand(letter: SellerLetter):
+    """A letter as long as nobody has claimed it anew."""
+    return SellerLetter.objects.filter(
+        pk=letter.pk, state=State.SENDING, claimed_at=letter.claimed_at
+    )
 
 
 def _move(letters: list[SellerLetter], state: str, at: datetime, changes: dict) -> None:

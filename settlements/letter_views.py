@@ -10,15 +10,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from marketplace import forms as refusals
+from marketplace import paging, tenancy
+from marketplace.models import Marketplace
 from sellers import access
 from sellers.access import seller_page
 from sellers.models import SellerMember
-from settlements import letter_choices, letter_kinds
+from settlements import letter_choices, letter_gathering, letter_kinds, letter_lists
 from settlements.letter_choices import Choice
 from settlements.models import LetterChoice, SellerLetter
 from settlements.models.letters import KINDS
 
-SHOWN = 20  # letters, the newest first
+SHOWN = 20  # letters of a page, the newest first
 
 
 class ChoiceForm(forms.Form):
@@ -79,10 +81,18 @@ def letters(request, marketplace):
     sent = SellerLetter.objects.filter(seller=request.seller).exclude(
         state=SellerLetter.State.UNSAID
     )
+    silent = letter_gathering.desk().off
+    page = paging.page(request.GET, sent, size=SHOWN)
+    told = letter_lists.by_kind(page.rows)
     context = {
         "form": form,
-        "required": [name for code, name in KINDS if code in letter_kinds.REQUIRED],
-        "letters": sent.prefetch_related("notices").order_by("-pk")[:SHOWN],
+        "required": [
+            name for code, name in KINDS if code in letter_kinds.REQUIRED and code not in silent
+        ],
+        "silent": [name for code, name in KINDS if code in silent],
+        "is_test": tenancy.current().state == Marketplace.State.TEST,
+        "page": page,
+        "told": [(letter, told[letter.pk]) for letter in page],
         "readers": letter_choices.Readers([request.seller.pk]).addresses(request.seller.pk),
     }
     return render(request, "settlements/letters.html", context, status=refusals.status(form))

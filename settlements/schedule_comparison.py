@@ -6,7 +6,6 @@ charge, up to which price and on which days is compared. A schedule has tens of 
 so only a page of differences ever leaves the database.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,13 +71,9 @@ _CHARGED = (
 """
 )
 _SCOPES = _CHARGED + "SELECT DISTINCT category_id, seller_type, seller_id FROM scoped"  # noqa: S608
-_OF_CATEGORIES = (
-    _CHARGED
-    + """
-SELECT before, after FROM scoped
-WHERE %(categories)s::bigint[] IS NULL OR category_id IS NULL OR category_id = ANY(%(categories)s)
-ORDER BY component, rank, before, after
-"""
+_PAIRS = (
+    _CHARGED  # noqa: S608
+    + "SELECT before, after FROM scoped ORDER BY component, rank, before, after"
 )
 
 
@@ -144,13 +139,10 @@ def scopes(before: FeeScheduleVersion, after: FeeScheduleVersion) -> list[Scope]
         return [Scope(*row) for row in cursor]
 
 
-def of_categories(
-    before: FeeScheduleVersion, after: FeeScheduleVersion, categories: Collection[int] | None
-) -> list[Difference]:
-    """What is charged otherwise in some categories, and by rules that hold in all; None: in any."""
-    wanted = None if categories is None else sorted(categories)
+def charged_otherwise(before: FeeScheduleVersion, after: FeeScheduleVersion) -> list[Difference]:
+    """All rules by which something else is charged, in their order."""
     with connection.cursor() as cursor:
-        cursor.execute(_OF_CATEGORIES, _parameters(before, after) | {"categories": wanted})
+        cursor.execute(_PAIRS, _parameters(before, after))
         pairs = cursor.fetchall()
     ids = [key for pair in pairs for key in pair if key is not None]
     rules = FeeRule.objects.select_related("category", "seller").in_bulk(ids)

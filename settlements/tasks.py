@@ -6,6 +6,7 @@ every night that is not finished is taken up from there.
 
 import logging
 from datetime import date, datetime, timedelta
+from smtplib import SMTPException
 
 from celery import shared_task
 from django.utils import timezone
@@ -19,6 +20,7 @@ from settlements import (
     forecasts,
     letter_sending,
     nights,
+    operator_letters,
     payout_results,
     payout_sending,
     payouts,
@@ -176,6 +178,17 @@ def begin_forecasts(marketplace: Marketplace, *, at, on: str) -> None:
 def keep_forecasts(*, marketplace_id: int, on: str) -> None:
     """Keep what every seller can expect after a night. A second delivery keeps the same."""
     forecasts.keep_night(marketplace_id, date.fromisoformat(on))
+
+
+def begin_morning(marketplace: Marketplace, *, at, on: str) -> None:
+    """Have a worker tell operators what a night found; a handler of the outbox."""
+    tell_operators.delay_on_commit(marketplace_id=marketplace.pk, on=on)
+
+
+@shared_task(autoretry_for=(OSError, SMTPException), retry_backoff=60, max_retries=10)
+def tell_operators(*, marketplace_id: int, on: str) -> None:
+    """Tell operators by mail what a night found. A second delivery tells nobody again."""
+    operator_letters.tell(marketplace_id, date.fromisoformat(on), now=timezone.now)
 
 
 @shared_task

@@ -52,3 +52,12 @@ class TestCheckRole:
     def test_asks_no_database_unless_told(self, serve_as):
         serve_as("owner")
         assert run_checks(tags=[Tags.database]) == []
+
+
+class TestCheckSiteAddress:
+    @pytest.mark.parametrize(
+        ("address", "found"), [("", ["marketplace.W001"]), ("https://a.b", [])]
+    )
+    def test_warns_where_links_would_lead_nowhere(self, settings, address, found):
+        settings.SITE_ADDRESS = address
+        assert [problem.id for problem in run_checks()] == found

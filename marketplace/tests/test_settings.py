@@ -55,6 +55,17 @@ class TestProduction:
     def test_refuses_what_is_wrong(self, name, text, complaint):
         assert complaint in value("DEBUG", PRODUCTION | {name: text}).stderr
 
+    @pytest.mark.parametrize(
+        ("given", "address"),
+        [
+            ({}, "https://back.example.com"),
+            ({"ALLOWED_HOSTS": "*"}, ""),
+            ({"ALLOWED_HOSTS": "*", "SITE_ADDRESS": "https://a.example/"}, "https://a.example"),
+        ],
+    )
+    def test_finds_its_pages_from_outside_where_a_host_is_named(self, given, address):
+        assert value("SITE_ADDRESS", PRODUCTION | given).stdout == f"{address}\n"
+
     def test_has_no_password_of_the_owner_unless_given(self):
         shown = value("DATABASES['owner']['PASSWORD']", PRODUCTION)
         assert (shown.stdout, shown.returncode) == ("\n", 0)

@@ -5,6 +5,7 @@ from django.core import mail
 
 from marketplace import sealing, tenancy
 from marketplace.models import AuditEntry, OutboxMessage
+from marketplace.tests import make as floor
 from sellers import bank_accounts, letters, profiles, standing
 from sellers.models import BankAccount, Seller, SellerMember
 from sellers.tests import make
@@ -100,6 +101,7 @@ class TestRegister:
 
 class TestLetters:
     def changed(self, market, shop, at=AT):
+        market.state = market.State.LIVE
         register(shop, at=at)
         row = register(shop, "110-999-888777", at=at)
         letters.bank_account_changed(market, at=at, seller_id=shop.pk, bank_account=row.public_id)
@@ -116,6 +118,15 @@ class TestLetters:
         assert "신한은행 ***-***-8777" in letter.body
         assert "2026년 3월 5일 9:00 오전" in letter.body or "2026년 3월 5일 오전 9" in letter.body
         assert "999" not in letter.body
+
+    def test_of_a_test_marketplace_reach_its_operators_alone(self, market, shop, owner):
+        operator = floor.user("operator@example.org")
+        floor.membership(market, operator, "viewer")
+        make.member(shop, operator.email, SellerMember.Role.OWNER)
+        register(shop)
+        row = register(shop, "110-999-888777")
+        letters.bank_account_changed(market, at=AT, seller_id=shop.pk, bank_account=row.public_id)
+        assert [letter.to for letter in mail.outbox] == [["operator@example.org"]]
 
     def test_reach_the_contact_address_of_before_for_a_month(self, market, shop, owner):
         for email in ("old@example.org", "new@example.org"):
@@ -141,6 +152,7 @@ class TestProfiles:
         assert first.data == {"fields": ["address", "contact_email", "phone"]}
         assert second.data == {"fields": ["contact_email"]}
         [message] = OutboxMessage.objects.filter(topic="seller.contact_changed")
+        market.state = market.State.LIVE
         letters.contact_changed(market, at=AT, **message.payload)
         assert [letter.to for letter in mail.outbox] == [["old@example.org"]]
 

@@ -38,6 +38,19 @@ class LetterDesk(TenantModel):
         default=False,
         help_text=_("Also when nothing was sold and nothing is paid."),
     )
+    off = ArrayField(
+        models.CharField(max_length=20, choices=KINDS),
+        verbose_name=_("letters that are not sent"),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text=_(
+            "To no seller, from now on. What sellers have to know, such as a change of their fees, "
+            "is to be told them in another way then."
+        ),
+    )
+    # The last night that operators were told of: each is told of a night once.
+    morning_of = models.DateField(null=True, blank=True, editable=False)
 
     class Meta(TenantModel.Meta):
         verbose_name = _("letters to sellers: settings")
@@ -99,16 +112,25 @@ class SellerLetter(TenantModel):
         SENDING = "sending", pgettext_lazy("letter", "Being sent")
         SENT = "sent", pgettext_lazy("letter", "Sent")
         UNSAID = "unsaid", pgettext_lazy("letter", "Nothing to tell")
+        KEPT = "kept", pgettext_lazy("letter", "Not mailed: test marketplace")
         FAILED = "failed", pgettext_lazy("letter", "Failed")
         UNKNOWN = "unknown", pgettext_lazy("letter", "Unknown whether sent")
 
     MOVES = {  # every legal change of state; anything else is refused
         State.WAITING: {State.SENDING},
-        State.SENDING: {State.SENT, State.UNSAID, State.WAITING, State.FAILED, State.UNKNOWN},
+        State.SENDING: {
+            State.SENT,
+            State.UNSAID,
+            State.KEPT,
+            State.WAITING,
+            State.FAILED,
+            State.UNKNOWN,
+        },
         State.SENT: set(),
         State.UNSAID: set(),
+        State.KEPT: set(),
         State.FAILED: {State.WAITING},
-        State.UNKNOWN: {State.WAITING},
+        State.UNKNOWN: {State.WAITING, State.SENT},  # a person says which
     }
     TROUBLED = (State.FAILED.value, State.UNKNOWN.value)
 
@@ -117,6 +139,9 @@ class SellerLetter(TenantModel):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     due_at = models.DateTimeField(_("due at"))
     claimed_at = models.DateTimeField(_("begun at"), null=True, blank=True)
+    handed_at = models.DateTimeField(
+        _("handed to the mail server at"), null=True, blank=True, help_text=_("The last time.")
+    )
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     readers = models.PositiveSmallIntegerField(_("readers"), default=0)
     error = models.CharField(_("what went wrong"), max_length=60, blank=True)
@@ -160,8 +185,10 @@ class SellerNotice(TenantModel):
     class Skipped(models.TextChoices):
         NO = "", _("told")
         OFF = letter_kinds.SWITCHED_OFF, _("switched off by the seller")
+        OFF_HERE = letter_kinds.SWITCHED_OFF_HERE, _("switched off by the marketplace")
         NOTHING = letter_kinds.NOTHING_IN_IT, _("an empty statement")
         UNCONCERNED = letter_kinds.NOT_CONCERNED, _("nothing of it concerns the seller")
+        STALE = letter_kinds.STALE, _("it happened too long ago")
 
     seller = TenantKey(Seller, related_name="+", verbose_name=_("seller"))
     kind = models.CharField(_("kind"), max_length=20, choices=KINDS)

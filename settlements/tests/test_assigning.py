@@ -174,6 +174,7 @@ class TestPutInForce:
         payout_sending.serve(market.pk, ids["주식회사 양수"], now=lambda: LATER)
         with tenancy.use(market.pk):
             message = OutboxMessage.objects.get(topic="payout.failed")
+            market.state = market.State.LIVE
             letters.payout_failed(market, at=LATER, **message.payload)
         [letter] = mailoutbox
         assert "양수인에게 보낸" in letter.body

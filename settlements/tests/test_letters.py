@@ -1,5 +1,6 @@
 """Sellers are told about their money by letter: what, whom, in which language, and only once."""
 
+import threading
 from datetime import date, timedelta
 from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 
@@ -20,12 +21,14 @@ from settlements import (
     fee_publishing,
     holding,
     letter_choices,
+    letter_composing,
     letter_gathering,
     letter_kinds,
     letter_sending,
     nights,
     payout_sending,
     payouts,
+    schedule_comparison,
 )
 from settlements.letter_choices import Choice
 from settlements.models import (
@@ -64,7 +67,7 @@ def market():
 
 def opened(slug="jangteo", **given):
     """A marketplace that writes in English."""
-    market = make.market(slug, **given)
+    market = make.market(slug, **{"state": Marketplace.State.LIVE, **given})
     with tenancy.use(market.pk):
         Marketplace.objects.filter(pk=market.pk).update(locale="en", name="Jangteo")
     return Marketplace.objects.get(pk=market.pk)
@@ -287,7 +290,8 @@ class TestOthers:
         assert "■ A hold has ended: All statements of the seller\n" in letter.body
         assert "What it kept from being paid goes into the next payout.\n" in letter.body
 
-    def test_payouts_name_account_and_statements(self, market):
+    def test_payouts_name_account_and_statements(self):
+        market = opened(state="test")  # whose sandbox bank pays
         seller = shop(market)
         with tenancy.use(market.pk):
             make.account(seller, at=AT - timedelta(days=30))
@@ -297,6 +301,8 @@ class TestOthers:
             payouts.execute(batch, by=None, at=AT)
             payout = batch.rows.get()
         payout_sending.serve(market.pk, payout.pk, now=lambda: AT)
+        with tenancy.use(market.pk):
+            Marketplace.objects.update(state=Marketplace.State.LIVE)
         serve(market)
         [letter] = mail.outbox
         assert letter.subject == "[Jangteo] 상점 A: ₩96,700 was paid"
@@ -444,17 +450,55 @@ class TestServe:
                 ("C", "sent", ""),
             ]
 
-    def test_never_sends_again_what_may_have_been_sent(self, market):
-        close_one(market, shop(market))
-        floor.wait_until_told()
-        with tenancy.use(market.pk):
-            letter_gathering.gather(at=AT)
-            letter_sending._claim(at=AT)  # and the worker dies
+    def test_never_sends_again_what_may_have_been_sent(self, market, monkeypatch):
+        for code in "ABC":
+            close_one(market, shop(market, code, f"{code.lower()}@example.org"))
+        send = locmem.EmailBackend.send_messages
+
+        def killed_with_the_second(backend, messages):
+            if mail.outbox:
+                raise KeyboardInterrupt
+            return send(backend, messages)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(locmem.EmailBackend, "send_messages", killed_with_the_second)
+            with pytest.raises(KeyboardInterrupt):
+                serve(market)
+        assert states_of(market) == ["sent", "sending", "sending"]
         assert serve(market, AT + timedelta(minutes=14)) == 0
-        assert states_of(market) == ["sending"]
-        assert serve(market, AT + timedelta(minutes=16)) == 0
-        assert states_of(market) == ["unknown"]
-        assert not mail.outbox
+        assert serve(market, AT + timedelta(minutes=16)) == 1
+        assert states_of(market) == ["sent", "unknown", "sent"]
+        assert [letter.to for letter in mail.outbox] == [["a@example.org"], ["c@example.org"]]
+        with tenancy.use(market.pk):
+            unknown = SellerLetter.objects.get(state="unknown")
+        assert (unknown.handed_at, unknown.readers, unknown.attempts) == (AT, 1, 1)
+
+    def test_leaves_a_letter_to_whoever_claimed_it_anew(self, market, monkeypatch):
+        close_one(market, shop(market))
+        late = AT + timedelta(minutes=16)
+        compose = letter_composing.compose
+
+        def slowly(*given):  # so slow that another worker has served it
+            with monkeypatch.context() as patch:
+                patch.setattr(letter_composing, "compose", compose)
+                other = threading.Thread(target=serve, args=(market, late))
+                other.start()
+                other.join()
+            return compose(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(letter_composing, "compose", slowly)
+            assert serve(market) == 0
+        assert len(mail.outbox) == 1
+        assert states_of(market) == ["sent"]
+
+    def test_waits_where_nobody_knows_where_pages_are(self, market, settings):
+        close_one(market, shop(market))
+        settings.SITE_ADDRESS = ""
+        assert serve(market) == 0
+        assert states_of(market) == ["waiting"]
+        settings.SITE_ADDRESS = "https://sellers.example.com"
+        assert serve(market) == 1
 
     def test_asks_the_same_of_the_database_however_many_sellers(self, market):
         def queries(first, count):
@@ -497,12 +541,110 @@ class TestServe:
                 assert serve(market) == count
             return len(gathered), (len(sent)), batches
 
-        few, sent, batches = queries(0, 2)
-        many, of_many, more = queries(2, 2_000)
-        assert (batches, more) == (1, 40)
-        assert many == few
-        extra = (of_many - sent) / (more - batches)
-        assert extra <= sent
+        few, one, _ = queries(0, 1)
+        same, three, batches = queries(1, 3)
+        assert (same, batches) == (few, 1)
+        many, of_many, more = queries(4, letter_sending.BATCH + 3)
+        assert (many, more) == (few, 2)
+        of_each = (three - one) // 2  # to mark it as handed over, and to record it
+        assert of_many - one - (letter_sending.BATCH + 2) * of_each <= one
+
+
+class TestSwitches:
+    def switch_off(self, market, *kinds):
+        with tenancy.use(market.pk):
+            letter_gathering.desk()
+            LetterDesk.objects.update(off=list(kinds))
+
+    def test_of_the_marketplace_leave_out_any_kind(self, market):
+        seller = shop(market)
+        self.switch_off(market, "statement", "debt")
+        close_one(market, seller, net=-100, payable=-100, payout=0, carry_out=-100, list_amount=0)
+        assert serve(market) == 0
+        assert not mail.outbox
+        with tenancy.use(market.pk):
+            found = SellerNotice.objects.order_by("kind").values_list("kind", "skipped")
+            assert list(found) == [("debt", "off_here"), ("statement", "off_here")]
+
+    def test_are_set_in_the_admin(self, market, client):
+        with tenancy.use(market.pk):
+            desk = letter_gathering.desk()
+        user = floor.user("owner@example.org")
+        floor.membership(market, user, "owner")
+        client.force_login(user)
+        client.post("/admin/choose-marketplace/", {"marketplace": market.slug})
+        address = f"/admin/settlements/letterdesk/{desk.pk}/change/"
+        assert client.post(address, {"off": ["tax", "nonsense"]}).status_code == 422
+        assert client.post(address, {"off": ["tax", "fees"]}).status_code == 302
+        with tenancy.use(market.pk):
+            assert sorted(LetterDesk.objects.get().off) == ["fees", "tax"]
+
+    def test_leave_the_other_kinds_alone(self, market):
+        seller = shop(market)
+        self.switch_off(market, "payout")
+        close_one(market, seller)
+        assert serve(market) == 1
+
+
+class TestTestMarketplaces:
+    def test_write_to_their_pages_and_mail_nobody(self):
+        market = opened(state="test")
+        close_one(market, shop(market))
+        assert serve(market) == 0
+        assert not mail.outbox
+        assert states_of(market) == ["kept"]
+
+    def test_mail_their_own_operators(self):
+        market = opened(state="test")
+        close_one(market, shop(market))
+        with tenancy.use(market.pk):
+            SellerProfile.objects.update_or_create(
+                seller=Seller.objects.get(), defaults={"contact_email": "Operator@example.org"}
+            )
+        floor.membership(market, floor.user("operator@example.org"), "viewer")
+        stranger = opened("other")
+        floor.membership(stranger, User.objects.get(email="owner@a.example"), "owner")
+        assert serve(market) == 1
+        assert [letter.to for letter in mail.outbox] == [["Operator@example.org"]]
+
+
+class TestTakeAsSent:
+    def letter(self, market, state, **said):
+        with tenancy.use(market.pk):
+            return SellerLetter.objects.create(seller=make.seller(), state=state, due_at=AT, **said)
+
+    def test_leaves_what_was_handed_over_as_sent_then(self, market):
+        letter = self.letter(market, "unknown", handed_at=AT)
+        with tenancy.use(market.pk):
+            letter_sending.take_as_sent(letter, by=None, at=AT + timedelta(days=1))
+        assert (letter.state, letter.sent_at) == ("sent", AT)
+        assert serve(market) == 0
+
+    def test_is_refused_of_one_that_failed(self, market):
+        letter = self.letter(market, "failed")
+        with tenancy.use(market.pk), pytest.raises(states.IllegalMove):
+            letter_sending.take_as_sent(letter, by=None, at=AT)
+
+    @pytest.mark.parametrize(
+        ("action", "after"), [("send_again", "waiting"), ("take_as_sent", "sent")]
+    )
+    def test_and_sending_again_are_decided_of_many_at_once(self, market, client, action, after):
+        with tenancy.use(market.pk):
+            seller = make.seller()
+            rows = [
+                SellerLetter(seller=seller, state="unknown", due_at=AT, handed_at=AT)
+                for _ in range(3)
+            ]
+            letters = SellerLetter.objects.bulk_create(rows)
+        address = "/admin/settlements/sellerletter/?state__exact=unknown"
+        given = {"action": action, "_selected_action": [row.pk for row in letters[:2]]}
+        for role, found in (("viewer", "unknown"), ("finance", after)):
+            user = floor.user(f"{role}@example.org")
+            floor.membership(market, user, role)
+            client.force_login(user)
+            client.post("/admin/choose-marketplace/", {"marketplace": market.slug})
+            client.post(address, given)
+            assert states_of(market) == [found, found, "unknown"]
 
 
 class TestFees:
@@ -592,6 +734,20 @@ class TestFees:
             assert (told.first_at, told.last_at) == (AT, AT)
             job = JobRun.objects.get(kind="fee_letters")
             assert (job.state, job.total, job.counts) == ("done", 2, {"sent": 2, "failed": 0})
+
+    def test_are_compared_once_however_many_batches(self, market, sellers, monkeypatch):
+        self.published(market, gold=50_000)
+        self.deliver(market)
+        compare, compared = schedule_comparison.charged_otherwise, []
+
+        def counted(*versions):
+            compared.append(versions)
+            return compare(*versions)
+
+        monkeypatch.setattr(schedule_comparison, "charged_otherwise", counted)
+        monkeypatch.setattr(letter_sending, "BATCH", 1)
+        assert serve(market) == 2
+        assert len(compared) == 1
 
     def test_are_told_to_everybody_where_their_vat_changes(self, market, sellers):
         with tenancy.use(market.pk):
@@ -707,6 +863,58 @@ class TestPage:
         assert client.post("/s/jangteo/letters/", {"wanted": []}).status_code == 403
         with tenancy.use(market.pk):
             assert not LetterChoice.objects.exists()
+
+    def long_letter(self, seller, **counts):
+        with tenancy.use(seller.marketplace_id):
+            letter = SellerLetter.objects.create(
+                seller=seller, state="unknown", due_at=AT, handed_at=AT
+            )
+            SellerNotice.objects.bulk_create(
+                SellerNotice(
+                    seller=seller,
+                    kind=kind,
+                    event="x",
+                    about=f"{kind}-{letter.pk}-{number:03}",
+                    happened_at=AT,
+                    letter=letter,
+                )
+                for kind, count in counts.items()
+                for number in range(count)
+            )
+        return letter
+
+    def test_counts_by_kind_and_has_older_letters_on_further_pages(
+        self, market, client, people, django_assert_max_num_queries
+    ):
+        self.long_letter(people[0], payout=300, tax=1)
+        client.force_login(people[1])
+        client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+        with CaptureQueriesContext(connection) as one:
+            page = client.get("/s/jangteo/letters/").text
+        assert "Payouts (300), Tax documents</div>" in page
+        assert 'rel="next"' not in page
+        newest = [self.long_letter(people[0], hold=2) for _ in range(20)]
+        with django_assert_max_num_queries(len(one)):
+            page = client.get("/s/jangteo/letters/").text
+        assert page.count("Holds (2)") == 20
+        assert "Payouts (300)" not in page
+        assert f"?before={newest[0].pk}" in page
+        assert "Payouts (300)" in client.get(f"/s/jangteo/letters/?before={newest[0].pk}").text
+
+    def test_of_operators_shows_the_first_of_each_kind(self, market, client, people):
+        letter = self.long_letter(people[0], payout=300, tax=1)
+        user = floor.user("finance@example.org")
+        floor.membership(market, user, "finance")
+        client.force_login(user)
+        client.post("/admin/choose-marketplace/", {"marketplace": market.slug})
+        page = client.get(f"/admin/settlements/sellerletter/{letter.pk}/change/").text
+        assert page.count(f"payout-{letter.pk}-") == 10
+        assert f"tax-{letter.pk}-000" in page
+        assert f"&lt;letter-{market.pk}-{letter.pk}@sellers.example.com&gt;" in page
+        rest = f"/admin/settlements/sellernotice/?letter__id__exact={letter.pk}"
+        assert f"{rest}&amp;kind__exact=payout" in page
+        assert page.count(rest) == 1
+        assert f"payout-{letter.pk}-299" in client.get(f"{rest}&kind__exact=payout").text
 
     def test_takes_no_reader_of_another_shop(self, market, client, people):
         shop(market, "B", "neighbour@b.example")

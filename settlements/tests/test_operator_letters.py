@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core import mail
+from django.core.mail.backends import locmem
+from django.db import connection
 
 from marketplace import tasks, tenancy
 from marketplace.models import JobRun, Marketplace, OutboxMessage
@@ -47,9 +49,7 @@ class TestMorning:
             JobRun.objects.filter(pk=job.pk).update(counts=job.counts | counts)
 
     def tell(self, market, at=AT):
-        with tenancy.use(market.pk):
-            message = OutboxMessage.objects.get(topic="night.closed")
-            operator_letters.morning(market, at=at, **message.payload)
+        return operator_letters.tell(market.pk, self.DAY, now=lambda: at)
 
     def test_is_silent_after_a_good_night(self, night):
         self.tell(night)
@@ -82,6 +82,45 @@ class TestMorning:
         self.found(night, holds_stuck=2)
         self.tell(night, at=self.AT + timedelta(days=1))
         assert not mail.outbox
+
+    def test_is_told_once_whatever_asks_for_it(self, night):
+        self.found(night, holds_stuck=2)
+        assert self.tell(night)
+        assert not self.tell(night)
+        assert len(mail.outbox) == 1
+
+    def test_is_told_once_the_mail_server_is_there_again(self, night, monkeypatch):
+        self.found(night, holds_stuck=2)
+
+        def gone(_):
+            raise ConnectionRefusedError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(locmem.EmailBackend, "open", gone)
+            with pytest.raises(ConnectionRefusedError):
+                self.tell(night)
+        assert self.tell(night)
+        assert len(mail.outbox) == 1
+
+    def test_is_not_sent_without_an_address_of_its_pages(self, night, settings):
+        self.found(night, holds_stuck=2)
+        settings.SITE_ADDRESS = ""
+        assert not self.tell(night)
+        assert not mail.outbox
+
+    @pytest.mark.django_db(transaction=True)
+    def test_is_sent_outside_any_transaction(self, night, monkeypatch):
+        inside = []
+        send = locmem.EmailBackend.send_messages
+
+        def watched(backend, messages):
+            inside.append(connection.in_atomic_block)
+            return send(backend, messages)
+
+        monkeypatch.setattr(locmem.EmailBackend, "send_messages", watched)
+        self.found(night, holds_stuck=2)
+        assert self.tell(night)
+        assert inside == [False]
 
     @pytest.mark.django_db(transaction=True)
     def test_is_sent_once(self, night, monkeypatch):

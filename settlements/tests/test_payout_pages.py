@@ -273,6 +273,7 @@ class TestShop:
         shopkeeper(sellers["F"], "f@example.org")
         with tenancy.use(market.pk):
             message = OutboxMessage.objects.get(topic="payout.failed")
+            market.state = market.State.LIVE
             letters.payout_failed(market, at=AT, **message.payload)
         [letter] = mailoutbox
         assert letter.to == ["f@example.org"]
