@@ -206,7 +206,9 @@ class StatementAdmin(ReadOnlyAdmin):
                 for run in runs
             ],
             last=last,
-            sentinels=sentinel_words.told(last, at=timezone.now()) if last else [],
+            sentinels=(
+                sentinel_words.told(last, counts.get(last, {}), at=timezone.now()) if last else []
+            ),
             names=[sentinel_words.TITLES[name] for name in names],
         )
 

@@ -3,7 +3,8 @@
 A provider is expected from the first day that a file of it covers on, and each of its days so many
 days later as the marketplace says. A live marketplace whose orders name a provider's payments, and
 that has never had a file, misses one of every day. What is missing is listed until a file covers
-it, or somebody says why none will come.
+it, nothing is known any more to have gone through the provider that day, as where another one's
+file covers it, or somebody says why none will come.
 """
 
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ class _Missing:
 
 
 def look(*, on: date, at: datetime) -> int:
-    """Note what is missing after the night of `on`; returns how many have come since.
+    """Note what is missing after the night of `on`; returns how many are missing no more.
 
     The caller holds the transaction. Repeating it changes nothing.
     """
@@ -65,19 +66,29 @@ def look(*, on: date, at: datetime) -> int:
                 amount=found.amount,
                 found_on=on,
             )
-        elif (row.payments, row.amount) != (found.payments, found.amount):
+            continue
+        if (row.payments, row.amount) != (found.payments, found.amount):
             row.payments, row.amount = found.payments, found.amount
             row.save(update_fields=["payments", "amount"])
+        if row.state != State.OPEN and row.closed_by_id is None:  # what people explained stays so
+            again = {"found_on": on, "closed_at": None}
+            states.move(row, State.OPEN, by=None, at=at, changes=again)
     return came
 
 
 def close_covered(*, at: datetime) -> int:
-    """Close what is covered by a file by now; returns how many."""
+    """Close what is covered by a file by now, or asks for none any more; returns how many.
+
+    None is asked for where nothing is left of the day's payments that would have gone through the
+    provider: another one's file covers them, or their orders say otherwise now.
+    """
     rows = list(MissingFile.objects.open().select_for_update(no_key=True))
     if not rows:
         return 0
-    covered = {each.provider: each for each in _covered()}
-    come = [row for row in rows if _has_come(row, covered)]
+    market = Marketplace.objects.get(pk=tenancy.current_id())
+    known = _covered()
+    covered = {each.provider: each for each in known}
+    come = [row for row in rows if _has_come(row, covered) or not _is_asked_for(row, known, market)]
     for row in come:
         _close(row, by=None, at=at, reason="")
     return len(come)
@@ -110,6 +121,12 @@ def _has_come(row: MissingFile, covered: dict[str, _Covered]) -> bool:
     if row.provider != ANY:
         return row.provider in covered and covered[row.provider].holds(row.day)
     return any(each.holds(row.day) for each in covered.values())
+
+
+def _is_asked_for(row: MissingFile, known: list[_Covered], market: Marketplace) -> bool:
+    """Whether anything is still thought to have gone through the provider on that day."""
+    of = next((each for each in known if each.provider == row.provider), None)
+    return _sold(of or _Covered(row.provider, Q(), ()), row.day, known, market) is not None
 
 
 def _missing(first: date, on: date) -> Iterator[_Missing]:

@@ -26,6 +26,10 @@ from settlements.fee_rules import (
     Rule,
 )
 
+# Streams of order lines, which have a unit price. Those of revenue that is reported, or counted
+# from orders, have none: their first amount would choose the band of all later ones.
+_PRICED = (None, "goods", SHIPPING, RETURN_SHIPPING)
+
 _other_conditions = attrgetter(
     "component",
     "stream",
@@ -138,6 +142,8 @@ def _codes(rule: Rule, positions: Mapping[str, int]) -> Iterator[str]:
         yield "dates_empty"
     if rule.price_to is not None and rule.price_to <= (rule.price_from or 0):
         yield "prices_empty"
+    if not _is_for_every_price(rule) and rule.stream not in _PRICED:
+        yield "price_band_without_price"
     if rule.bands:
         yield from _band_codes(rule)
 
@@ -154,7 +160,7 @@ def _base_codes(rule: Rule, positions: Mapping[str, int]) -> Iterator[str]:
         yield "base_unknown"
     # These are the list amount of a shipping or revenue line. On goods they would be the price.
     elif (rule.base == SHIPPING and rule.stream not in (SHIPPING, RETURN_SHIPPING)) or (
-        rule.base == AMOUNT and rule.stream in (None, "goods", SHIPPING, RETURN_SHIPPING)
+        rule.base == AMOUNT and rule.stream in _PRICED
     ):
         yield "base_needs_its_stream"
 

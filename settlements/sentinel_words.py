@@ -1,6 +1,6 @@
 """What each sentinel of the night means, and the rows that it is about today, for operators."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from marketplace import approvals
 from marketplace.models import Approval
 from orders.models import Claim, OrderLine, OutcomeToSettle
 from sellers.models import Seller
-from settlements import clearing, sentinels
+from settlements import clearing, lost_lines, sentinels
 from settlements.models import (
     Adjustment,
     Hold,
@@ -172,7 +172,7 @@ _MEANINGS: dict[str, Promise] = {
     ),
     sentinels.CLEARING_OLD: _(
         "Settled more than 31 days ago, and in no provider's settlement file, or paid without a "
-        "provider's id. Ask the provider, or book where the money belongs."
+        "provider's id. Ask the provider, or book the item where its money belongs."
     ),
     sentinels.FILES_MISSING: _(
         "A payment provider should have told by now what it collected on a day, and no file covers "
@@ -224,6 +224,7 @@ _MEANINGS: dict[str, Promise] = {
         "Approve or refuse them, or let them be withdrawn."
     ),
 }
+_LOST = (sentinels.UNSETTLED, sentinels.WITHOUT_STATEMENT)
 _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
     sentinels.UNCREDITED: "admin:orders_outcometocredit_changelist",
     sentinels.TAX_LATE: "admin:settlements_taxinvoice_changelist",
@@ -266,9 +267,15 @@ class Told:
         return not (self.rows or self.count)
 
 
-def told(on: date, *, at: datetime) -> list[Told]:
-    """Every sentinel after the night of `on`; queries do not grow with the rows."""
-    found = sentinels.rows(on, at=at) | {
+def told(on: date, counted: Mapping[str, int], *, at: datetime) -> list[Told]:
+    """Every sentinel after the night of `on`; queries do not grow with the rows.
+
+    `counted` is what that night counted. Where it lost no line, none is looked for again among all
+    that two nights brought.
+    """
+    has_lost = any(counted.get(name, 1) for name in _LOST)
+    lost = lost_lines.find(on) if has_lost else lost_lines.Orphans([], [])
+    found = sentinels.rows(on, lost, at=at) | {
         name: Statement.objects.filter(pk__in=keys)
         for name, keys in sentinels.differing(on).items()
     }

@@ -215,7 +215,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         UNPAID: len(unpaid(on, at=at)),
         SUSPENSE: suspended(on),
         CLEARING_DIFFERS: abs(clearing.unexplained(on)),
-        **{name: found.count() for name, found in rows(on, at=at).items()},
+        **{name: found.count() for name, found in rows(on, lost_lines.find(on), at=at).items()},
     }
     return {name: counts[name] for name in names(on)}
 
@@ -228,9 +228,9 @@ def names(on: date) -> tuple[str, ...]:
     return (*found, UNCHECKED) if business_checks.are_asked_about(on) else found
 
 
-def rows(on: date, *, at: datetime) -> dict[str, QuerySet]:
-    """What each sentinel that counts rows is about after the night of `on`."""
-    limits, lost = left_too_long.limits_on(on), lost_lines.find(on)
+def rows(on: date, lost: lost_lines.Orphans, *, at: datetime) -> dict[str, QuerySet]:
+    """What each sentinel that counts rows is about after the night of `on`, and what it lost."""
+    limits = left_too_long.limits_on(on)
     return {
         WAITING: left_too_long.waiting_outcomes(on),
         UNCREDITED: OutcomeToCredit.objects.settled_by(on),

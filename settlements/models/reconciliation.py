@@ -228,7 +228,7 @@ class MissingFile(Worked):
 
     MOVES = {  # every legal change of state; anything else is refused
         State.OPEN: {State.RESOLVED},
-        State.RESOLVED: set(),
+        State.RESOLVED: {State.OPEN},
     }
 
     provider = models.CharField(_("provider"), max_length=40, blank=True)

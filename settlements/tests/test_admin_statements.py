@@ -4,6 +4,8 @@ import copy
 from datetime import date
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from marketplace import tenancy
 from marketplace.models import JobRun, OutboxMessage
@@ -340,6 +342,18 @@ class TestNights:
         assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 33
         assert [night["counts"] for night in answer.context["nights"]] == [[0] * 33] * 4
 
+    @pytest.mark.parametrize(("lost", "looks"), [(0, 0), (1, 1)])
+    def test_look_for_lost_lines_only_where_the_night_lost_some(self, enter, market, lost, looks):
+        with tenancy.use(market.pk):
+            check = JobRun.objects.filter(kind="night.check").order_by("-key").first()
+            check.counts["outcomes_without_line"] = lost
+            check.save()
+        client = enter()
+        with CaptureQueriesContext(connection) as asked:
+            client.get(f"{STATEMENTS}nights", follow=True)
+        found = [query for query in asked if "FROM orders_outcome o" in query["sql"]]
+        assert len(found) == looks
+
     def test_show_the_rows_that_a_sentinel_is_about(self, enter, market):
         with tenancy.use(market.pk):
             line = make.sold(make.seller("C"), number="O9", confirmed_on=date(2026, 9, 9))
@@ -358,13 +372,13 @@ class TestNights:
     def test_ask_the_same_for_many_rows(self, enter, market, django_assert_num_queries):
         client = enter()
         client.get(f"{STATEMENTS}nights", follow=True)
-        with django_assert_num_queries(60):
+        with django_assert_num_queries(58):
             client.get(f"{STATEMENTS}nights/")
         with tenancy.use(market.pk):
             seller = make.seller("C")
             for number in range(12):
                 make.sold(seller, number=f"P{number}", confirmed_on=date(2026, 9, 9))
-        with django_assert_num_queries(60):
+        with django_assert_num_queries(58):
             client.get(f"{STATEMENTS}nights/")
 
 

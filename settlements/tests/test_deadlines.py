@@ -228,7 +228,7 @@ class TestPast:
             assert not deadlines.past(latest).exists()
             assert deadlines.past(late).get() == row
             assert sentinels.watch(late, at=make.AT)["unpaid_past_deadline"] == 1
-            assert [told.title for told in sentinel_words.told(late, at=make.AT)].count(
+            assert [told.title for told in sentinel_words.told(late, {}, at=make.AT)].count(
                 sentinel_words.TITLES["unpaid_past_deadline"]
             ) == 1
 

@@ -160,12 +160,30 @@ class TestCloseCovered:
         assert look(day(10)) == 0
         assert len(missing()) == 2
 
-    def test_leaves_a_day_to_its_own_provider(self, market):
+    def test_closes_a_day_that_a_successors_file_covers(self, market):
+        """The provider was replaced: whatever was paid that day, the other one names."""
+        take(day(1))
+        take(day(2), code="korean")
+        paid("P3", day(3))
+        look(day(10))
+        assert [row[:2] for row in missing()] == [("korean", 3), ("standard", 3)]
+        take(day(3), code="korean")
+        assert [(row[0], row[4]) for row in missing()] == [
+            ("korean", "resolved"),
+            ("standard", "resolved"),
+        ]
+        assert look(day(11)) == 0
+
+    def test_closes_a_day_on_which_nothing_was_sold_after_all(self, market):
         take(day(1))
         paid("P2", day(2))
-        look(day(10))
-        take(day(2), code="korean")
-        assert missing()[0][-1] == "open"
+        look(day(9))
+        Payment.objects.update(provider_id="")
+        assert look(day(10)) == 1
+        assert missing() == [("standard", 2, 1, 10_000, "resolved")]
+        Payment.objects.update(provider_id="P2")  # and sold on it all the same
+        look(day(11))
+        assert missing() == [("standard", 2, 1, 10_000, "open")]
 
 
 class TestExplain:

@@ -45,6 +45,15 @@ class TestFindings:
         (found,) = rule_checks.findings(("sales", "payment"), [rule(**fields)])
         assert (found.code, found.rule_ids, found.forbids) == (code, (1,), True)
 
+    @pytest.mark.parametrize("prices", [{"price_from": 1}, {"price_to": 9_000}])
+    @pytest.mark.parametrize(
+        ("stream", "expected"),
+        [("host", ["price_band_without_price"]), ("goods", []), ("shipping", []), (None, [])],
+    )
+    def test_forbids_prices_where_lines_have_no_unit_price(self, prices, stream, expected):
+        found = rule_checks.findings(("sales",), [rule(stream=stream, **prices)])
+        assert [each.code for each in found if each.forbids] == expected
+
     def test_forbids_an_empty_price_band(self):
         assert "prices_empty" in codes(rule(price_from=5, price_to=5))
 

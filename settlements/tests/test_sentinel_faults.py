@@ -25,6 +25,7 @@ from settlements import (
     deadlines,
     holding,
     ledger,
+    lost_lines,
     nights,
     payout_sending,
     payouts,
@@ -645,7 +646,7 @@ def _add_ingredients(market, on):
 
 def rows_of(on: date) -> dict[str, list[int]]:
     """The keys of what each sentinel is about; of money on suspense, how much it is."""
-    found = sentinels.rows(on, at=small_hours(on))
+    found = sentinels.rows(on, lost_lines.find(on), at=small_hours(on))
     told = {name: list(rows.values_list("pk", flat=True)) for name, rows in found.items()}
     told |= sentinels.differing(on)
     told[sentinels.UNPAID] = sentinels.unpaid(on, at=small_hours(on))
@@ -686,6 +687,6 @@ class TestNight:
             }
             assert counts == {name: len(keys) for name, keys in expected.items()} | amounts
             assert set(counts) == set(sentinels.names(ON))  # there is a fault for every sentinel
-            told = sentinel_words.told(ON, at=small_hours(ON))
+            told = sentinel_words.told(ON, {}, at=small_hours(ON))
             assert [each.title for each in told if each.is_quiet] == []
             assert all(row.address for each in told for row in each.rows)
