@@ -88,10 +88,11 @@ def publish(version, *, by, at):
         raise NotADraft(number=stored.number)
     scope = {name: getattr(stored, name) for name in _scope(model)}
     published = model.objects.published().filter(**scope)
-    if published.exists() or stored.valid_from > marketplace.first_open_on:
+    numbers = dict(published.values_list("valid_from", "number"))
+    if numbers or stored.valid_from > marketplace.first_open_on:
         refuse_closed_days(stored)
-    if same := published.filter(valid_from=stored.valid_from).first():
-        raise BeginsWithAnother(number=same.number, valid_from=stored.valid_from)
+    if stored.valid_from in numbers:
+        raise BeginsWithAnother(number=numbers[stored.valid_from], valid_from=stored.valid_from)
     values = {"state": VersionedRule.State.PUBLISHED, "published_at": at, "published_by": by}
     model.objects.filter(pk=stored.pk).update(**values)
     version.refresh_from_db()
