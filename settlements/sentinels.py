@@ -4,8 +4,10 @@ Each check reads only what this night touched or what is still open, so it does 
 grows; `verify` recomputes everything. A finding is counted and listed, it does not undo the night.
 """
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet, Subquery
 
@@ -215,9 +217,24 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         UNPAID: len(unpaid(on, at=at)),
         SUSPENSE: suspended(on),
         CLEARING_DIFFERS: abs(clearing.unexplained(on)),
-        **{name: found.count() for name, found in rows(on, at=at).items()},
+        **_counted(rows(on, at=at)),
     }
     return {name: counts[name] for name in names(on)}
+
+
+def _counted(found: dict[str, QuerySet]) -> dict[str, int]:
+    """How many rows each has, asked at once."""
+    counts, parts, parameters = dict.fromkeys(found, 0), [], []
+    for name, rows in found.items():
+        # Where nothing can be found there is nothing to ask, and Django says so.
+        with suppress(EmptyResultSet):
+            query, given = rows.order_by().values("pk").query.sql_with_params()
+            parts.append(f"SELECT %s, count(*) FROM ({query}) AS found")  # noqa: S608 (Django's)
+            parameters += [name, *given]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), parameters)
+        counts.update(cursor.fetchall())
+    return counts
 
 
 def names(on: date) -> tuple[str, ...]:
