@@ -50,6 +50,23 @@ def draft(model, *, valid_from, by, at=None, **fields):
     return version
 
 
+def enact(model, *, valid_from, by, at, **fields):
+    """Write the first version of a rule, in force at once: for a marketplace that is being opened.
+
+    Nobody else sees it before it is open, so there is nobody to wait for and nothing to refuse.
+    """
+    version = model.objects.create(
+        number=1,
+        valid_from=valid_from,
+        state=VersionedRule.State.PUBLISHED,
+        published_at=at,
+        published_by=by,
+        **fields,
+    )
+    _record("published", version, by, at)
+    return version
+
+
 @transaction.atomic
 def revise(version, *, valid_from, by, at):
     """Draft the next version of a rule as a copy of this one with all its parts, to be edited."""
