@@ -112,6 +112,8 @@ NAMES = (
     PROVISIONAL,
     APPROVALS,
 )
+_DEADLINES = (DEADLINE, PAST_DEADLINE, HELD_PAST_DEADLINE)
+_WHERE_ASKED = (*_DEADLINES, UNCHECKED)
 IN_MONEY = (LEDGER_DIFFERS, SUSPENSE, CLEARING_DIFFERS)  # what these count are minor units
 
 # Lines of the statements that closed tonight against the statements' totals. Days leave out the
@@ -219,7 +221,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         CLEARING_DIFFERS: abs(clearing.unexplained(on)),
         **_counted(rows(on, at=at)),
     }
-    return {name: counts[name] for name in names(on)}
+    return {name: counts[name] for name in (*NAMES, *_WHERE_ASKED) if name in counts}
 
 
 def _counted(found: dict[str, QuerySet]) -> dict[str, int]:
@@ -241,14 +243,14 @@ def names(on: date) -> tuple[str, ...]:
     """The sentinels of the marketplace in use; some watch where it has asked for that."""
     found = NAMES
     if deadlines.watched() is not None:
-        found += (DEADLINE, PAST_DEADLINE, HELD_PAST_DEADLINE)
+        found += _DEADLINES
     return (*found, UNCHECKED) if business_checks.are_asked_about(on) else found
 
 
 def rows(on: date, *, at: datetime) -> dict[str, QuerySet]:
     """What each sentinel that counts rows is about after the night of `on`."""
     limits, lost = left_too_long.limits_on(on), lost_lines.find(on)
-    return {
+    found = {
         WAITING: left_too_long.waiting_outcomes(on),
         UNCREDITED: OutcomeToCredit.objects.settled_by(on),
         UNSETTLED: OrderLine.objects.filter(pk__in=lost.unsettled),
@@ -273,11 +275,15 @@ def rows(on: date, *, at: datetime) -> dict[str, QuerySet]:
         CLAIMS: left_too_long.claims(on, limits),
         PROVISIONAL: left_too_long.provisional_reports(on, limits),
         APPROVALS: left_too_long.approvals(on, limits),
-        DEADLINE: deadlines.near(on),
-        PAST_DEADLINE: deadlines.past(on),
-        HELD_PAST_DEADLINE: deadlines.held_past(on),
-        UNCHECKED: business_checks.unchecked(on, at=at),
     }
+    asked = names(on)
+    if DEADLINE in asked:
+        found[DEADLINE] = deadlines.near(on)
+        found[PAST_DEADLINE] = deadlines.past(on)
+        found[HELD_PAST_DEADLINE] = deadlines.held_past(on)
+    if UNCHECKED in asked:
+        found[UNCHECKED] = business_checks.unchecked(on, at=at)
+    return found
 
 
 def _found(cursor, query: str, parameters: dict) -> int:
