@@ -75,15 +75,19 @@ def pytest_collection():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Hand out test by test, but those that share a world to one worker: it is made once.
+    """Hand out module by module: what the tests of one share is made once, by one worker.
 
-    The marks that xdist has for this are lost on the way to it.
+    The longest modules are handed out test by test, except those that share a world. The marks
+    that xdist has for this are lost on the way to it.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return next((world for world in SHARE_A_WORLD if nodeid.startswith(world)), nodeid)
+            for world in SHARE_A_WORLD:
+                if nodeid.startswith(world):
+                    return world
+            return nodeid if nodeid.startswith(LONGEST) else nodeid.partition("::")[0]
 
     return Scheduling(config, log)
 

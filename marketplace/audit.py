@@ -32,10 +32,18 @@ def record(action, *, by, at, obj=None, reason="", data=None) -> AuditEntry:
     `obj` is a row, or a model when the deed concerns a set of its rows. `data` is JSON without
     floats, whose text would not be the same everywhere.
     """
+    told = entry(action, by=by, at=at, obj=obj, reason=reason, data=data)
+    told.save(force_insert=True)
+    return told
+
+
+def entry(action, *, by, at, obj=None, reason="", data=None) -> AuditEntry:
+    """What `record()` writes down, not written yet: for a statement that writes more with it."""
     _refuse_floats(data)
     if through.get():
         data = {**(data or {}), "through": through.get()}
-    return AuditEntry.objects.create(
+    return AuditEntry(
+        marketplace_id=tenancy.current_id(),
         at=at,
         actor=by,
         action=action,

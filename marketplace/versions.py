@@ -50,6 +50,23 @@ def draft(model, *, valid_from, by, at=None, **fields):
     return version
 
 
+def enact(model, *, valid_from, by, at, **fields):
+    """Write the first version of a rule, in force at once: for a marketplace that is being opened.
+
+    Nobody else sees it before it is open, so there is nobody to wait for and nothing to refuse.
+    """
+    version = model.objects.create(
+        number=1,
+        valid_from=valid_from,
+        state=VersionedRule.State.PUBLISHED,
+        published_at=at,
+        published_by=by,
+        **fields,
+    )
+    _record("published", version, by, at)
+    return version
+
+
 @transaction.atomic
 def revise(version, *, valid_from, by, at):
     """Draft the next version of a rule as a copy of this one with all its parts, to be edited."""
@@ -88,10 +105,11 @@ def publish(version, *, by, at):
         raise NotADraft(number=stored.number)
     scope = {name: getattr(stored, name) for name in _scope(model)}
     published = model.objects.published().filter(**scope)
-    if published.exists() or stored.valid_from > marketplace.first_open_on:
+    numbers = dict(published.values_list("valid_from", "number"))
+    if numbers or stored.valid_from > marketplace.first_open_on:
         refuse_closed_days(stored)
-    if same := published.filter(valid_from=stored.valid_from).first():
-        raise BeginsWithAnother(number=same.number, valid_from=stored.valid_from)
+    if stored.valid_from in numbers:
+        raise BeginsWithAnother(number=numbers[stored.valid_from], valid_from=stored.valid_from)
     values = {"state": VersionedRule.State.PUBLISHED, "published_at": at, "published_by": by}
     model.objects.filter(pk=stored.pk).update(**values)
     version.refresh_from_db()

@@ -278,10 +278,20 @@ def _advance_step(marketplace: Marketplace, number: int, on: date, at: datetime)
         if job.state == JobRun.State.DONE:
             return ()
         if step.whole:
-            jobs.finish(job, at=at, counts=step.whole(on, at))
-        elif shards := _shards_left(job, step, on, at):
+            counts = step.whole(on, at)
+        elif shards := _shards_left(job, step, on):
             return shards
-        _begin_next(number + 1, on, at)
+        else:
+            counts = jobs.totals(job) if job.counts["shards"] else {}
+        if number + 1 < len(STEPS):
+            following = STEPS[number + 1]
+            attempts = 1 if following.whole else 0  # of a whole one the first begins now
+            jobs.hand_on(
+                job, following.kind, at=at, counts=counts, attempts=attempts, part=number + 1
+            )
+        else:
+            jobs.finish(job, at=at, counts=counts)
+            _close(on, at)
     return ()
 
 
@@ -306,35 +316,25 @@ def _claimed(step: Step, on: date) -> JobRun:
     return job
 
 
-def _begin_next(number: int, on: date, at: datetime) -> None:
-    """Begin the next step, its first attempt counted; after the last one the day is closed."""
-    nights = JobRun.objects.filter(kind=NIGHT, key=on.isoformat())
-    if number < len(STEPS):
-        nights.update(done=number)
-        step = STEPS[number]
-        attempts = 1 if step.whole else 0
-        jobs.begin_next(step.kind, on.isoformat(), at=at, on=on, attempts=attempts)
-        return
+def _close(on: date, at: datetime) -> None:
+    """The last step is done: the day is closed."""
     Marketplace.objects.filter(pk=tenancy.current_id()).update(last_closed_on=on)
-    jobs.finish(nights.get(), at=at)
+    jobs.finish(JobRun.objects.get(kind=NIGHT, key=on.isoformat()), at=at)
     audit.record("marketplace.day_closed", by=None, at=at, data={"on": on.isoformat()})
 
 
-def _shards_left(job: JobRun, step: Step, on: date, at: datetime) -> tuple[int, ...]:
-    """Cut a step into shards the first time; finish it when none of them is left."""
+def _shards_left(job: JobRun, step: Step, on: date) -> tuple[int, ...]:
+    """Cut a step into shards the first time; the ids of those that are still to be served."""
     if "shards" not in job.counts:
         step.before(on)
-        parts = ranges(step.cut(on), step.shard_weight)
-        jobs.cut(job, parts)
-        if not parts:
-            jobs.finish(job, at=at)
-            return ()
+        jobs.cut(job, ranges(step.cut(on), step.shard_weight))
+    if not job.counts["shards"]:
+        return ()
     if shards := jobs.undone(job):
         jobs.refresh(job)
         return tuple(shards)
     if jobs.is_parked(job):
         raise Parked()
-    jobs.finish(job, at=at, counts=jobs.totals(job))
     return ()
 
 

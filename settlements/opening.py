@@ -141,16 +141,19 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
     )
     fee_publishing.publish(version, by=by, at=at)
 
-    for model, publish, fields in (
-        (GradePolicy, grades.publish_policy, {"body": preset.grade_policy}),
-        (PolicyPack, reviewing.publish_pack, {"body": preset.policy_pack}),
-        (SettlementTerms, versions.publish, _fields(preset.terms)),
-        (ConfirmationPolicy, versions.publish, _fields(preset.confirmation)),
-        (SentinelPolicy, versions.publish, _fields(preset.sentinels)),
-        # The sandbox bank: a marketplace opens as a test, and moves money once somebody says how.
-        (PayoutPolicy, versions.publish, {}),
+    for model, publish, body in (
+        (GradePolicy, grades.publish_policy, preset.grade_policy),
+        (PolicyPack, reviewing.publish_pack, preset.policy_pack),
     ):
-        publish(versions.draft(model, valid_from=valid_from, by=by, **fields), by=by, at=at)
+        publish(versions.draft(model, valid_from=valid_from, by=by, body=body), by=by, at=at)
+    for model, fields in (
+        (SettlementTerms, _fields(preset.terms)),
+        (ConfirmationPolicy, _fields(preset.confirmation)),
+        (SentinelPolicy, _fields(preset.sentinels)),
+        # The sandbox bank: a marketplace opens as a test, and moves money once somebody says how.
+        (PayoutPolicy, {}),
+    ):
+        versions.enact(model, valid_from=valid_from, by=by, at=at, **fields)
 
     signing.signer(at=at)  # its public half is there before the first statement
     Account.objects.bulk_create(_accounts(preset))

@@ -4,8 +4,10 @@ Each check reads only what this night touched or what is still open, so it does 
 grows; `verify` recomputes everything. A finding is counted and listed, it does not undo the night.
 """
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet, Subquery
 
@@ -110,6 +112,8 @@ NAMES = (
     PROVISIONAL,
     APPROVALS,
 )
+_DEADLINES = (DEADLINE, PAST_DEADLINE, HELD_PAST_DEADLINE)
+_WHERE_ASKED = (*_DEADLINES, UNCHECKED)
 IN_MONEY = (LEDGER_DIFFERS, SUSPENSE, CLEARING_DIFFERS)  # what these count are minor units
 
 # Lines of the statements that closed tonight against the statements' totals. Days leave out the
@@ -215,23 +219,38 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         UNPAID: len(unpaid(on, at=at)),
         SUSPENSE: suspended(on),
         CLEARING_DIFFERS: abs(clearing.unexplained(on)),
-        **{name: found.count() for name, found in rows(on, lost_lines.find(on), at=at).items()},
+        **_counted(rows(on, lost_lines.find(on), at=at)),
     }
-    return {name: counts[name] for name in names(on)}
+    return {name: counts[name] for name in (*NAMES, *_WHERE_ASKED) if name in counts}
+
+
+def _counted(found: dict[str, QuerySet]) -> dict[str, int]:
+    """How many rows each has, asked at once."""
+    counts, parts, parameters = dict.fromkeys(found, 0), [], []
+    for name, rows in found.items():
+        # Where nothing can be found there is nothing to ask, and Django says so.
+        with suppress(EmptyResultSet):
+            query, given = rows.order_by().values("pk").query.sql_with_params()
+            parts.append(f"SELECT %s, count(*) FROM ({query}) AS found")  # noqa: S608 (Django's)
+            parameters += [name, *given]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), parameters)
+        counts.update(cursor.fetchall())
+    return counts
 
 
 def names(on: date) -> tuple[str, ...]:
     """The sentinels of the marketplace in use; some watch where it has asked for that."""
     found = NAMES
     if deadlines.watched() is not None:
-        found += (DEADLINE, PAST_DEADLINE, HELD_PAST_DEADLINE)
+        found += _DEADLINES
     return (*found, UNCHECKED) if business_checks.are_asked_about(on) else found
 
 
 def rows(on: date, lost: lost_lines.Orphans, *, at: datetime) -> dict[str, QuerySet]:
     """What each sentinel that counts rows is about after the night of `on`, and what it lost."""
     limits = left_too_long.limits_on(on)
-    return {
+    found = {
         WAITING: left_too_long.waiting_outcomes(on),
         UNCREDITED: OutcomeToCredit.objects.settled_by(on),
         UNSETTLED: OrderLine.objects.filter(pk__in=lost.unsettled),
@@ -256,11 +275,15 @@ def rows(on: date, lost: lost_lines.Orphans, *, at: datetime) -> dict[str, Query
         CLAIMS: left_too_long.claims(on, limits),
         PROVISIONAL: left_too_long.provisional_reports(on, limits),
         APPROVALS: left_too_long.approvals(on, limits),
-        DEADLINE: deadlines.near(on),
-        PAST_DEADLINE: deadlines.past(on),
-        HELD_PAST_DEADLINE: deadlines.held_past(on),
-        UNCHECKED: business_checks.unchecked(on, at=at),
     }
+    asked = names(on)
+    if DEADLINE in asked:
+        found[DEADLINE] = deadlines.near(on)
+        found[PAST_DEADLINE] = deadlines.past(on)
+        found[HELD_PAST_DEADLINE] = deadlines.held_past(on)
+    if UNCHECKED in asked:
+        found[UNCHECKED] = business_checks.unchecked(on, at=at)
+    return found
 
 
 def _found(cursor, query: str, parameters: dict) -> int:

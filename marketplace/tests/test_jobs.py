@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.db import connections
 
-from marketplace import celery, jobs, tenancy
-from marketplace.models import JobRun, JobShard, OutboxMessage
+from marketplace import celery, jobs, states, tenancy
+from marketplace.models import AuditEntry, JobRun, JobShard, OutboxMessage
 from marketplace.tests import make
 
 
@@ -69,6 +69,48 @@ class TestBegin:
     def test_is_each_marketplaces_own(self):
         market, stranger = make.marketplace(), make.marketplace("stranger")
         assert begin(market).pk != begin(stranger).pk
+
+
+@pytest.mark.django_db
+class TestHandOn:
+    def hand_on(self, job, **words):
+        said = {"at": make.NOON, "counts": {"lines": 3}, "attempts": 1, "part": 1, **words}
+        jobs.hand_on(job, "next", **said)
+
+    def test_ends_one_and_begins_the_next_as_one_by_one_would(self):
+        market = make.marketplace()
+        with tenancy.use(market.pk):
+            for key in ("a", "b"):
+                jobs.begin(jobs.NIGHT, key, at=make.NOON, total=2)
+            job, other = begin(market, on=make.NOON.date(), total=7), begin(market, "b", total=7)
+            self.hand_on(job)
+            jobs.finish(other, at=make.NOON, counts={"lines": 3})
+            said = ("state", "done", "total", "counts", "error", "finished_at")
+            ended = JobRun.objects.filter(kind="test").order_by("key").values(*said)
+            assert ended[0] == ended[1]
+            assert ended[0]["done"] == 7
+            told = ("action", "at", "actor", "object_type", "reason", "data")
+            entries = AuditEntry.objects.order_by("pk")
+            assert list(entries.values_list("object_key", flat=True)) == [
+                str(job.pk),
+                str(other.pk),
+            ]
+            assert entries.values(*told)[0] == entries.values(*told)[1]
+            begun = JobRun.objects.get(kind="next")
+            assert (begun.key, begun.on, begun.state) == ("a", make.NOON.date(), "running")
+            assert (begun.attempts, begun.started_at, begun.counts) == (1, make.NOON, {})
+            nights = JobRun.objects.filter(kind=jobs.NIGHT).order_by("key")
+            assert list(nights.values_list("done", flat=True)) == [1, 0]
+
+    def test_refuses_a_job_that_is_not_running(self):
+        market = make.marketplace()
+        with tenancy.use(market.pk):
+            job = begin(market)
+            jobs.fail(job, "no rule", at=make.NOON)
+            with pytest.raises(states.IllegalMove):
+                self.hand_on(job)
+            assert not JobRun.objects.filter(kind="next").exists()
+            assert JobRun.objects.get().state == "failed"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -44,6 +44,40 @@ class TestToldInPlace:
         assert again.apps.get_model("shop", "Payment") is not payment
         assert told.models["shop", "payment"].options == again.models["shop", "payment"].options
 
+    def test_gives_a_model_its_new_field_and_keeps_its_relations(self):
+        state = rendered()
+        payment = state.apps.get_model("shop", "Payment")
+        with migration_states.told_in_place():
+            state.add_field("shop", "payment", "note", models.TextField(default="x"), False)
+        assert state.apps.get_model("shop", "Payment") is payment
+        assert [field.name for field in payment._meta.get_fields()] == [
+            *("id", "amount", "order", "note"),
+        ]
+        assert not payment._meta.get_field("note").has_default()  # it was for the rows there were
+        assert state.models["shop", "payment"].fields["note"] is not payment._meta.get_field("note")
+
+    def test_renders_again_for_a_field_that_is_a_relation(self):
+        state = rendered()
+        payment = state.apps.get_model("shop", "Payment")
+        paid_back = models.ForeignKey("shop.Order", models.CASCADE, related_name="+", null=True)
+        with migration_states.told_in_place():
+            state.add_field("shop", "payment", "paid_back", paid_back, True)
+        assert state.apps.get_model("shop", "Payment") is not payment
+
+    def test_renders_a_new_model_beside_the_others(self):
+        state = rendered()
+        order = state.apps.get_model("shop", "Order")
+        fields = [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("order", models.ForeignKey("shop.Order", models.CASCADE)),
+        ]
+        with migration_states.told_in_place():
+            state.add_model(ModelState("shop", "Parcel", fields))
+        parcel = state.apps.get_model("shop", "Parcel")
+        assert state.apps.get_model("shop", "Order") is order
+        assert parcel._meta.get_field("order").related_model is order
+        assert {relation.name for relation in order._meta.related_objects} == {"payment", "parcel"}
+
     def test_renders_nothing_that_was_not(self):
         state = ProjectState()
         state.add_model(rendered().models["shop", "order"])

@@ -52,6 +52,32 @@ class TestDraft:
         assert entry.object_key == str(version.pk)
 
 
+class TestEnact:
+    def test_leaves_what_drafting_and_publishing_would(self, market):
+        operator = make.user()
+        said = {"valid_from": FIRST, "by": operator, "company": "장터"}
+        with transaction.atomic():
+            enacted = versions.enact(LegalIdentity, at=make.NOON, **said)
+            assert LegalIdentity.objects.all().on(FIRST) == enacted
+            told = self.told(enacted)
+            transaction.set_rollback(True)
+        with pytest.raises(LegalIdentity.DoesNotExist):
+            enacted.refresh_from_db()
+        published = versions.publish(
+            versions.draft(LegalIdentity, **said), by=operator, at=make.NOON
+        )
+        assert self.told(published) == told
+
+    def told(self, version):
+        """The row as it is stored and what is recorded of it, but for their ids."""
+        row = LegalIdentity.objects.filter(pk=version.pk).values().get()
+        entry = AuditEntry.objects.filter(object_key=str(version.pk)).values().get()
+        return [
+            {name: value for name, value in each.items() if name not in ("id", "object_key")}
+            for each in (row, entry)
+        ]
+
+
 class TestPublish:
     def test_brings_into_force_from_its_day(self, market):
         operator = make.user()

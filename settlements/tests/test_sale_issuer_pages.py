@@ -1,5 +1,6 @@
 """Sales that the marketplace issues, as sellers, operators and programs meet them."""
 
+import copy
 from datetime import date
 
 import pytest
@@ -21,20 +22,26 @@ PLATFORM = SellerContract.Issuer.PLATFORM
 CONTRACTS = "/admin/settlements/sellercontract/"
 
 
-@pytest.fixture
-def market(db):
-    return make.market("ours", first_open_on=OPEN)
-
-
-@pytest.fixture
-def seller(market):
+@pytest.fixture(scope="module")
+def settled(rows_of_module):
     """A seller whose sales the marketplace issues, with one of them settled."""
+    market = make.market("ours", first_open_on=OPEN)
     with tenancy.use(market.pk):
         seller = make.seller("A")
         make.contract(seller, sale_issuer=PLATFORM)
         make.sold(seller, unit_price=11_000, paid_on=OPEN)
     nights.close_day(market.pk, date(2026, 9, 20), at=make.AT)
-    return seller
+    return market, seller
+
+
+@pytest.fixture
+def market(db, settled):
+    return copy.copy(settled[0])
+
+
+@pytest.fixture
+def seller(db, settled):
+    return copy.copy(settled[1])
 
 
 def text(answer):
@@ -134,7 +141,8 @@ class TestAdmin:
         assert "paid by the buyer 11,000 × 10 % ÷ 110 % = 1,000" in page
         assert "/admin/settlements/feerule/0/change/" not in page
 
-    def test_agrees_on_who_issues_with_two_people(self, market):
+    def test_agrees_on_who_issues_with_two_people(self):
+        market = make.market("unsettled", first_open_on=OPEN)
         with tenancy.use(market.pk):
             seller = make.seller("A")
             draft = make.drafted_contract(seller, valid_from=date(2026, 12, 1))
