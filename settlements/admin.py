@@ -3,6 +3,7 @@
 from settlements import (
     admin_adjustments,
     admin_assignments,
+    admin_bank,
     admin_contracts,
     admin_days,
     admin_deadlines,
@@ -27,6 +28,7 @@ from settlements import (
 __all__ = [
     "admin_adjustments",
     "admin_assignments",
+    "admin_bank",
     "admin_contracts",
     "admin_days",
     "admin_deadlines",

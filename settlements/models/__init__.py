@@ -2,6 +2,7 @@
 
 from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.assignments import Assignment
+from settlements.models.bank_rows import BankFile, BankMatch, BankRow
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.clearing import ClearingItem, ClearingProof
 from settlements.models.contracts import SellerContract
@@ -46,6 +47,9 @@ __all__ = [
     "Adjustment",
     "Assignment",
     "AttachmentPayment",
+    "BankFile",
+    "BankMatch",
+    "BankRow",
     "ClearingItem",
     "ClearingProof",
     "DayClose",
