@@ -10,6 +10,7 @@ from orders.models import Claim, ImportProfile, Order
 from sellers.models import BankAccount, Seller, SellerMember, SellerProfile
 from settlements import day_sheet, demonstration, nights, positions, verification
 from settlements.models import (
+    BankRow,
     DayClose,
     Discrepancy,
     FeeScheduleVersion,
@@ -180,6 +181,11 @@ class TestBooks:
             assert (row.kind, row.difference, row.suspended, row.state) == (
                 "amount", -1_000, 0, "open",
             )  # fmt: skip
+            rows = BankRow.objects.order_by("place")
+            assert [(row.state, row.on) for row in rows] == [
+                ("explained", dt.date(2026, 3, 18)),
+                ("open", dt.date(2026, 3, 18)),
+            ]
             [day] = DayClose.objects.filter(state="signed").values_list("day", flat=True)
             assert day == dt.date(2026, 3, 18)
             [sheet] = SignedSheet.objects.all()
