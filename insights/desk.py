@@ -35,6 +35,7 @@ from orders.models import Claim
 from sellers.models import BusinessStatus, Seller
 from settlements import nights, payout_exceptions, sentinels
 from settlements.models import (
+    BankRow,
     DayClose,
     Discrepancy,
     Hold,
@@ -289,6 +290,16 @@ QUEUES = (
         lambda: F("found_on"),
         lambda on: {"state__exact": LedgerDifference.State.OPEN.value},
         amount=lambda: Abs("difference"),
+    ),
+    Queue(
+        "bank_rows",
+        _("Bank transactions to explain"),
+        BankRow,
+        lambda on: BankRow.objects.open(),
+        lambda: F("on"),
+        lambda on: {"state__exact": BankRow.State.OPEN.value},
+        first="on",
+        amount=lambda: Abs("amount"),
     ),
     Queue(
         "days",

@@ -29,6 +29,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "apikey.rotated": _("API key replaced"),
     "approval.asked": _("Second person asked"),
     "assignment.ended": _("Assignment of claims ended"),
+    "bank_file.imported": _("List of bank transactions taken in"),
     "bankaccount.changed": _("Bank account changed"),
     "bankaccount.registered": _("Bank account registered"),
     "bankaccount.holder_verified": _("Holder of a bank account verified"),

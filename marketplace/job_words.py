@@ -45,6 +45,7 @@ COUNTS = {
     "unexplained": _("not explained of the clearing account"),
     "discrepancies_too_old": _("discrepancies open for too long"),
     "payout_exceptions_too_old": _("payout exceptions open for too long"),
+    "bank_transactions_too_old": _("bank transactions open for too long"),
     "ledger_differences_too_old": _("ledger differences open for too long"),
     "explained": _("explained by themselves"),
     "bank_amount": _("amount of open differences from the bank"),

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.amount_fields import AmountField
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
-from settlements import accounts, chart, models, provider_files
+from settlements import accounts, bank_files, chart, file_problems, models, provider_files
 from settlements.admin_forms import MOST_BYTES
 
 LEGS = 6  # that the form for a journal has room for
@@ -126,8 +126,10 @@ class BookingForm(ReasonOfFinanceForm):
         self.fields["account"].initial = chart.RECONCILIATION_DIFFERENCE
 
 
-class ProviderFileForm(forms.Form):
-    """A settlement file of a payment provider."""
+class FormatFileForm(forms.Form):
+    """A CSV file in one of the formats of a module that reads such files."""
+
+    formats = provider_files
 
     format = forms.ChoiceField(label=_("Format"))
     file = forms.FileField(label=_("CSV file"), help_text=_("Up to 20 MB."))
@@ -135,7 +137,7 @@ class ProviderFileForm(forms.Form):
     def __init__(self, *given, **named):
         super().__init__(*given, **named)
         self.fields["format"].choices = [
-            (code, provider_files.load_format(code).name) for code in provider_files.available()
+            (code, self.formats.load_format(code).name) for code in self.formats.available()
         ]
 
     def clean_file(self):
@@ -143,3 +145,91 @@ class ProviderFileForm(forms.Form):
         if file.size > MOST_BYTES:
             raise ValidationError(_("The file is larger than 20 MB."), code="too_large")
         return file
+
+
+class ProviderFileForm(FormatFileForm):
+    """A settlement file of a payment provider."""
+
+
+class BankFileForm(FormatFileForm):
+    """A list of transactions of a bank account, one that is known or a new one."""
+
+    formats = bank_files
+
+    account = forms.ChoiceField(label=_("own bank account"), required=False)
+    new_account = forms.CharField(
+        label=_("Name of a new bank account"),
+        max_length=60,
+        required=False,
+        help_text=_("Bank and number, as people will look for it. Chosen from the list later."),
+    )
+    field_order = ["account", "new_account", "format", "file"]
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        known = models.BankFile.objects.order_by("account").values_list("account", flat=True)
+        names = [(name, name) for name in known.distinct()]
+        self.fields["account"].choices = [*names, ("", _("a new bank account"))]
+
+    def clean(self):
+        given = self.cleaned_data
+        new = " ".join(given.pop("new_account", "").split())
+        if given.get("account") and new:
+            self.add_error("new_account", _("Choose a bank account or name a new one, not both."))
+        elif not given.get("account") and "account" in given:
+            if not new:
+                self.add_error("new_account", _("Choose a bank account, or name a new one."))
+            given["account"] = new
+        return given
+
+
+class ProposalForm(forms.Form):
+    """One of the proposals for a bank transaction."""
+
+    proposal = forms.ChoiceField(label=_("Proposal"))
+
+    def __init__(self, data=None, *, choices):
+        super().__init__(data)
+        self.fields["proposal"].choices = choices
+
+
+class MovementsForm(ReasonOfFinanceForm):
+    """Journals that come to the amount of a bank transaction together."""
+
+    journals = forms.TypedMultipleChoiceField(
+        label=_("Journals"),
+        coerce=int,
+        help_text=_("One or several: together they come to the amount of the transaction."),
+    )
+    field_order = ["journals", "reason"]
+
+    def __init__(self, data=None, *, choices):
+        super().__init__(data)
+        self.fields["journals"].choices = choices
+
+
+class BankBookingForm(ReasonOfFinanceForm):
+    """Where a bank transaction belongs that nothing explains."""
+
+    account = forms.ChoiceField(label=_("Account"))
+    field_order = ["account", "reason"]
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        rows = models.Account.objects.filter(is_per_seller=False).exclude(code=chart.BANK)
+        self.fields["account"].choices = [
+            (row.code, str(row)) for row in rows.order_by("place", "code")
+        ]
+        self.fields["account"].initial = chart.SUSPENSE
+
+
+class DayForm(forms.Form):
+    on = forms.DateField(label=_("at the end of"), **_DAY)
+
+
+def problems_told(problems) -> list[dict]:
+    """What is wrong with the rows of a file, for a page."""
+    return [
+        {"row": problem.row, "column": problem.column, "reason": problem.text(gettext)}
+        for problem in problems[: file_problems.MOST]
+    ]

@@ -38,7 +38,12 @@ from settlements import (
     reconciliation_report,
     reconciling,
 )
-from settlements.admin_ledger_forms import BookingForm, ProviderFileForm, ReasonOfFinanceForm
+from settlements.admin_ledger_forms import (
+    BookingForm,
+    ProviderFileForm,
+    ReasonOfFinanceForm,
+    problems_told,
+)
 
 NAMES = {
     reconciliation_report.PROVIDER: _("Providers' files against orders"),
@@ -68,7 +73,6 @@ _LISTS = {  # by reconciliation: where its rows are worked
 _UNREPORTED = dict.fromkeys(
     f"{code}_{what}" for code in ("files", "bank", "ledger") for what in ("open", "amount")
 )
-SHOWN_PROBLEMS = 50
 SHOWN_REPORTS = 31
 
 
@@ -122,17 +126,10 @@ class ProviderFileAdmin(ReadOnlyAdmin):
                 return HttpResponseRedirect(self.list_url())
         return self.page(
             request,
-            "settlements/admin_provider_file.html",
+            "settlements/admin_take_in.html",
             title=gettext("Take in a settlement file"),
             form=form,
-            problems=[
-                {
-                    "row": problem.row,
-                    "column": problem.column,
-                    "reason": gettext(provider_files.REASONS[problem.code]) % dict(problem.values),
-                }
-                for problem in problems[:SHOWN_PROBLEMS]
-            ],
+            problems=problems_told(problems),
         )
 
 

@@ -22,6 +22,7 @@ from settlements.ledger import Draft
 from settlements.models import DebtMovement, SellerBalance, Statement
 
 Kind = DebtMovement.Kind
+TEMPLATE = "debt"  # of journals of deposits and write-offs
 INVOICED, CARRIED = "invoiced", "carried"
 _AGAINST = {Kind.DEPOSIT: ledger.BANK, Kind.WRITE_OFF: ledger.BAD_DEBT}
 
@@ -228,7 +229,7 @@ def _last_closed(seller_id: int) -> Statement:
 
 
 def _post(movement: DebtMovement) -> None:
-    draft = Draft("debt", movement.public_id, movement.on, movement.seller_id)
+    draft = Draft(TEMPLATE, movement.public_id, movement.on, movement.seller_id)
     draft.debit(_AGAINST[movement.kind], movement.amount)
     draft.credit(
         ledger.SELLER_RECEIVABLE if movement.is_of_invoiced else ledger.SELLER_PAYABLE,

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from marketplace import approvals, states
 from marketplace.refusals import Refused, gettext_noop
-from settlements import ledger
+from settlements import bank_rows, ledger
 from settlements.models import Account, Journal, ManualJournal
 
 TEMPLATE = "manual"
@@ -95,15 +95,18 @@ def enter_reversal(
 def post(manual: ManualJournal, *, by, at: datetime) -> Journal:
     """Post what was entered. Called once a second person has approved.
 
-    Raises ledger.DayLocked where its day was closed meanwhile.
+    Raises ledger.DayLocked where its day was closed meanwhile, and states.IllegalMove where the
+    bank transaction that it was entered for is explained already.
     """
     states.move(manual, State.POSTED, by=by, at=at)
     ledger.open_month(manual.on)
     if manual.reverses is not None:
-        return ledger.reverse(manual.reverses, on=manual.on)
-    draft = ledger.Draft(TEMPLATE, manual.public_id, manual.on)
-    draft.legs = [(code, debit, credit) for code, debit, credit in manual.legs]
-    [journal] = ledger.post([draft])
+        journal = ledger.reverse(manual.reverses, on=manual.on)
+    else:
+        draft = ledger.Draft(TEMPLATE, manual.public_id, manual.on)
+        draft.legs = [(code, debit, credit) for code, debit, credit in manual.legs]
+        [journal] = ledger.post([draft])
+    bank_rows.follow(manual, journal, by=by, at=at)
     return journal
 
 

@@ -10,34 +10,21 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from marketplace import documents, money
+from marketplace import documents
 from marketplace.documents import Part
 from marketplace.refusals import Refused, gettext_noop
+from settlements import file_problems
+from settlements.file_problems import Problem
 
 FOLDER: Final = Path(__file__).parent / "provider_formats"
 PAYMENT: Final = "payment"
 REFUND: Final = "refund"
 ENCODINGS: Final = {"utf-8": "utf-8-sig", "cp949": "cp949"}
 MOST_ROWS: Final = 200_000
-MOST_PROBLEMS: Final = 50
-
-REASONS: Final = {
-    "not_decodable": gettext_noop("The file is not text in the encoding %(encoding)s."),
-    "column_missing": gettext_noop("The file has no such column."),
-    "no_rows": gettext_noop("The file has no rows."),
-    "too_many_rows": gettext_noop("The file has more than %(most)s rows. Split it."),
-    "empty": gettext_noop("The field is empty."),
-    "not_a_date": gettext_noop("“%(found)s” is not a date like %(example)s."),
-    "not_an_amount": gettext_noop("“%(found)s” is not an amount in this currency."),
-    "unknown_kind": gettext_noop("“%(found)s” is no kind that the format knows."),
-    "does_not_add_up": gettext_noop(
-        "Gross less fee and VAT is %(expected)s, but the deposit is %(found)s."
-    ),
-}
 
 
 class ProviderFileRefused(Refused):
@@ -47,29 +34,13 @@ class ProviderFileRefused(Refused):
     message = gettext_noop("The file was refused as a whole: %(first)s")
 
     @property
-    def problems(self) -> "list[Problem]":
+    def problems(self) -> list[Problem]:
         return self.params["problems"]  # type: ignore[return-value]
 
 
 class UnknownFormat(Refused):
     code = "unknown_provider_format"
     message = gettext_noop("There is no format “%(name)s”. There are: %(names)s.")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with a row; the header is row 1. `code` is one of REASONS."""
-
-    row: int
-    column: str
-    code: str
-    values: tuple[tuple[str, object], ...] = ()
-
-    def reason(self) -> str:
-        return REASONS[self.code] % dict(self.values)
-
-    def __str__(self) -> str:
-        return f"row {self.row}, {self.column}: {self.reason()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +138,7 @@ def read(content: bytes, format_: Format, *, exponent: int) -> list[Row]:
         number = reader.line_num
         found = list(_problems(number, cells, format_, exponent))
         problems += found
-        if len(problems) >= MOST_PROBLEMS:
+        if len(problems) >= file_problems.MOST:
             break
         if len(rows) >= MOST_ROWS:
             problems.append(Problem(number, "", "too_many_rows", (("most", MOST_ROWS),)))
@@ -196,16 +167,19 @@ def _problems(
         value = (cells.get(column) or "").strip()
         if not value:
             yield Problem(number, column, "empty")
-        elif name in _DAYS and _day(value, format_.day) is None:
+        elif name in _DAYS and file_problems.day(value, format_.day) is None:
             example = date(2026, 3, 31).strftime(format_.day)
             yield Problem(
                 number, column, "not_a_date", (("found", value[:40]), ("example", example))
             )
-        elif name in _AMOUNTS and _amount(value, exponent) is None:
+        elif name in _AMOUNTS and file_problems.amount(value, exponent) is None:
             yield Problem(number, column, "not_an_amount", (("found", value[:40]),))
         elif name == "kind" and value not in format_.kinds:
             yield Problem(number, column, "unknown_kind", (("found", value[:40]),))
-    amounts = [_amount((cells.get(columns[name]) or "").strip(), exponent) for name in _AMOUNTS]
+    amounts = [
+        file_problems.amount((cells.get(columns[name]) or "").strip(), exponent)
+        for name in _AMOUNTS
+    ]
     if None not in amounts:
         gross, fee, fee_vat, deposit = (amount or 0 for amount in amounts)
         if gross - fee - fee_vat != deposit:
@@ -216,24 +190,10 @@ def _problems(
 def _row(number: int, cells: Mapping[str, Any], format_: Format, exponent: int) -> Row:
     value = {name: cells[format_.columns[name]].strip() for name in COLUMNS}
     kind = format_.kinds[value["kind"]]
-    amounts = {name: _amount(value[name], exponent) or 0 for name in _AMOUNTS}
+    amounts = {name: file_problems.amount(value[name], exponent) or 0 for name in _AMOUNTS}
     if kind == REFUND and amounts["gross"] > 0:  # written without its sign, as some do
         amounts = {name: -amount for name, amount in amounts.items()}
-    sold_on, paid_out_on = (_day(value[name], format_.day) for name in _DAYS)
+    sold_on, paid_out_on = (file_problems.day(value[name], format_.day) for name in _DAYS)
     if sold_on is None or paid_out_on is None:
         raise ValueError(value)
     return Row(number, value["provider_id"][:100], kind, sold_on, paid_out_on, **amounts)
-
-
-def _day(value: str, pattern: str) -> date | None:
-    try:
-        return datetime.strptime(value, pattern).date()  # noqa: DTZ007 (a day has no zone)
-    except ValueError:
-        return None
-
-
-def _amount(value: str, exponent: int) -> int | None:
-    try:
-        return money.parse(value, exponent)
-    except Refused:
-        return None

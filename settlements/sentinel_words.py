@@ -60,6 +60,7 @@ TITLES: dict[str, Promise] = {
     sentinels.UNEXPLAINED: _("Discrepancies open for too long"),
     sentinels.BANK_UNEXPLAINED: _("Payout exceptions open for too long"),
     sentinels.LEDGER_UNEXPLAINED: _("Ledger differences open for too long"),
+    sentinels.BANK_ROWS_UNEXPLAINED: _("Bank transactions open for too long"),
     sentinels.TAX_LATE: _("Tax invoices past their deadline"),
     sentinels.UNCONFIRMED: _("Delivered lines not confirmed"),
     sentinels.UNDELIVERED: _("Paid lines not delivered"),
@@ -197,6 +198,10 @@ _MEANINGS: dict[str, Promise] = {
         "Where the journal of a statement moved other amounts than the statement says, somebody "
         "should say why within as many days as the sentinel policy says."
     ),
+    sentinels.BANK_ROWS_UNEXPLAINED: _(
+        "What the bank lists should be explained, or put on suspense, within as many days as the "
+        "sentinel policy says."
+    ),
     sentinels.TAX_LATE: _(
         "Tax invoices of a month are issued by the 10th of the next, and handed to the tax office "
         "by the day after. Each day late costs a surcharge: issue and transmit them now."
@@ -237,6 +242,7 @@ _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
     sentinels.UNEXPLAINED: "admin:settlements_discrepancy_changelist",
     sentinels.BANK_UNEXPLAINED: "admin:settlements_payoutexception_changelist",
     sentinels.LEDGER_UNEXPLAINED: "admin:settlements_ledgerdifference_changelist",
+    sentinels.BANK_ROWS_UNEXPLAINED: "admin:settlements_bankrow_changelist",
 }
 
 

@@ -26,6 +26,7 @@ from settlements import (
 )
 from settlements.models import (
     Account,
+    BankRow,
     DayClose,
     Discrepancy,
     Hold,
@@ -74,6 +75,7 @@ UNCLOSED = "months_not_closed"
 UNEXPLAINED = "discrepancies_too_old"
 BANK_UNEXPLAINED = "payout_exceptions_too_old"
 LEDGER_UNEXPLAINED = "ledger_differences_too_old"
+BANK_ROWS_UNEXPLAINED = "bank_transactions_too_old"
 TAX_LATE = "tax_invoices_late"
 PROVISIONAL = "revenue_reports_not_final"
 APPROVALS = "approvals_too_old"
@@ -105,6 +107,7 @@ NAMES = (
     UNEXPLAINED,
     BANK_UNEXPLAINED,
     LEDGER_UNEXPLAINED,
+    BANK_ROWS_UNEXPLAINED,
     TAX_LATE,
     UNCONFIRMED,
     UNDELIVERED,
@@ -336,7 +339,8 @@ def unclosed(on: date, days: int) -> QuerySet:
 def unexplained(on: date, days: int) -> dict[str, QuerySet]:
     """What was found to differ too long before the night of `on`, by sentinel.
 
-    From files of providers, from answers of banks, and from the ledger.
+    From files of providers, from answers of banks, from the ledger, and from the lists of the
+    marketplace's own bank account, whose transactions wait from their day on.
     """
     since = on - timedelta(days=days)
     exceptions = PayoutException.objects.filter(state=PayoutException.State.OPEN)
@@ -344,6 +348,7 @@ def unexplained(on: date, days: int) -> dict[str, QuerySet]:
         UNEXPLAINED: Discrepancy.objects.open().filter(found_on__lt=since),
         BANK_UNEXPLAINED: exceptions.filter(raised_at__date__lt=since),
         LEDGER_UNEXPLAINED: LedgerDifference.objects.open().filter(found_on__lt=since),
+        BANK_ROWS_UNEXPLAINED: BankRow.objects.open().filter(on__lt=since),
     }
 
 

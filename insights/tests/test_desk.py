@@ -44,6 +44,7 @@ EXPECTED = {
     "discrepancies": 1,
     "missing_files": 1,
     "ledger_differences": 1,
+    "bank_rows": 1,
     "days": 2,
     "tax_invoices": 1,
     "letters": 2,
@@ -210,6 +211,7 @@ def _books():
             found_on=CLOSED_ON,
             state=state,
         )
+        make.bank_row(-900 if state == "open" else 1_000, state=state)
         MissingFile.objects.create(
             provider="standard",
             day=CLOSED_ON - timedelta(days=9 + number),
@@ -255,6 +257,7 @@ class TestWaiting:
         assert found["discrepancies"].amount == 1
         assert found["ledger_differences"].amount == 3
         assert found["missing_files"].amount == 700
+        assert found["bank_rows"].amount == 900
         assert found["payout_exceptions"].amount == abs((told or 0) - (expected or 0))
         assert found["claims"].amount is None
 

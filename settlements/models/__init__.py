@@ -3,6 +3,7 @@
 from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.assignments import Assignment
 from settlements.models.bank_windows import BankWindow
+from settlements.models.bank_rows import BankFile, BankMatch, BankRow
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.clearing import ClearingItem, ClearingProof
 from settlements.models.contracts import SellerContract
@@ -48,6 +49,9 @@ __all__ = [
     "Assignment",
     "AttachmentPayment",
     "BankWindow",
+    "BankFile",
+    "BankMatch",
+    "BankRow",
     "ClearingItem",
     "ClearingProof",
     "DayClose",

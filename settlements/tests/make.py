@@ -26,6 +26,8 @@ from settlements import (
 )
 from settlements.models import (
     Account,
+    BankFile,
+    BankRow,
     FeeRule,
     LedgerEntry,
     ResidentNumber,
@@ -154,6 +156,28 @@ def account(seller, *, ending="1234", holder="김상인", at=AT):
     """The account that a seller is paid to. The sandbox bank goes by its ending."""
     given = bank_accounts.Account(bank="088", holder=holder, number=f"11012345{ending}")
     return bank_accounts.register(seller, given, by=None, at=at)
+
+
+def bank_row(amount, *, on=FIRST_OPEN_ON, text="", account="은행 1", **fields):
+    """A transaction that the bank lists after those that it has listed."""
+    file, _ = BankFile.objects.get_or_create(
+        account=account,
+        defaults={"rows": 1, "known_rows": 0, "first_on": on, "last_on": on, "imported_at": AT},
+    )
+    last = BankRow.objects.filter(account=account).order_by("place").last()
+    if fields.get("state", "open") != "open":
+        fields.setdefault("explained_at", AT)
+    return BankRow.objects.create(
+        file=file,
+        number=2,
+        account=account,
+        place=last.place + 1 if last else 1,
+        on=on,
+        amount=amount,
+        balance=(last.balance if last else 0) + amount,
+        memo=text,
+        **fields,
+    )
 
 
 def payable(seller, amount=96_700, *, due_on=FIRST_OPEN_ON):

@@ -8,7 +8,15 @@ from marketplace import tenancy
 from marketplace.models import Marketplace
 from sellers.models import BankAccount, Seller
 from settlements import day_sheet, demonstration, nights, positions, verification
-from settlements.models import DayClose, Discrepancy, Payout, PayoutBatch, Period, SignedSheet
+from settlements.models import (
+    BankRow,
+    DayClose,
+    Discrepancy,
+    Payout,
+    PayoutBatch,
+    Period,
+    SignedSheet,
+)
 from settlements.tests.test_demonstration import AT, SMALL
 
 
@@ -48,6 +56,11 @@ class TestBooks:
             assert (row.kind, row.difference, row.suspended, row.state) == (
                 "amount", -1_000, 0, "open",
             )  # fmt: skip
+            rows = BankRow.objects.order_by("place")
+            assert [(row.state, row.on) for row in rows] == [
+                ("explained", dt.date(2026, 3, 18)),
+                ("open", dt.date(2026, 3, 18)),
+            ]
             [day] = DayClose.objects.filter(state="signed").values_list("day", flat=True)
             assert day == dt.date(2026, 3, 18)
             [sheet] = SignedSheet.objects.all()

@@ -496,6 +496,10 @@ def discrepancy_left_open(market):
     return [row.pk]
 
 
+def transaction_left_open(market):
+    return [make.bank_row(1, on=ON - 15 * DAY).pk]
+
+
 def answer_left_unread(market):
     row = PayoutException.objects.create(kind="unknown_id", raised_at=noon(ON - 15 * DAY))
     return [row.pk]
@@ -599,6 +603,7 @@ FAULTS = [
     Fault(sentinels.UNEXPLAINED, discrepancy_left_open, midway=True),
     Fault(sentinels.BANK_UNEXPLAINED, answer_left_unread),
     Fault(sentinels.LEDGER_UNEXPLAINED, ledger_difference_left_open, midway=True),
+    Fault(sentinels.BANK_ROWS_UNEXPLAINED, transaction_left_open),
     Fault(sentinels.TAX_LATE, invoices_not_issued),
     Fault(sentinels.UNCONFIRMED, line_that_is_never_confirmed),
     Fault(sentinels.UNDELIVERED, line_that_is_never_delivered),

@@ -127,6 +127,13 @@ class TestWatch:
         assert watched() == [0, 0, 0, 0, count, 0]
 
     @pytest.mark.parametrize(
+        ("age", "state", "count"), [(14, "open", 0), (15, "open", 1), (15, "suspended", 0)]
+    )
+    def test_tells_bank_transactions_that_nobody_explained(self, market, age, state, count):
+        make.bank_row(1_000, on=ON - timedelta(days=age), state=state)
+        assert sentinels.watch(ON, at=make.AT)[sentinels.BANK_ROWS_UNEXPLAINED] == count
+
+    @pytest.mark.parametrize(
         ("age", "state", "count"), [(14, "open", 0), (15, "open", 1), (15, "resolved", 0)]
     )
     def test_tells_ledger_differences_that_nobody_explained(self, market, age, state, count):

@@ -60,6 +60,7 @@ CODES = {
     "settlements.LedgerDifference": {"account"},
     "settlements.MissingFile": {"provider"},
     "settlements.ProviderFile": {"public_id", "provider", "digest"},
+    "settlements.BankFile": {"public_id", "digest"},
     "settlements.DayClose": {"seen_hash"},
     "settlements.PeriodClosing": {"previous_hash", "hash"},
     "settlements.SignedSheet": {"previous_hash", "hash"},

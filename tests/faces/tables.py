@@ -58,6 +58,7 @@ DECISIONS = {
     "settlements.LedgerDifference": "explain",
     "settlements.SellerLetter": "send",
     "settlements.MissingFile": "explain",
+    "settlements.BankRow": "book",
     "settlements.Journal": "reverse",
     "settlements.ManualJournal": "discard",
     "settlements.Period": "reopen",
@@ -232,6 +233,8 @@ ADMIN_LISTS = (
     "settlements.ClearingProof",
     "settlements.LedgerDifference",
     "settlements.MissingFile",
+    "settlements.BankFile",
+    "settlements.BankRow",
     "settlements.ManualJournal",
     "settlements.Period",
     "settlements.ProviderFile",
@@ -271,6 +274,7 @@ ADMIN_ROWS = (
     "settlements.Discrepancy",
     "settlements.LedgerDifference",
     "settlements.MissingFile",
+    "settlements.BankRow",
     "settlements.ManualJournal",
     "settlements.Period",
 )
@@ -279,6 +283,8 @@ ADMIN_ROW_PAGES = (("settlements.FeeScheduleVersion", "rehearse"),)
 ADMIN_OTHERS = (
     "/admin/settlements/discrepancy/reports/",
     "/admin/settlements/providerfile/take/",
+    "/admin/settlements/bankfile/take/",
+    "/admin/settlements/bankrow/balance/",
     "/admin/settlements/statement/nights/",
     "/admin/settlements/statement/tonight/",
     "/admin/settlements/statement/exports/",

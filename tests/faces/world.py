@@ -48,6 +48,9 @@ from sellers.models import (
 from settlements import (
     adjusting,
     assigning,
+    bank_files,
+    bank_matching,
+    bank_rows,
     chart,
     contracting,
     day_figures,
@@ -471,6 +474,17 @@ def _fill_ledger(operator: User) -> None:
         by=operator,
         at=AT,
     )
+    bank_rows.import_file(
+        "date,paid_in,paid_out,balance,counterparty,memo,reference\n"
+        "2026-03-19,967,,1967,비밀 상대,비밀 적요,비밀 번호\n"
+        "2026-03-19,500,,2467,비밀 상대,비밀 적요,비밀 번호\n".encode(),
+        account="비밀 계좌",
+        name="비밀.csv",
+        format=bank_files.load_format("standard"),
+        by=operator,
+        at=AT,
+    )
+    bank_matching.confirm_exact(by=operator, at=AT)
     LedgerDifference.objects.create(
         statement=Statement.objects.order_by("pk").first(),
         account=chart.SELLER_PAYABLE,
