@@ -3,8 +3,8 @@
 from settlements import (
     admin_adjustments,
     admin_assignments,
-    admin_bank_windows,
     admin_bank,
+    admin_bank_windows,
     admin_contracts,
     admin_days,
     admin_deadlines,
@@ -29,8 +29,8 @@ from settlements import (
 __all__ = [
     "admin_adjustments",
     "admin_assignments",
-    "admin_bank_windows",
     "admin_bank",
+    "admin_bank_windows",
     "admin_contracts",
     "admin_days",
     "admin_deadlines",

@@ -24,7 +24,7 @@ from settlements import (
     day_closing,
     day_figures,
     day_sheet,
-    manual_journals,
+    ledger,
     models,
     reconciling,
 )
@@ -251,7 +251,7 @@ def _address(kind: str, template: str, row: models.DayClose) -> str:
     if kind == "unknown":
         return _list("discrepancy", kind__exact=models.Discrepancy.Kind.MISSING_HERE.value)
     if kind == "by_hand":
-        return _list("ledgerentry", figure=f"{day_figures.CLEARING}:{manual_journals.TEMPLATE}")
+        return _list("ledgerentry", figure=f"{day_figures.CLEARING}:{ledger.BY_HAND}")
     if kind in ("clearing_opening", "clearing_closing", "elsewhen"):
         return _card(chart.CLEARING, day, day)
     if kind in ("opening", "closing"):

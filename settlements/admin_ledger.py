@@ -25,7 +25,7 @@ from marketplace.story_pages import Decision, StoryAdmin
 from sellers.models import Seller
 from settlements import (
     accounts,
-    clearing,
+    clearing_tenders,
     day_figures,
     ledger,
     ledger_reading,
@@ -49,11 +49,12 @@ TEMPLATES = {  # what a journal is about
     "payout_failed": _("Payout failed"),
     "payout_paid_late": _("Payout paid after it had failed"),
     "payout_returned": _("Payout came back"),
-    manual_journals.TEMPLATE: _("By hand"),
+    ledger.BY_HAND: _("By hand"),
+    ledger.BY_ORDER: _("Clearing item booked"),
     ledger.REVERSAL: _("Counter-entry"),
     reconciling.DEPOSIT: _("Deposit of a payment provider"),
     reconciling.MOVE: _("Reconciliation"),
-    clearing.TENDERS: _("Paid by other means than a provider"),
+    clearing_tenders.TEMPLATE: _("Paid by other means than a provider"),
 }
 
 
@@ -183,7 +184,7 @@ class JournalAdmin(StoryAdmin):
             ),
             process=manual_journals.enter_reversal,
             form=ReversalForm,
-            offered=lambda journal: journal.template == manual_journals.TEMPLATE,
+            offered=lambda journal: journal.template in manual_journals.TEMPLATES,
             done=_("Asked for. A second person decides."),
         )
     }

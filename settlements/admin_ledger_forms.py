@@ -126,6 +126,21 @@ class BookingForm(ReasonOfFinanceForm):
         self.fields["account"].initial = chart.RECONCILIATION_DIFFERENCE
 
 
+class ItemBookingForm(ReversalForm):
+    """Where what an order adds to the clearing account belongs."""
+
+    account = forms.ChoiceField(label=_("Account"))
+    field_order = ["account", "on", "document", "reason"]
+
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        rows = models.Account.objects.filter(is_per_seller=False).exclude(code=chart.CLEARING)
+        self.fields["account"].choices = [
+            ("", "–"),
+            *((row.code, str(row)) for row in rows.order_by("place", "code")),
+        ]
+
+
 class FormatFileForm(forms.Form):
     """A CSV file in one of the formats of a module that reads such files."""
 

@@ -31,6 +31,7 @@ from orders.models import Payment
 from settlements import (
     clearing,
     ledger_matching,
+    manual_journals,
     missing_files,
     models,
     nights,
@@ -40,6 +41,7 @@ from settlements import (
 )
 from settlements.admin_ledger_forms import (
     BookingForm,
+    ItemBookingForm,
     ProviderFileForm,
     ReasonOfFinanceForm,
     problems_told,
@@ -304,11 +306,12 @@ class NightFilter(SimpleListFilter):
 
 
 @register(models.ClearingItem)
-class ClearingItemAdmin(ReadOnlyAdmin):
+class ClearingItemAdmin(StoryAdmin):
     """What each order adds to the clearing account, after any night."""
 
     comes_from = _("Nights list the orders whose settled money has not come, or came ahead.")
     place = 13
+    story_template = "settlements/admin/clearing_item.html"
     list_display = [
         "of_order",
         "kind",
@@ -318,12 +321,28 @@ class ClearingItemAdmin(ReadOnlyAdmin):
         "from_on",
         "until_on",
     ]
-    list_display_links = None
+    list_display_links = ["kind"]
     list_filter = [NightFilter, ("kind", ChoicesDropdownFilter), ("since_on", RangeDateFilter)]
     list_filter_submit = True
     list_select_related = ["order"]
     ordering = ["since_on", "id"]
     search_fields = ["order__number__exact"]
+    decisions = {
+        "book": Decision(
+            name=_("Book the item"),
+            explanation=_(
+                "For money that will never come, or that came another way: it leaves the clearing "
+                "account for the one where it belongs, and the next night ends the item. A second "
+                "person decides. It is taken back by a counter-entry of its journal."
+            ),
+            process=manual_journals.enter_of_item,
+            form=ItemBookingForm,
+            offered=lambda item: item.until_on is None and item.kind != clearing.Kind.DISPUTED,
+            initial=lambda item: {"on": timezone.localdate(timezone=tenancy.current().tz)},
+            is_grave=True,
+            done=_("Asked for. A second person decides."),
+        )
+    }
 
     @display(description=_("order"))
     def of_order(self, item):
@@ -334,6 +353,14 @@ class ClearingItemAdmin(ReadOnlyAdmin):
     def age(self, item):
         until = item.until_on or timezone.localdate()
         return (until - item.since_on).days
+
+    def tell(self, request, row):
+        journals = models.ManualJournal.objects.filter(order=row.order_id)
+        return {
+            "age": self.age(row),
+            "payments": Payment.objects.filter(order=row.order_id).order_by("sequence"),
+            "journals": journals.order_by("-entered_at", "-id"),
+        }
 
 
 @register(models.ClearingProof)

@@ -51,6 +51,8 @@ from settlements.fee_rules import SALE_VAT
 from settlements.models import Account, Adjustment, DayClose, Journal, LedgerEntry, Period
 
 REVERSAL = "reversal"  # template of a counter-entry
+BY_HAND = "manual"  # template of what people enter
+BY_ORDER = "clearing_item"  # template of what people enter about one order's item of clearing
 
 PURCHASES: Final[Mapping[str, str]] = {  # accounts of what sellers supply, by its component
     component: PURCHASE + component for component in map(adjustments.component, PURCHASE_REASONS)
@@ -67,8 +69,8 @@ NO_REVENUE: Final[Mapping[str, str]] = {  # accounts of all components that are 
 class DayLocked(Refused):
     code = "ledger_day_locked"
     message = gettext_noop(
-        "Nothing can be posted on %(on)s any more: the day is signed, or its month is closed. Take "
-        "a day that is open."
+        "Nothing can be posted on %(on)s any more: the day is signed, or its month or a later one "
+        "is closed. Take a day that is open."
     )
 
 
@@ -181,7 +183,7 @@ def open_day(wanted: date) -> date:
     with connection.cursor() as cursor:
         cursor.execute("SELECT lock_ledger_month(%s, %s, true)", [tenancy.current_id(), month])
     locked = (
-        Period.objects.filter(month=month, state=Period.State.CLOSED),
+        Period.objects.filter(month__gte=month, state=Period.State.CLOSED),
         DayClose.objects.filter(day=wanted, state=DayClose.State.SIGNED),
     )
     if not any(rows.exists() for rows in locked):

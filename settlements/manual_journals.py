@@ -2,7 +2,8 @@
 
 Whoever enters one asks for it in the same breath; the second person's approval posts it. Accounts
 that are kept per seller take none: what sellers are owed follows from statements, holds and
-payouts, and is corrected there.
+payouts, and is corrected there. A journal may book what one order adds to the clearing account;
+then it names the order, and the next night counts it there.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,10 @@ from django.db import transaction
 
 from marketplace import approvals, states
 from marketplace.refusals import Refused, gettext_noop
-from settlements import bank_rows, ledger
-from settlements.models import Account, Journal, ManualJournal
+from settlements import bank_rows, chart, clearing, ledger, reconciling
+from settlements.models import Account, ClearingItem, Journal, ManualJournal
 
-TEMPLATE = "manual"
+TEMPLATES = (ledger.BY_HAND, ledger.BY_ORDER)
 APPROVAL = "post_manual_journal"
 MOST_LEGS = 50
 State = ManualJournal.State
@@ -53,6 +54,13 @@ class AccountOfSellers(Refused):
     )
 
 
+class AccountIsTheSame(Refused):
+    code = "clearing_booked_on_itself"
+    message = gettext_noop(
+        "The money stands on “%(account)s” already. Choose the account where it belongs."
+    )
+
+
 class NotByHand(Refused):
     code = "journal_not_by_hand"
     message = gettext_noop(
@@ -78,11 +86,37 @@ def enter(
 
 
 @transaction.atomic
+def enter_of_item(
+    item: ClearingItem, *, account: str, on: date, reason: str, document: str, by, at: datetime
+) -> ManualJournal:
+    """Ask for what an order adds to clearing to be booked on the account where it belongs.
+
+    Raises clearing.ItemNotForBooking where it is no longer what the last night found, AlreadyAsked
+    while another booking of the order waits, and what is wrong with the account.
+    """
+    clearing.refuse_changed(item.order_id, item.amount)
+    waiting = ManualJournal.objects.filter(order=item.order_id, state=State.ENTERED)
+    if waiting.exists():
+        raise approvals.AlreadyAsked(subject=item.order.number)
+    draft = ledger.Draft(ledger.BY_ORDER, "", on)
+    draft.debit(account, item.amount)
+    draft.credit(chart.CLEARING, item.amount)
+    refuse_unusable(draft.legs)
+    if account == chart.CLEARING:
+        raise AccountIsTheSame(account=account)
+    legs = [list(leg) for leg in draft.legs]
+    manual = ManualJournal(
+        on=on, legs=legs, reason=reason, document=document, order_id=item.order_id
+    )
+    return _asked(manual, by=by, at=at)
+
+
+@transaction.atomic
 def enter_reversal(
     journal: Journal, *, on: date, reason: str, document: str, by, at: datetime
 ) -> ManualJournal:
     """Ask for the counter-entry of a manual journal. Raises NotByHand or AlreadyReversed."""
-    if journal.template != TEMPLATE:
+    if journal.template not in TEMPLATES:
         raise NotByHand(template=journal.template, journal=journal.reference)
     waiting = ManualJournal.objects.filter(reverses=journal).exclude(state=State.DISCARDED)
     if waiting.exists() or Journal.objects.filter(reverses=journal).exists():
@@ -95,15 +129,21 @@ def enter_reversal(
 def post(manual: ManualJournal, *, by, at: datetime) -> Journal:
     """Post what was entered. Called once a second person has approved.
 
-    Raises ledger.DayLocked where its day was closed meanwhile, and states.IllegalMove where the
-    bank transaction that it was entered for is explained already.
+    Raises ledger.DayLocked where its day was closed meanwhile, states.IllegalMove where the bank
+    transaction that it was entered for is explained already, and clearing.ItemNotForBooking where
+    it books an order's item of clearing that has changed.
     """
+    reconciling.one_at_a_time()  # a proof of clearing counts all of it or nothing
     states.move(manual, State.POSTED, by=by, at=at)
     ledger.open_month(manual.on)
     if manual.reverses is not None:
         journal = ledger.reverse(manual.reverses, on=manual.on)
     else:
-        draft = ledger.Draft(TEMPLATE, manual.public_id, manual.on)
+        template = ledger.BY_HAND
+        if manual.order_id is not None:
+            template = ledger.BY_ORDER
+            clearing.refuse_changed(manual.order_id, _taken_off_clearing(manual))
+        draft = ledger.Draft(template, manual.public_id, manual.on)
         draft.legs = [(code, debit, credit) for code, debit, credit in manual.legs]
         [journal] = ledger.post([draft])
     bank_rows.follow(manual, journal, by=by, at=at)
@@ -126,7 +166,7 @@ def journal_of(manual: ManualJournal) -> Journal | None:
     """The journal that was posted of it."""
     if manual.reverses_id is not None:
         return Journal.objects.filter(reverses=manual.reverses_id).first()
-    return Journal.objects.filter(template=TEMPLATE, reference=manual.public_id).first()
+    return Journal.objects.filter(template__in=TEMPLATES, reference=manual.public_id).first()
 
 
 def refuse_unusable(legs: Sequence[Leg]) -> None:
@@ -144,6 +184,10 @@ def refuse_unusable(legs: Sequence[Leg]) -> None:
     debit, credit = sum(leg[1] for leg in legs), sum(leg[2] for leg in legs)
     if debit != credit:
         raise LegsDoNotBalance(debit=debit, credit=credit)
+
+
+def _taken_off_clearing(manual: ManualJournal) -> int:
+    return sum(credit - debit for code, debit, credit in manual.legs if code == chart.CLEARING)
 
 
 def _asked(manual: ManualJournal, *, by, at: datetime) -> ManualJournal:

@@ -7,7 +7,7 @@ night looks again: an order that came late explains its payment by itself.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 
@@ -19,7 +19,7 @@ from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import refunds
 from orders.models import Payment
-from settlements import chart, ledger, matching, missing_files, provider_files
+from settlements import chart, ledger, matching, missing_files, provider_files, tenders
 from settlements.models import Account, Discrepancy, ProviderFile, ProviderRow
 from settlements.provider_files import Format, Row
 
@@ -236,24 +236,28 @@ def _pairs(ids: list[str]):
 def _refund_pairs(ids: list[str], of_order: dict[str, int], found: dict):
     """What was given back, order by order: how it is split over payments is the provider's.
 
-    No more is expected back than went through a provider: points are given back as points.
+    What is expected back of what went through a provider, is the rule of tenders.parts().
     """
     orders = {of_order[provider_id] for provider_id in ids if provider_id in of_order}
     back = refunds.due(orders)
-    every = Payment.objects.filter(order__in=orders).exclude(provider_id="")
     ids_of: dict[int, list[str]] = defaultdict(list)
     most: dict[int, int] = defaultdict(int)
-    told = every.order_by("sequence").values_list("order_id", "provider_id", "amount")
-    for order_id, provider_id, amount in told:
-        ids_of[order_id].append(provider_id)
-        most[order_id] += amount
+    paid: dict[int, Counter[str]] = defaultdict(Counter)
+    for payment in Payment.objects.filter(order__in=orders).order_by("sequence"):
+        account = tenders.account_of(payment.kind, payment.provider_id)
+        paid[payment.order_id][account] += payment.amount
+        if payment.provider_id:
+            ids_of[payment.order_id].append(payment.provider_id)
+            most[payment.order_id] += payment.amount
     named = [provider_id for several in ids_of.values() for provider_id in several]
     rows = ProviderRow.objects.filter(kind=matching.REFUND, provider_id__in=named)
     given = dict(rows.values_list("provider_id").annotate(Sum("gross")).order_by())
     for order_id, several in sorted(ids_of.items()):
         total = sum(given.get(provider_id, 0) for provider_id in set(several))
         if total or several[0] in ids:
-            expected = min(max(back[order_id], 0), most[order_id])
+            left = [(sum(paid[order_id].values()) - back[order_id], [*paid[order_id].items()])]
+            kept = tenders.parts(paid[order_id], left, given_back=-total)[chart.CLEARING]
+            expected = min(max(paid[order_id][chart.CLEARING] - kept, 0), most[order_id])
             yield matching.REFUND, several[0], -expected, total
     for provider_id in ids:
         if provider_id not in of_order and (provider_id, matching.REFUND) in found:

@@ -2,8 +2,8 @@
 
 from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.assignments import Assignment
-from settlements.models.bank_windows import BankWindow
 from settlements.models.bank_rows import BankFile, BankMatch, BankRow
+from settlements.models.bank_windows import BankWindow
 from settlements.models.bulk import LedgerEntry, SettlementLine
 from settlements.models.clearing import ClearingItem, ClearingProof
 from settlements.models.contracts import SellerContract
@@ -48,10 +48,10 @@ __all__ = [
     "Adjustment",
     "Assignment",
     "AttachmentPayment",
-    "BankWindow",
     "BankFile",
     "BankMatch",
     "BankRow",
+    "BankWindow",
     "ClearingItem",
     "ClearingProof",
     "DayClose",

@@ -75,7 +75,7 @@ class ClearingItem(TenantModel):
         ]
 
     def __str__(self):
-        return f"{self.kind} {self.amount}"
+        return f"{self.get_kind_display()}: {self.amount}"
 
 
 class ClearingProof(TenantModel):

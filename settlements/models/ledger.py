@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel
+from orders.models import Order
 from settlements import chart
 
 
@@ -145,6 +146,13 @@ class ManualJournal(TenantModel):
     )
     legs = models.JSONField(_("legs"), default=list)
     reverses = TenantKey(Journal, related_name="+", null=True, verbose_name=_("counter-entry of"))
+    order = TenantKey(
+        Order,
+        related_name="+",
+        null=True,
+        verbose_name=_("order"),
+        help_text=_("Whose item of the clearing account it books."),
+    )
     entered_by = models.ForeignKey(
         "marketplace.User",
         models.PROTECT,
@@ -158,7 +166,9 @@ class ManualJournal(TenantModel):
         verbose_name = _("manual journal")
         verbose_name_plural = _("manual journals")
         constraints = [
-            *constraints.tenant("manual_journal", "reverses", grants="SELECT, INSERT, UPDATE"),
+            *constraints.tenant(
+                "manual_journal", "reverses", "order", grants="SELECT, INSERT, UPDATE"
+            ),
             models.UniqueConstraint(
                 fields=["marketplace", "public_id"], name="manual_journal_public_id_is_unique"
             ),
@@ -166,6 +176,11 @@ class ManualJournal(TenantModel):
                 fields=["marketplace", "reverses"],
                 condition=~models.Q(state="discarded"),
                 name="manual_journal_reverses_once",
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "order"],
+                condition=models.Q(state="entered"),
+                name="manual_journal_waits_once_an_order",
             ),
         ]
         indexes = [

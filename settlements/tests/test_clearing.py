@@ -1,20 +1,24 @@
 """The clearing account, order by order: what has not come, what came ahead, and nothing else."""
 
 import random
+import threading
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import connections
 
-from marketplace import money, tenancy
-from marketplace.models import Marketplace
+from marketplace import approvals, money, tenancy
+from marketplace.models import Approval, Marketplace
 from marketplace.tests import desks
+from marketplace.tests import make as people
 from orders.models import Order, OrderLine, Payment
 from settlements import (
     chart,
     clearing,
     day_figures,
     ledger,
+    manual_journals,
     nights,
     provider_files,
     reconciling,
@@ -38,6 +42,7 @@ pytestmark = pytest.mark.django_db
 AT = make.AT
 FIRST = date(2026, 9, 8)
 DUE = date(2026, 9, 11)  # of what is confirmed on the first day
+BOOKED = date(2026, 9, 12)
 HEADER = "payment_id,kind,sold_on,paid_out_on,gross,fee,fee_vat,deposit\n"
 BOOKS = "/admin/settlements"
 
@@ -178,6 +183,32 @@ class TestNight:
             take(row("P1", -10_000, 18))
         assert close(day(18)) == {}
 
+    @pytest.mark.parametrize("is_settled_first", [True, False])
+    @pytest.mark.parametrize(
+        ("given_back", "points", "left"),
+        [(5_000, 1_000, {}), (4_500, 500, {}), (4_000, 500, {"ahead": -500})],
+    )
+    def test_follows_what_the_provider_gave_back(
+        self, market, close, given_back, points, left, is_settled_first
+    ):
+        """Of 9,000 by card and 1,000 in points half is returned; the provider says how."""
+        with tenancy.use(market.pk):
+            paid = [("card", 9_000, "P1"), ("points", 1_000, "")]
+            line = sold(make.seller(), "O1", *paid, quantity=2)
+            take(row("P1", 9_000, 9))
+        if is_settled_first:
+            assert close(DUE) == {}
+        with tenancy.use(market.pk):
+            make.returned(line, left=1, on=day(11 if not is_settled_first else 14))
+            take(row("P1", -given_back, 14))
+        proof = close(day(17))
+        assert proof.get("balance", 0) == sum(left.values())
+        assert {name: amount for name, amount in proof.items() if name != "balance"} == left
+        with tenancy.use(market.pk):
+            assert make.balances()["points_used"] == -points
+            assert not Discrepancy.objects.exists()
+        assert close(day(18)).get("balance", 0) == sum(left.values())
+
     def test_tells_disputes_apart_as_long_as_they_are_open(self, market, close):
         with tenancy.use(market.pk):
             seller = make.seller()
@@ -280,6 +311,219 @@ def _added_up(on):
         if amount := own - sum(row.gross for row in rows):
             found[order.pk] = amount
     return found
+
+
+@pytest.fixture
+def two(market):
+    return people.user("one@example.com"), people.user("other@example.com")
+
+
+def booked(by, on=BOOKED, account="bad_debt", item=None):
+    item = item or ClearingItem.objects.now().get()
+    return manual_journals.enter_of_item(
+        item, account=account, on=on, reason="폐업", document="품의 7", by=by, at=AT
+    )
+
+
+def approved(by):
+    return approvals.approve(Approval.objects.waiting().get(), by=by, at=AT)
+
+
+def settled(*payments, number="O1", code="A"):
+    return sold(make.seller(code), number, *payments)
+
+
+class TestBooking:
+    @pytest.mark.parametrize(
+        ("provider_id", "confirmed_on", "kind", "amount"),
+        [
+            ("P1", FIRST, "owed", 10_000),
+            ("", FIRST, "unnamed", 10_000),
+            ("P1", day(25), "ahead", -10_000),
+        ],
+    )
+    def test_ends_an_item_once_two_people_agree(
+        self, market, close, two, provider_id, confirmed_on, kind, amount
+    ):
+        with tenancy.use(market.pk):
+            paid = ("card", 10_000, provider_id)
+            sold(make.seller(), "O1", paid, confirmed_on=confirmed_on)
+            if kind == "ahead":
+                take(row("P1", 10_000, 9))
+        assert close(DUE) == {kind: amount, "balance": amount}
+        with tenancy.use(market.pk):
+            manual = booked(two[0])
+            with pytest.raises(approvals.SamePerson):
+                approved(two[0])
+            approved(two[1])
+            assert make.balances()["bad_debt"] == -amount
+            assert "clearing" not in make.balances()
+            journal = manual_journals.journal_of(manual)
+            assert (journal.template, journal.basis_on) == (ledger.BY_ORDER, day(12))
+        assert close(day(12)) == {}
+        with tenancy.use(market.pk):
+            item = ClearingItem.objects.get()
+            assert (item.amount, item.until_on) == (amount, day(12))
+            terms = {t.code: t.amount for b in day_figures.live(day(12)).blocks for t in b.terms}
+            assert terms["cleared:clearing_item"] == -amount
+            assert day_figures.live(day(12)).differing == ()
+
+    def test_comes_back_by_a_counter_entry_of_two_people(self, market, close, two):
+        with tenancy.use(market.pk):
+            settled(("card", 10_000, ""))
+        close(DUE)
+        with tenancy.use(market.pk):
+            manual = booked(two[0])
+            approved(two[1])
+        close(day(12))
+        with tenancy.use(market.pk):
+            journal = manual_journals.journal_of(manual)
+            manual_journals.enter_reversal(
+                journal, on=day(13), reason="입금", document="통장", by=two[1], at=AT
+            )
+            approved(two[0])
+        assert close(day(13)) == {"unnamed": 10_000, "balance": 10_000}
+        with tenancy.use(market.pk):
+            assert items(day(13)) == [("O1", "unnamed", 10_000, 13)]
+
+    def test_counts_what_comes_after_all_as_ahead(self, market, close, two):
+        with tenancy.use(market.pk):
+            settled(("card", 10_000, "P1"))
+        close(DUE)
+        with tenancy.use(market.pk):
+            booked(two[0])
+            approved(two[1])
+            take(row("P1", 10_000, 12))
+        assert close(day(12)) == {"ahead": -10_000, "balance": -10_000}
+
+    def test_refuses_what_has_moved_since_the_night(self, market, close, two):
+        with tenancy.use(market.pk):
+            settled(("card", 10_000, "P1"))
+        close(DUE)
+        with tenancy.use(market.pk):
+            manual = booked(two[0])
+            take(row("P1", 10_000, 12))
+            with pytest.raises(clearing.ItemNotForBooking) as refused:
+                approved(two[1])
+            assert "O1" in str(refused.value)
+            assert "10000" in str(refused.value)
+            with pytest.raises(clearing.ItemNotForBooking):
+                booked(two[0])
+            manual.refresh_from_db()
+            assert manual.state == "entered"
+            assert not Journal.objects.filter(template=ledger.BY_ORDER).exists()
+
+    def test_refuses_to_book_the_same_twice(self, market, close, two):
+        with tenancy.use(market.pk):
+            settled(("card", 10_000, "P1"))
+        close(DUE)
+        with tenancy.use(market.pk):
+            booked(two[0])
+            with pytest.raises(approvals.AlreadyAsked):
+                booked(two[1])
+            approved(two[1])
+            with pytest.raises(clearing.ItemNotForBooking):  # the night has not counted it yet
+                booked(two[0])
+
+    def test_refuses_items_in_dispute_and_of_the_past(self, market, close, two):
+        with tenancy.use(market.pk):
+            settled(("card", 10_000, "P1"))
+        close(DUE)
+        with tenancy.use(market.pk):
+            old = ClearingItem.objects.get()
+            take(row("P1", 4_000, 12))
+            assert Discrepancy.objects.open().count() == 1
+        assert close(day(12)) == {"disputed": 6_000, "balance": 6_000}
+        with tenancy.use(market.pk):
+            for item in (old, ClearingItem.objects.now().get()):
+                with pytest.raises(clearing.ItemNotForBooking):
+                    booked(two[0], item=item)
+
+    @pytest.mark.parametrize(
+        ("account", "refusal"),
+        [
+            ("clearing", manual_journals.AccountIsTheSame),
+            ("seller_payable", manual_journals.AccountOfSellers),
+            ("nothing", manual_journals.AccountUnknown),
+        ],
+    )
+    def test_refuses_accounts_that_take_no_money_of_buyers(
+        self, market, close, two, account, refusal
+    ):
+        with tenancy.use(market.pk):
+            settled(("card", 10_000, "P1"))
+        close(DUE)
+        with tenancy.use(market.pk), pytest.raises(refusal):
+            booked(two[0], account=account)
+
+    def test_is_asked_for_and_decided_on_pages(self, market, close):
+        with tenancy.use(market.pk):
+            settled(("card", 10_000, ""))
+        close(DUE)
+        with tenancy.use(market.pk):
+            item = ClearingItem.objects.get()
+        page = f"{BOOKS}/clearingitem/{item.pk}/change/"
+        decide = f"{BOOKS}/clearingitem/{item.pk}/decide/book/"
+        client, _ = desks.operator(market, "finance")
+        assert decide in client.get(page).content.decode()
+        sent = {
+            "account": "suspense",
+            "on": "2026-09-12",
+            "document": "품의 7",
+            "reason": "확인 중",
+        }
+        answer = client.post(decide, {**sent, "document": ""})
+        assert answer.context["form"].errors.keys() == {"document"}
+        assert client.post(decide, sent).status_code == 302
+        with tenancy.use(market.pk):
+            assert Approval.objects.waiting().get().kind == manual_journals.APPROVAL
+        assert "확인 중" in client.get(page).content.decode()
+        other = make.market("theirs", first_open_on=FIRST)
+        stranger, _ = desks.operator(other, "owner")
+        assert stranger.get(page).status_code == 404
+        assert stranger.post(decide, sent).status_code == 404
+        viewer, _ = desks.operator(market, "viewer")
+        assert decide not in viewer.get(page).content.decode()
+        assert viewer.post(decide, sent).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRace:
+    def test_a_journal_by_hand_waits_for_a_proof_on_its_way(self):
+        market = make.market(first_open_on=FIRST)
+        with tenancy.use(market.pk):
+            one, other = people.user("one@example.com"), people.user("other@example.com")
+            legs = [("clearing", 40, 0), ("suspense", 0, 40)]
+            manual_journals.enter(on=day(9), legs=legs, reason="r", document="d", by=one, at=AT)
+        proving, posted = threading.Event(), threading.Event()
+        outcome = {}
+
+        def prove_slowly():
+            try:
+                with tenancy.use(market.pk, durable=True):
+                    reconciling.one_at_a_time()
+                    proving.set()
+                    outcome["waited"] = not posted.wait(0.7)
+            finally:
+                connections.close_all()
+
+        def post_meanwhile():
+            try:
+                proving.wait(10)
+                with tenancy.use(market.pk, durable=True):
+                    approved(other)
+                posted.set()
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=work) for work in (prove_slowly, post_meanwhile)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert outcome["waited"]
+        with tenancy.use(market.pk):
+            assert Journal.objects.filter(template=ledger.BY_HAND).count() == 1
 
 
 class TestWaitingTooLong:

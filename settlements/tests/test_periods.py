@@ -356,6 +356,28 @@ def _told(on, sellers):
     )
 
 
+class TestBeforeTheFirst:
+    """Days before the first month that was ever closed belong to what it began with."""
+
+    def test_takes_no_journal(self, market):
+        posted(date(2026, 1, 5))
+        over(market, date(2026, 1, 31))
+        close(JAN)
+        with pytest.raises(ledger.DayLocked) as refused, transaction.atomic():
+            posted(date(2025, 12, 31))
+        assert "2025-12-31" in str(refused.value)
+        assert ledger.open_day(date(2025, 12, 31)) == date(2026, 2, 1)
+        assert Journal.objects.count() == 1
+
+    def test_takes_them_again_while_nothing_is_closed(self, market):
+        posted(date(2026, 1, 5))
+        over(market, date(2026, 1, 31))
+        close(JAN)
+        periods.reopen(Period.objects.get(), by=None, at=make.AT, reason="r")
+        posted(date(2025, 12, 31))
+        assert Journal.objects.count() == 2
+
+
 @pytest.mark.django_db(transaction=True)
 class TestRace:
     def test_a_journal_on_its_way_is_waited_for_and_counted(self):
