@@ -259,7 +259,7 @@ def undo(row: BankRow, *, reason: str, by, at: datetime) -> BankRow:
 
 def by_hand(row: BankRow) -> Journal | None:
     """The journal that was entered for the row, where it is what explains it."""
-    match = BankMatch.objects.filter(row=row, journal__template=manual_journals.TEMPLATE)
+    match = BankMatch.objects.filter(row=row, journal__template=ledger.BY_HAND)
     found = match.filter(row__booking__public_id=F("journal__reference")).first()
     return found and found.journal
 

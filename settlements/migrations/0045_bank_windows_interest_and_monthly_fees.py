@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('marketplace', '0011_years_of_resident_numbers'),
         ('sellers', '0006_businesses_not_answered'),
-        ('settlements', '0042_find_what_is_left'),
+        ('settlements', '0043_bank_transactions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -38,7 +38,7 @@ END $body$
 class Migration(migrations.Migration):
     dependencies = [
         ("orders", "0013_undelivered_lines"),
-        ("settlements", "0042_find_what_is_left"),
+        ("settlements", "0045_bank_windows_interest_and_monthly_fees"),
     ]
 
     operations = [

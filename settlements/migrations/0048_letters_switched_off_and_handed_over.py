@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('settlements', '0042_find_what_is_left'),
+        ('settlements', '0046_booked_clearing_items'),
     ]
 
     # What an older worker has in hand may have gone out.
