@@ -123,6 +123,11 @@ KINDS: dict[str, Kind] = {
     "publish_monthly_fee": Kind(
         _("Publish a monthly fee"), "settlements.MonthlyFee", "marketplace.versions.publish"
     ),
+    "publish_interest_terms": Kind(
+        _("Publish interest on debts"),
+        "settlements.InterestTerms",
+        "settlements.charging_interest.publish",
+    ),
     "publish_contract": Kind(
         _("Publish a seller's contract"),
         "settlements.SellerContract",

@@ -38,6 +38,7 @@ KINDS = {
 }
 COUNTS = {
     "adjustments": _("adjustments"),
+    "interest": _("charges of interest"),
     "clearing": _("balance of the clearing account"),
     "clearing_not_explained": _("not explained of the clearing account"),
     "clearing_too_old": _("settled orders whose money does not come"),

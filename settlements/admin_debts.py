@@ -1,15 +1,26 @@
 """What sellers carry, and their debts by age, in the admin; deposits and write-offs."""
 
 from django import forms
+from django.http import HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from marketplace import tenancy
-from marketplace.admin import HIDDEN, ReadOnlyAdmin, action, money_column, register
+from marketplace import tenancy, versions
+from marketplace.admin import (
+    HIDDEN,
+    ReadOnlyAdmin,
+    VersionedRuleAdmin,
+    action,
+    display,
+    money_column,
+    register,
+    usual_start,
+)
 from marketplace.amount_fields import AmountField
 from marketplace.story_pages import SHOWN, Decision, ReasonForm, RemarkForm, StoryAdmin
-from settlements import collecting, models
+from settlements import admin_forms, charging_interest, collecting, models, percents
 
 # In the order of debt_ages.AGES.
 _CLASSES = (_("up to 30 days"), _("31 to 60 days"), _("61 to 90 days"), _("more than 90 days"))
@@ -90,7 +101,9 @@ class SellerBalanceAdmin(StoryAdmin):
 
     def tell(self, request, row):
         movements = models.DebtMovement.objects.filter(seller=row.seller_id)
+        on = timezone.localdate(timezone=tenancy.current().tz)
         return {
+            "counted": charging_interest.coming(row.seller_id, on=on),
             "owed": collecting.owed(row),
             "movements": list(movements.select_related("by").order_by("-pk")[:SHOWN]),
         }
@@ -111,6 +124,34 @@ class SellerBalanceAdmin(StoryAdmin):
             total=sum(sums),
             debts=[(debt, _CLASSES[debt.age_class]) for debt in found],
         )
+
+
+@register(models.InterestTerms)
+class InterestTermsAdmin(VersionedRuleAdmin):
+    """Versions of the interest on overdue debts; without a published one none is charged."""
+
+    place = 39
+    form = admin_forms.InterestTermsForm
+    list_display = [*VersionedRuleAdmin.list_display, "rate", "grace_days"]
+    actions_list = ["draft_next"]
+
+    @display(description=_("rate a year"))
+    def rate(self, version):
+        return percents.show(version.rate_ppm)
+
+    @action(description=_("Draft interest on debts"), url_path="draft", permissions=["ask"])
+    def draft_next(self, request):
+        if request.method != "POST":
+            title = gettext("Draft interest on debts")
+            return self.page(request, "settlements/admin_draft_interest.html", title=title)
+        newest = models.InterestTerms.objects.published().order_by("valid_from").last()
+        new = {"valid_from": usual_start(), "by": request.user, "at": timezone.now()}
+        if newest is not None:
+            drafted = versions.revise(newest, **new)
+        else:
+            drafted = versions.draft(models.InterestTerms, **new)
+        name = "admin:settlements_interestterms_change"
+        return HttpResponseRedirect(reverse(name, args=[drafted.pk]))
 
 
 @register(models.DebtMovement)

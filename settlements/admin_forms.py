@@ -201,6 +201,14 @@ class MonthlyFeeForm(forms.ModelForm):
     )
 
 
+class InterestTermsForm(forms.ModelForm):
+    rate_ppm = PercentField(
+        label=_("rate a year"),
+        widget=TextInput,
+        help_text=_("Simple, over 365 days; 20 % at most. 0: none is charged."),
+    )
+
+
 class AdjustmentForm(forms.Form):
     """An amount to be given to a seller or charged, and why."""
 

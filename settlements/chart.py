@@ -41,6 +41,7 @@ SUSPENSE: Final = "suspense"
 FEE_REVENUE: Final = "fee_revenue:"  # and the component
 PURCHASE: Final = "purchase:"  # and the component: what sellers supply to the marketplace
 BY_COMPONENT: Final = (FEE_REVENUE, PURCHASE)  # how codes begin that end in a component
+INTEREST_INCOME: Final = "interest_income"
 PLATFORM_FUNDING: Final = "platform_funding"
 PROVIDER_FEE: Final = "provider_fee"
 BAD_DEBT: Final = "bad_debt"
@@ -96,6 +97,7 @@ ACCOUNTS: Final = (  # in the order of lists
     Entry(BUYER_TRANSFERS, TRANSIT, DEBIT, "구매자 직접 송금", "Transfers that buyers owe us"),
     Entry(POINTS_USED, TRANSIT, DEBIT, "포인트 사용액", "Paid with points"),
     Entry(VOUCHERS_USED, TRANSIT, DEBIT, "상품권 사용액", "Paid with vouchers"),
+    Entry(INTEREST_INCOME, REVENUE, CREDIT, "연체이자 수익", "Interest on sellers' debts"),
 )
 TENDERS: Final[Mapping[str, str]] = {  # accounts of kinds of payments that no provider pays out
     "return_shipping": BUYER_TRANSFERS,

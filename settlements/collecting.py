@@ -1,6 +1,7 @@
 """Debts of sellers outside their statements: paid into our bank, or given up by two people.
 
-Where a seller owes both what was invoiced and what is carried, the older debt is settled first.
+Where a seller owes both what was invoiced and what is carried, the older debt is settled first; of
+what was invoiced the interest that was charged on it comes before the rest (settlements.interest).
 Whoever gives up a debt needs a second person; a deposit is matched by hand with an entry of the
 bank's statement, which settles debts once.
 """
@@ -10,13 +11,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
 
 from marketplace import approvals, audit, reasons, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import verdicts
-from settlements import debt_ages, ledger
+from settlements import charging_interest, debt_ages, interest, ledger
 from settlements.ledger import Draft
 from settlements.models import DebtMovement, SellerBalance, Statement
 
@@ -152,19 +153,14 @@ def debts(*, on: date) -> list[Debt]:
 def _since(balances: dict[int, SellerBalance]) -> dict[int, dict[str, date | None]]:
     """Since when each seller owes what was invoiced, and what is carried; None where nothing."""
     closed = Statement.objects.exclude(state=Statement.State.OPEN).filter(seller__in=balances)
-    carries, invoiced = defaultdict(list), defaultdict(list)
-    rows = closed.order_by("closed_on", "due_on")
-    for seller_id, on, carry, debt in rows.values_list(
-        "seller_id", "closed_on", "carry_out", "debt_invoiced"
-    ).iterator():
+    carries = defaultdict(list)
+    rows = closed.order_by("closed_on", "due_on").values_list("seller_id", "closed_on", "carry_out")
+    for seller_id, on, carry in rows.iterator():
         carries[seller_id].append((on, carry))
-        if debt:
-            invoiced[seller_id].append((on, debt))
-    movements = DebtMovement.objects.filter(statement=None, seller__in=balances)
-    paid = dict(movements.values_list("seller_id").annotate(Sum("amount")).order_by())
+    invoiced = charging_interest.accounts(balances)
     return {
         seller_id: {
-            INVOICED: debt_ages.oldest_unpaid(invoiced[seller_id], paid.get(seller_id, 0)),
+            INVOICED: interest.left(invoiced[seller_id]).since,
             CARRIED: debt_ages.current_run(carries[seller_id]) if balance.carry < 0 else None,
         }
         for seller_id, balance in balances.items()

@@ -1,7 +1,4 @@
-"""How old a debt is, in the classes by which operators look after debts. Amounts in minor units.
-
-Payments and write-offs settle the oldest part of a debt first.
-"""
+"""How old a debt is, in the classes by which operators look after debts. Amounts in minor units."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -14,18 +11,6 @@ def age_class(since: date, on: date) -> int:
     """Which class a debt belongs to: 0 for the youngest, len(AGES) for the oldest."""
     days = (on - since).days
     return sum(days > limit for limit in AGES)
-
-
-def oldest_unpaid(parts: Iterable[tuple[date, int]], paid: int) -> date | None:
-    """Since when the oldest part stands that `paid` does not cover; None where all is paid.
-
-    `parts` are days and amounts, the oldest first.
-    """
-    for since, amount in parts:
-        if amount > paid:
-            return since
-        paid -= amount
-    return None
 
 
 def current_run(carries: Iterable[tuple[date, int]]) -> date | None:

@@ -26,6 +26,7 @@ from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     FEE_REVENUE,
     HOST_PAYABLE,
     INPUT_VAT,
+    INTEREST_INCOME,
     PARTNER_FUNDING,
     PAYOUT_IN_TRANSIT,
     PAYOUT_PAYABLE,

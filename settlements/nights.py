@@ -32,6 +32,7 @@ from sellers.models import Seller
 from settlements import (
     adjusting,
     advancing,
+    charging_interest,
     clearing,
     commissions,
     day_closing,
@@ -498,7 +499,10 @@ def _credit(on: date, at: datetime, first: int, end: int) -> Counts:
 
 
 def _end_month(on: date, at: datetime) -> Counts:
-    return {"adjustments": month_ends.settle_night(on, at=at)}
+    return {
+        "adjustments": month_ends.settle_night(on, at=at),
+        "interest": charging_interest.charge(on, at=at),
+    }
 
 
 def _due(on: date) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""What the seller centre shows of debts: what one seller owes, and how it became less.
+"""What the seller centre shows of debts: what one seller owes, and how it became less or more.
 
 Everything here is asked of one seller; another seller's debt does not exist for it.
 """
@@ -24,5 +24,5 @@ def owed(seller: Seller) -> Owed:
 
 
 def movements(seller: Seller):
-    """Deposits on the seller's debts and what was written off of them, newest first."""
+    """Deposits on the seller's debts, what was written off, and interest, newest first."""
     return DebtMovement.objects.filter(seller=seller).order_by("-pk")

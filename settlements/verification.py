@@ -18,6 +18,7 @@ from orders.remainders import Remainder
 from settlements import (
     adjusting,
     adjustments,
+    charging_interest,
     commission_verification,
     day_closing,
     fees,
@@ -178,7 +179,8 @@ _CHECKS = {
         ) t ON true
         LEFT JOIN LATERAL (
             SELECT coalesce(sum(s.debt_invoiced), 0) - coalesce((
-                       SELECT sum(amount) FROM settlements_debtmovement m
+                       SELECT sum(CASE WHEN kind = 'interest' THEN -amount ELSE amount END)
+                       FROM settlements_debtmovement m
                        WHERE m.marketplace_id = b.marketplace_id AND m.seller_id = b.seller_id
                          AND m.statement_id IS NULL
                    ), 0) AS debt
@@ -321,6 +323,7 @@ def verify(*, on: date, statement: Statement | None = None) -> Iterator[Differen
     yield from (Difference(*found) for found in commission_verification.differences())
     yield from (Difference(*found) for found in share_verification.differences())
     yield from (Difference(*found) for found in month_ends.differences(on))
+    yield from (Difference(*found) for found in charging_interest.differences())
     parameters = {"marketplace": tenancy.current_id()}
     with connection.cursor() as cursor:
         for query in _CHECKS.values():

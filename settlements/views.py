@@ -13,11 +13,13 @@ from orders import pricing, verdicts
 from sellers.access import seller_page
 from settlements import (
     bundles,
+    charging_interest,
     contract_words,
     downloads,
     estimates,
     export_jobs,
     fee_lists,
+    interest,
     ledger,
     proof_files,
     seals,
@@ -33,7 +35,7 @@ from settlements import (
 from settlements.estimates import Estimate, Item
 from settlements.forms import CalculatorForm
 from settlements.line_story import Story
-from settlements.models import Hold, Statement
+from settlements.models import Hold, InterestTerms, Statement
 
 
 @seller_page
@@ -86,8 +88,13 @@ def holds(request, marketplace):
 
 @seller_page
 def debts(request, marketplace):
+    on = timezone.localdate(timezone=request.marketplace.tz)
+    counted = charging_interest.coming(request.seller.pk, on=on)
     context = {
         "owed": shop_debts.owed(request.seller),
+        "counted": counted,
+        "counted_amount": interest.amount(counted),
+        "terms": InterestTerms.objects.all().on(on),
         "page": paging.page(request.GET, shop_debts.movements(request.seller)),
     }
     return render(request, "settlements/debts.html", context)

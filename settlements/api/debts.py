@@ -1,4 +1,4 @@
-"""Debts of sellers that became less, as JSON: deposits and write-offs, newest first."""
+"""What changed debts of sellers, as JSON: deposits, write-offs and interest, newest first."""
 
 from rest_framework import serializers
 
@@ -7,11 +7,22 @@ from marketplace.api.views import ReadMixin, Resource
 from settlements.models import DebtMovement
 
 
+class InterestPeriodDocument(Document):
+    """Days that bore interest, first and last included: principal × days × rate / 365."""
+
+    first = serializers.DateField()
+    last = serializers.DateField()
+    days = serializers.IntegerField()
+    principal = Money()
+    rate_ppm = serializers.IntegerField()
+
+
 class DebtMovementDocument(Document):
-    """A part of a debt that was paid into the marketplace's bank, or written off.
+    """A part of a debt that was paid into the marketplace's bank, or written off; or interest.
 
     Of what was invoiced, or else of what is taken off the next statement. A deposit that settles
-    both is told twice, with the same evidence.
+    both is told twice, with the same evidence. Interest alone makes the debt more; `periods` say
+    of what, and are empty otherwise.
     """
 
     id = serializers.CharField(source="public_id", read_only=True)
@@ -22,11 +33,12 @@ class DebtMovementDocument(Document):
     on = serializers.DateField(read_only=True)
     is_of_invoiced = serializers.BooleanField(read_only=True)
     evidence = serializers.CharField(read_only=True)
+    periods = InterestPeriodDocument(source="counted", many=True, read_only=True)
     recorded_at = Moment(source="at", read_only=True)
 
 
 class DebtMovementViewSet(ReadMixin, Resource):
-    """Deposits on debts and write-offs; what is owed now stands with the balances."""
+    """Deposits on debts, write-offs and interest; what is owed now stands with the balances."""
 
     resource = "settlements"
     seller_actions = None

@@ -8,7 +8,7 @@ from settlements.models.clearing import ClearingItem, ClearingProof
 from settlements.models.contracts import SellerContract
 from settlements.models.day_closes import DayClose, SignedSheet
 from settlements.models.deadlines import DeadlineGuard
-from settlements.models.debts import DebtMovement
+from settlements.models.debts import DebtMovement, InterestTerms
 from settlements.models.fast_settlements import FastSettlement
 from settlements.models.forecasts import PayoutForecast
 from settlements.models.holds import AttachmentPayment, Hold, HoldMovement
@@ -62,6 +62,7 @@ __all__ = [
     "FeeScheduleVersion",
     "Hold",
     "HoldMovement",
+    "InterestTerms",
     "Journal",
     "LedgerDifference",
     "LedgerEntry",

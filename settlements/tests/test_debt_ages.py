@@ -17,20 +17,6 @@ class TestAgeClass:
         assert debt_ages.age_class(MAY, MAY + timedelta(days=days)) == expected
 
 
-class TestOldestUnpaid:
-    def test_is_paid_from_the_oldest(self):
-        parts = [(MAY, 100), (MAY + timedelta(days=7), 50)]
-        assert debt_ages.oldest_unpaid(parts, 0) == MAY
-        assert debt_ages.oldest_unpaid(parts, 99) == MAY
-        assert debt_ages.oldest_unpaid(parts, 100) == MAY + timedelta(days=7)
-        assert debt_ages.oldest_unpaid(parts, 150) is None
-
-    @given(st.lists(st.integers(1, 1_000), max_size=6), st.integers(0, 7_000))
-    def test_is_nothing_exactly_when_all_is_paid(self, amounts, paid):
-        parts = [(MAY + timedelta(days=n), amount) for n, amount in enumerate(amounts)]
-        assert (debt_ages.oldest_unpaid(parts, paid) is None) == (paid >= sum(amounts))
-
-
 class TestCurrentRun:
     def test_begins_after_the_last_statement_without_a_debt(self):
         days = [MAY + timedelta(days=n) for n in range(4)]

@@ -77,6 +77,7 @@ from settlements.models import (
     FeeScheduleVersion,
     Hold,
     HoldMovement,
+    InterestTerms,
     LedgerDifference,
     LetterChoice,
     MissingFile,
@@ -302,6 +303,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
         threshold=1_000_000,
         amount=50_000,
     )
+    versions.draft(InterestTerms, valid_from=date(2026, 4, 1), by=operator, at=AT, rate_ppm=60_000)
     _pay(victim, operator)
     _fill_ledger(operator)
     settled.tax_parties()
