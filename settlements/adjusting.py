@@ -15,8 +15,16 @@ from marketplace import approvals, changes, reasons, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import PerformanceDay, Seller
-from settlements import adjustments, chart, ledger, proofs, sealed_lines, supply_invoices
-from settlements.contracts import Contracts
+from settlements import (
+    adjustments,
+    chart,
+    ledger,
+    monthly_fees,
+    proofs,
+    sealed_lines,
+    supply_invoices,
+)
+from settlements.contracts import Contract, Contracts
 from settlements.models import Account, Adjustment, MonthlyFee, SettlementLine
 from settlements.rating import RateBook
 from settlements.statement_book import StatementBook
@@ -155,28 +163,40 @@ def figures(adjustment: Adjustment, contracts: Contracts) -> adjustments.Figures
 def charge_monthly(on: date, *, at: datetime) -> int:
     """Make the monthly fees of the month that ends on a day; returns how many are new.
 
-    None on any other day, and none a second time.
+    A seller's contract may say another fee than the marketplace's rule. None on any other day, and
+    none a second time.
     """
     rule = MonthlyFee.objects.all().on(on)
-    if (on + timedelta(days=1)).day != 1 or rule is None or not rule.amount:
+    if (on + timedelta(days=1)).day != 1 or rule is None:
         return 0
     month = on.replace(day=1)
-    made = [
-        Adjustment(
-            seller_id=seller_id,
-            state=State.APPROVED,
-            amount=-rule.amount,
-            tax_kind=rule.tax_kind,
-            reason_code=Adjustment.Reason.MONTHLY_FEE,
-            reason=_monthly_reason(month),
-            basis_on=on,
-            requested_at=at,
-            monthly_fee=rule,
-            month=month,
+    standard = monthly_fees.Fee(rule.amount, rule.threshold)
+    sold = _sales(month, on)
+    sellers = [seller_id for seller_id, _ in sold]
+    contracts = Contracts(
+        first_seller=min(sellers, default=0), end_seller=max(sellers, default=0) + 1, only=sellers
+    )
+    made = []
+    for seller_id, sales in sold:
+        contract = contracts.on(seller_id, on)
+        own = contract.monthly if contract else monthly_fees.NOTHING
+        amount = monthly_fees.agreed(standard, own, on=on).due(sales)
+        if not amount:
+            continue
+        made.append(
+            Adjustment(
+                seller_id=seller_id,
+                state=State.APPROVED,
+                amount=-amount,
+                tax_kind=rule.tax_kind,
+                reason_code=Adjustment.Reason.MONTHLY_FEE,
+                reason=_monthly_reason(month, contract if own else None),
+                basis_on=on,
+                requested_at=at,
+                monthly_fee=rule,
+                month=month,
+            )
         )
-        for seller_id, sales in _sales(month, on)
-        if sales >= rule.threshold
-    ]
     known = set(Adjustment.objects.filter(month=month).values_list("seller_id", flat=True))
     made = [row for row in made if row.seller_id not in known]
     if made:
@@ -260,6 +280,11 @@ def _sales(month: date, last: date) -> list[tuple[int, int]]:
     return [(seller_id, sold - returned) for seller_id, sold, returned in rows]
 
 
-def _monthly_reason(month: date) -> str:
+def _monthly_reason(month: date, contract: Contract | None) -> str:
+    """For which month, and by which version of the seller's contract where that speaks of it."""
+    said = {"month": f"{month:%Y-%m}", "number": contract.number if contract else 0}
     with translation.override(tenancy.current().locale):
-        return gettext("Monthly fee for %(month)s") % {"month": f"{month:%Y-%m}"}
+        if contract is not None:
+            text = gettext("Monthly fee for %(month)s, by version %(number)s of your contract")
+            return text % said
+        return gettext("Monthly fee for %(month)s") % said

@@ -179,6 +179,19 @@ class SellerContractForm(forms.ModelForm):
         help_text=_("Of the expected net. Empty: as the grade allows. 0: never."),
     )
 
+    monthly_fee = AmountField(
+        label=_("monthly fee without VAT"),
+        required=False,
+        widget=TextInput,
+        help_text=_("Empty: as for everybody. 0: none."),
+    )
+    monthly_fee_from = AmountField(
+        label=_("monthly fee from sales of"),
+        required=False,
+        widget=TextInput,
+        help_text=_("Of a month, less what was returned. Empty: as for everybody."),
+    )
+
     def clean(self):
         given = super().clean()
         if given.get("cycle") and given.get("lag_days") is not None:

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
-from marketplace import audit, versions
+from marketplace import versions
 from settlements import interest, ledger, tax_invoices
 from settlements.interest import Account, Terms
 from settlements.ledger import Draft
@@ -42,22 +42,20 @@ def charge(on: date, *, at: datetime) -> int:
     if not is_end or not any(version.rate_ppm for version in in_force):
         return 0
     balances = SellerBalance.objects.select_for_update().filter(_may_owe(on)).order_by("pk")
-    sellers = {balance.seller_id: balance.pk for balance in balances}
+    by_seller = {balance.seller_id: balance for balance in balances}
     made = [
         movement
-        for seller_id, account in accounts(sellers).items()
+        for seller_id, account in accounts(by_seller).items()
         if (movement := _charged(seller_id, account, in_force, on, at))
     ]
+    if not made:
+        return 0
     DebtMovement.objects.bulk_create(made)
     for movement in made:
-        row = SellerBalance.objects.filter(pk=sellers[movement.seller_id])
-        row.update(receivable=F("receivable") + movement.amount)
-        draft = Draft("debt", movement.public_id, on, movement.seller_id)
-        draft.debit(ledger.SELLER_RECEIVABLE, movement.amount)
-        draft.credit(ledger.INTEREST_INCOME, movement.amount)
-        ledger.post_on_open_day(draft)
-        told = {"amount": movement.amount, "seller": movement.seller_id}
-        audit.record("debt.interest", by=None, at=at, obj=movement, data=told)
+        by_seller[movement.seller_id].receivable += movement.amount
+    SellerBalance.objects.bulk_update(by_seller.values(), ["receivable"], batch_size=2000)
+    ledger.open_month(on)
+    ledger.post([_journal(movement) for movement in made])
     return len(made)
 
 
@@ -127,3 +125,10 @@ def _charged(
     return DebtMovement(
         seller_id=seller_id, kind=Kind.INTEREST, amount=amount, on=on, periods=periods, at=at
     )
+
+
+def _journal(movement: DebtMovement) -> Draft:
+    draft = Draft("debt", movement.public_id, movement.on, movement.seller_id)
+    draft.debit(ledger.SELLER_RECEIVABLE, movement.amount)
+    draft.credit(ledger.INTEREST_INCOME, movement.amount)
+    return draft

@@ -1,7 +1,7 @@
 """What a seller's contract says, in words for operators and for the seller."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.utils import formats
@@ -10,7 +10,16 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from marketplace import money, tenancy
-from settlements import contracts, due_dates, ledger, percents, rate_cards, rule_words, vat
+from settlements import (
+    contracts,
+    due_dates,
+    ledger,
+    monthly_fees,
+    percents,
+    rate_cards,
+    rule_words,
+    vat,
+)
 from settlements.due_dates import DueTerms
 from settlements.models import FeeRule, FeeSchedule, SellerContract
 from settlements.rate_cards import NoVersionInForce, PayoutTerms
@@ -91,6 +100,7 @@ def _facts(contract: SellerContract, on: date) -> Iterable[Fact]:
             yield Fact(label, show(value), own is not None)
     ahead = _("as the grade allows") if said.fast_ppm is None else percents.show(said.fast_ppm)
     yield Fact(_("Paid ahead on shipment"), ahead, said.fast_ppm is not None)
+    yield from _monthly(said, on)
     yield Fact(_("Kind of income"), str(contract.get_income_kind_display()), said.is_service)
     supply_tax = str(contract.get_supply_tax_display()) or _("by the type of seller")
     yield Fact(_("VAT on what the seller supplies"), supply_tax, bool(said.supply_tax))
@@ -100,6 +110,30 @@ def _facts(contract: SellerContract, on: date) -> Iterable[Fact]:
     if said.is_issued_by_platform:
         issuer = _("the marketplace; the VAT in what buyers pay is taken off")
     yield Fact(_("Sales are issued by"), issuer, said.is_issued_by_platform)
+
+
+def monthly_fee(fee: monthly_fees.Fee) -> str:
+    """What is charged for a month: "50,000 for months with sales of 1,000,000 or more"."""
+    if not fee.amount:
+        return _("none")
+    told = {"amount": _amount(fee.amount), "threshold": _amount(fee.threshold)}
+    return _("%(amount)s without VAT for months with sales of %(threshold)s or more") % told
+
+
+def _monthly(said: contracts.Contract, on: date) -> Iterable[Fact]:
+    """The fee of a month that ends on a day, and what follows where it is waived."""
+    standard, own = contracts.standard_monthly_fee(on), said.monthly
+    if standard is None:
+        return
+    text = monthly_fee(monthly_fees.agreed(standard, own, on=on))
+    if own.waived_until is not None and on <= own.waived_until:
+        later = replace(own, waived_until=None)
+        told = {
+            "day": own.waived_until.isoformat(),
+            "fee": monthly_fee(monthly_fees.agreed(standard, later, on=on)),
+        }
+        text = _("waived for months that end by %(day)s, then %(fee)s") % told
+    yield Fact(_("Monthly fee"), text, bool(own))
 
 
 def _rules(rules: Iterable[FeeRule], vat_rate_ppm: int | None) -> Iterable[RuleTold]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
-from settlements import rate_cards, withholding
+from settlements import monthly_fees, rate_cards, withholding
 from settlements.due_dates import DueTerms
 from settlements.fee_rules import Rule
-from settlements.models import FeeRule, SellerContract
+from settlements.models import FeeRule, MonthlyFee, SellerContract
 from settlements.rate_cards import PayoutTerms, Versions
 from settlements.schedules import Schedule
 
@@ -37,6 +37,7 @@ class Contract:
     supply_tax: str  # the VAT of what the seller supplies; empty: by its type
     vat_level: str  # whether VAT is that of the lines or of the month's invoice
     is_issued_by_platform: bool  # the marketplace, not the seller, owes the VAT of the sales
+    monthly: monthly_fees.Own
 
 
 class Contracts:
@@ -104,6 +105,16 @@ class Contracts:
         contract = self.on(seller_id, day)
         return contract is not None and contract.is_issued_by_platform
 
+    def monthly_fee(self, seller_id: int, day: date) -> monthly_fees.Fee | None:
+        """The fixed fee of a seller for the month that ends on a day.
+
+        None where the marketplace has none: then contracts have none either.
+        """
+        standard, contract = standard_monthly_fee(day), self.on(seller_id, day)
+        if standard is None or contract is None:
+            return standard
+        return monthly_fees.agreed(standard, contract.monthly, on=day)
+
     def schedules_of(self, seller_id: int) -> set[str]:
         """The codes of all fee schedules that hold for a seller on some day."""
         named = {contract.schedule for contract in self._by_seller.get(seller_id, ())}
@@ -126,6 +137,12 @@ class Contracts:
 def of_seller(seller_id: int) -> Contracts:
     """The contracts of one seller."""
     return Contracts(first_seller=seller_id, end_seller=seller_id + 1)
+
+
+def standard_monthly_fee(day: date) -> monthly_fees.Fee | None:
+    """The marketplace's own fixed fee on a day; None where it has none."""
+    rule = MonthlyFee.objects.all().on(day)
+    return monthly_fees.Fee(rule.amount, rule.threshold) if rule else None
 
 
 def standing(seller_id: int, *, on: date) -> tuple[SellerContract | None, SellerContract | None]:
@@ -172,6 +189,9 @@ def read(row: SellerContract, rules: Collection[FeeRule]) -> Contract:
         supply_tax=row.supply_tax,
         vat_level=row.vat_level,
         is_issued_by_platform=row.sale_issuer == SellerContract.Issuer.PLATFORM,
+        monthly=monthly_fees.Own(
+            row.monthly_fee, row.monthly_fee_from, row.monthly_fee_waived_until
+        ),
     )
 
 

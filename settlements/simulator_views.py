@@ -8,7 +8,7 @@ from listings import kind_words
 from marketplace.refusals import Refused
 from orders import pricing, verdicts
 from sellers.access import seller_page
-from settlements import ledger, simulator
+from settlements import contract_words, contracts, ledger, simulator
 from settlements.estimates import Item
 from settlements.forms import SimulatorForm
 from settlements.line_story import Story
@@ -19,7 +19,13 @@ SHOWN = 30  # categories
 @seller_page
 def show(request, marketplace):
     today = verdicts.business_date(timezone.now(), request.marketplace.tz)
-    context = {"comparison": None, "refusal": "", "form": None}
+    fee = contracts.of_seller(request.seller.pk).monthly_fee(request.seller.pk, today)
+    context = {
+        "comparison": None,
+        "refusal": "",
+        "form": None,
+        "monthly_fee": contract_words.monthly_fee(fee) if fee else "",
+    }
     try:
         choices = simulator.choices(request.seller, on=today)
     except Refused as refused:

@@ -54,6 +54,11 @@ class ContractVersionDocument(Document):
     sale_issuer = serializers.CharField(
         help_text="`platform`: the marketplace issues the sales, and takes their VAT off."
     )
+    monthly_fee = Money(allow_null=True, help_text="Without VAT; 0: none is charged.")
+    monthly_fee_from = Money(allow_null=True, help_text="From which sales of a month.")
+    monthly_fee_waived_until = serializers.DateField(
+        allow_null=True, help_text="Months that end by this day are free."
+    )
     rules = serializers.SerializerMethodField()
 
     def get_rules(self, contract) -> ContractRuleDocument(many=True):

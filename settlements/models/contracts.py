@@ -97,6 +97,25 @@ class SellerContract(VersionedRule):
         ),
     )
 
+    monthly_fee = models.BigIntegerField(
+        _("monthly fee without VAT"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: as for everybody. 0: none."),
+    )
+    monthly_fee_from = models.BigIntegerField(
+        _("monthly fee from sales of"),
+        null=True,
+        blank=True,
+        help_text=_("Of a month, less what was returned. Empty: as for everybody."),
+    )
+    monthly_fee_waived_until = models.DateField(
+        _("monthly fee waived until"),
+        null=True,
+        blank=True,
+        help_text=_("Months that end by this day are free; later ones are charged by themselves."),
+    )
+
     class Meta(TenantModel.Meta):
         verbose_name = _("seller's contract")
         verbose_name_plural = _("sellers' contracts")
@@ -118,6 +137,12 @@ class SellerContract(VersionedRule):
             models.CheckConstraint(
                 name="seller_contract_minimum_is_not_below_zero",
                 condition=Q(minimum_payout__isnull=True) | Q(minimum_payout__gte=0),
+            ),
+            models.CheckConstraint(
+                name="seller_contract_monthly_fee_is_not_below_zero",
+                condition=(Q(monthly_fee__isnull=True) | Q(monthly_fee__gte=0))
+                & (Q(monthly_fee_from__isnull=True) | Q(monthly_fee_from__gte=0)),
+                violation_error_message=_("Write amounts of 0 or more."),
             ),
             models.CheckConstraint(
                 name="seller_contract_names_all_of_its_payment_dates_or_none",

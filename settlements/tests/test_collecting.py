@@ -332,7 +332,7 @@ class TestDebts:
     def test_lists_what_is_owed_since_when(self, policy, users, django_assert_num_queries):
         market = _indebted(debt_policy=policy)
         with tenancy.use(market.pk):
-            with django_assert_num_queries(3):
+            with django_assert_num_queries(4):
                 [debt] = collecting.debts(on=LATER + timedelta(days=61))
             assert (debt.amount, debt.since, debt.age_class) == (NET, LATER, 2)
             collecting.record_deposit(
