@@ -39,6 +39,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "calendarversion.day_operator": _("Day closed in the calendar"),
     "claim.converted": _("Exchange made a return"),
     "claim.corrected": _("Claim corrected"),
+    "claim.statement_added": _("Statement in an arbitration added"),
     "claim.parcel_corrected": _("Tracking number of a replacement corrected"),
     "deadline.enforced": _("Legal deadline enforced"),
     "deadline.watched": _("Legal deadline watched"),

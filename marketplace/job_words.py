@@ -111,6 +111,7 @@ COUNTS = {
     "lines_not_confirmed": _("delivered lines not confirmed"),
     "lines_not_delivered": _("paid lines not delivered"),
     "claims_too_old": _("claims past their deadline"),
+    "arbitrations_too_old": _("arbitrations past their deadline"),
     "revenue_reports_not_final": _("revenue reports that stay provisional"),
     "approvals_too_old": _("requests that no second person decides"),
     "held_past_deadline": _("held past the legal deadline"),

@@ -67,7 +67,10 @@ def _batch(model, name: str, after: int) -> list[int]:
 def _reseal(model, name: str, keys: list[int]) -> Counter[str]:
     done: Counter[str] = Counter()
     field = model._meta.get_field(name)
-    for row in _older(model, name).filter(pk__in=keys).select_for_update(of=("self",)):
+    for key in keys:  # one after the other: a sealed file is large
+        row = _older(model, name).filter(pk=key).select_for_update(of=("self",)).first()
+        if row is None:
+            continue
         try:
             sealing.seal(row, **{name: sealing.reveal(row, name)})
         except sealing.Unreadable:

@@ -2,14 +2,39 @@
 
 from dataclasses import asdict
 
+from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from marketplace.admin import SimpleListFilter, chip, display, register, state_column
+from marketplace.admin import (
+    HIDDEN,
+    ReadOnlyAdmin,
+    SimpleListFilter,
+    chip,
+    display,
+    register,
+    state_column,
+)
 from marketplace.story_pages import Decision, ReasonForm, RemarkForm, StoryAdmin
-from orders import claim_deadlines, claims, exchanging, goodwill, models
-from orders.claim_forms import ApprovalForm, ConversionForm, GoodwillForm, ParcelForm
+from orders import (
+    arbitrating,
+    claim_deadlines,
+    claims,
+    evidence_pages,
+    exchanging,
+    goodwill,
+    models,
+)
+from orders.claim_forms import (
+    ApprovalForm,
+    ArbitrationDecisionForm,
+    ArbitrationForm,
+    ConversionForm,
+    GoodwillForm,
+    ParcelForm,
+    StatementForm,
+)
 
 ClaimState = models.Claim.State
 OPEN_STATES = [str(state) for state in models.Claim.OPEN_STATES]
@@ -34,6 +59,38 @@ def _without_a_replacement(claim):
 
 def _is_asked(claim):
     return claim.state == ClaimState.REQUESTED
+
+
+def _is_in_arbitration(claim):
+    return claim.state == ClaimState.ARBITRATION
+
+
+@register(models.Arbitration)
+class ArbitrationAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = ["claim", "side", "opened_at", "outcome", "decided_at", "decided_by"]
+    list_select_related = ["claim", "decided_by"]
+    ordering = ["-id"]
+
+
+@register(models.ArbitrationStatement)
+class ArbitrationStatementAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = ["arbitration", "side", "text", "said_at"]
+    list_select_related = ["arbitration"]
+    ordering = ["-id"]
+
+
+@register(models.Evidence)
+class EvidenceAdmin(ReadOnlyAdmin):
+    section = HIDDEN
+    list_display = ["name", "kind", "size", "statement"]
+    list_select_related = ["statement"]
+    exclude = ["content"]
+    ordering = ["-id"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("content")
 
 
 class QueueFilter(SimpleListFilter):
@@ -170,6 +227,40 @@ class ClaimAdmin(StoryAdmin):
             offered=_is_asked,
             done=_("The claim is withdrawn."),
         ),
+        "arbitrate": Decision(
+            name=_("Take to arbitration"),
+            explanation=_(
+                "Buyer and seller do not agree. Until somebody else than you has decided, nobody "
+                "can take another step, and no deadline runs."
+            ),
+            process=arbitrating.begin,
+            form=ArbitrationForm,
+            offered=lambda claim: claim.may_become(ClaimState.ARBITRATION),
+            done=_("The claim is in arbitration."),
+        ),
+        "state": Decision(
+            name=_("Add a statement"),
+            explanation=_("What one of the sides says, and the files it sends in as evidence."),
+            process=arbitrating.say,
+            form=StatementForm,
+            offered=_is_in_arbitration,
+            done=_("The statement is added."),
+        ),
+        "decide": Decision(
+            name=_("Decide the arbitration"),
+            explanation=_(
+                "Whoever took the claim here cannot decide. Money back: the units are taken back "
+                "at once, an exchange becomes a return; fault, units and shipping are as you say. "
+                "Goodwill: the claim is rejected, and the amount is granted once a second person "
+                "approves. Back: the claim goes on where it stood, and its days begin anew."
+            ),
+            process=arbitrating.decide,
+            form=ArbitrationDecisionForm,
+            initial=_as_asked,
+            offered=_is_in_arbitration,
+            is_grave=True,
+            done=_("The arbitration is decided."),
+        ),
         "goodwill": Decision(
             name=_("Ask for goodwill"),
             explanation=GOODWILL,
@@ -214,4 +305,14 @@ class ClaimAdmin(StoryAdmin):
             "claimable": claims.claimable(row.line),
             "shipping": row.shipping_effect,
             "goodwill": goodwill.of_line(row.line),
+            "arbitrations": arbitrating.of_claim(row),
         }
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(self.evidence_view)
+        address = "<path:object_id>/evidence/<str:public_id>/"
+        return [path(address, view, name="orders_claim_evidence"), *super().get_urls()]
+
+    def evidence_view(self, request, object_id, public_id):
+        """A file that was sent in about a claim, for whoever may see the claim."""
+        return evidence_pages.answer(self._row(request, object_id), public_id)

@@ -7,7 +7,21 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.admin import TextInput
 from marketplace.amount_fields import AmountField
 from marketplace.story_pages import ReasonForm, RemarkForm
-from orders import carriers, folding, models, remainders, story, verdicts
+from orders import (
+    arbitrating,
+    carriers,
+    folding,
+    models,
+    remainders,
+    story,
+    verdicts,
+)
+from orders.file_fields import Files
+
+FUNDERS = [
+    (remainders.PLATFORM, _("the marketplace")),
+    (remainders.SELLER, _("the seller")),
+]
 
 
 class GoodwillForm(ReasonForm):
@@ -18,10 +32,7 @@ class GoodwillForm(ReasonForm):
     )
     funder = forms.ChoiceField(
         label=_("borne by"),
-        choices=[
-            (remainders.PLATFORM, _("the marketplace")),
-            (remainders.SELLER, _("the seller")),
-        ],
+        choices=FUNDERS,
         help_text=_("The seller bears it on the next statement; the marketplace as its expense."),
     )
 
@@ -130,6 +141,57 @@ class ApprovalForm(ReturnShippingForm, RemarkForm):
         ),
     )
     field_order = ["reason", "fault", "quantity"]
+
+
+class ArbitrationForm(ReasonForm):
+    """For whom a claim is taken to arbitration, and why."""
+
+    side = forms.ChoiceField(label=_("asked for by"), choices=models.Arbitration.Side)
+    field_order = ["side"]
+
+
+class StatementForm(forms.Form):
+    """What a side says, with its evidence, as an operator was told it."""
+
+    side = forms.ChoiceField(label=_("said by"), choices=models.Arbitration.Side)
+    text = forms.CharField(
+        label=_("what is said"),
+        max_length=arbitrating.LONGEST_STATEMENT,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text=_("Both sides read it."),
+    )
+    files = Files(
+        label=_("evidence"), required=False, help_text=_("JPEG, PNG or PDF, up to 5 MB each.")
+    )
+
+
+class ArbitrationDecisionForm(ReturnShippingForm, ReasonForm):
+    """What comes of an arbitration, and what was found where the buyer gets money."""
+
+    outcome = forms.ChoiceField(label=_("outcome"), choices=models.Arbitration.Outcome)
+    fault = forms.ChoiceField(
+        label=_("at fault"),
+        choices=models.Claim.Fault,
+        help_text=_("Whoever is at fault bears the cost; it counts in the seller's grade."),
+    )
+    quantity = forms.IntegerField(
+        label=_("units"),
+        min_value=1,
+        max_value=verdicts.LARGEST_QUANTITY,
+        help_text=_("Fewer than were asked for, where only some are due."),
+    )
+    amount = AmountField(
+        label=_("goodwill"),
+        required=False,
+        widget=TextInput,
+        help_text=_("Only where the goods stay for goodwill: with VAT, as the buyer gets it."),
+    )
+    funder = forms.ChoiceField(
+        label=_("goodwill borne by"),
+        choices=[("", "–"), *FUNDERS],
+        required=False,
+    )
+    field_order = ["outcome", "reason", "fault", "quantity"]
 
 
 class ConversionForm(ReturnShippingForm, ReasonForm):

@@ -10,13 +10,22 @@ from django.views.decorators.http import require_GET, require_http_methods
 from marketplace import forms as refusals
 from marketplace import states
 from marketplace.refusals import Refused
-from orders import claims, exchanging, goodwill, worklists
-from orders.forms import ConvertForm, ParcelForm, RefuseForm
+from orders import arbitrating, claims, evidence_pages, exchanging, goodwill, worklists
+from orders.forms import ArbitrateForm, ConvertForm, ParcelForm, RefuseForm, StatementForm
+from orders.models import Arbitration
 from sellers.access import seller_page
 
+SELLER = Arbitration.Side.SELLER
 AGREE, REFUSE, COMPLETE = "agree", "refuse", "complete"
 COLLECT, RESEND, CONVERT = "collect", "resend", "convert"
-FORMS = {REFUSE: RefuseForm, RESEND: ParcelForm, CONVERT: ConvertForm}
+ARBITRATE, STATE = "arbitrate", "state"
+FORMS = {
+    REFUSE: RefuseForm,
+    RESEND: ParcelForm,
+    CONVERT: ConvertForm,
+    ARBITRATE: ArbitrateForm,
+    STATE: StatementForm,
+}
 
 
 @seller_page
@@ -54,14 +63,31 @@ def claim(request, marketplace, public_id):
         else:
             messages.success(request, said)
             return redirect("shop_claim", marketplace, public_id)
-    context = {"claim": found, "forms": forms, "goodwill": goodwill.of_line(found.row.line)}
+    context = {
+        "claim": found,
+        "forms": forms,
+        "goodwill": goodwill.of_line(found.row.line),
+        "arbitrations": arbitrating.of_claim(found.row),
+        "may_arbitrate": found.row.may_become(found.row.State.ARBITRATION),
+    }
     return render(request, "orders/claim.html", context, status=refusals.status(form))
 
 
+@seller_page
+@require_GET
+def evidence(request, marketplace, public_id, file_id):
+    """A file that was sent in about a claim of the shop."""
+    found = worklists.claim(request.seller, public_id, at=timezone.now())
+    if found is None:
+        raise Http404
+    return evidence_pages.answer(found.row, file_id)
+
+
 def _form(request, row, name: str, named: str):
-    sent = request.POST if request.method == "POST" and name == named else None
+    is_sent = request.method == "POST" and name == named
+    sent = (request.POST, request.FILES) if is_sent else (None, None)
     parcel = {"carrier": row.resent_carrier, "tracking_number": row.resent_number}
-    return FORMS[name](sent, initial=parcel if name == RESEND else None)
+    return FORMS[name](*sent, initial=parcel if name == RESEND else None)
 
 
 def _answer(request, row, answer: str, given: dict) -> str:
@@ -87,6 +113,12 @@ def _answer(request, row, answer: str, given: dict) -> str:
     if answer == CONVERT:
         exchanging.convert(row, reason=given["why"], **told)
         return gettext("It is a return now. The buyer gets the money back once it is completed.")
+    if answer == ARBITRATE:
+        arbitrating.begin(row, side=SELLER, reason=given["reason"], **told)
+        return gettext("In arbitration. Say what you know, and send in what shows it.")
+    if answer == STATE:
+        arbitrating.say(row, side=SELLER, **given, **told)
+        return gettext("Added. The marketplace takes it into account.")
     if answer == REFUSE:
         claims.refuse(row, reason=given["reason"], **told)
         return gettext("Turned down. The buyer is told your reason.")

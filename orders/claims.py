@@ -273,18 +273,40 @@ def approve(
     MoreThanClaimable for more units than were asked for, OverruledWithoutReason, and what
     returning.check() does.
     """
+    if claim_steps.locked(claim)[0].state == State.REQUESTED:
+        found = {"fault": fault, "quantity": quantity, **shipping_found}
+        claim = correct(claim, by=by, at=at, reason=reason, **found)
+    claim, _line = claim_steps.locked(claim)
+    return claim_steps.move(claim, State.APPROVED, by=by, at=at, reason=reason, decided_at=at)
+
+
+@transaction.atomic
+def correct(
+    claim: Claim,
+    *,
+    by,
+    at: datetime,
+    reason: str = "",
+    fault: str | None = None,
+    quantity: int | None = None,
+    **shipping_found,
+) -> Claim:
+    """Keep what whoever decides has found otherwise than a claim says; its state stays.
+
+    Raises what approve() does about it.
+    """
     claim, line = claim_steps.locked(claim)
     changes = _found(claim, fault, quantity, reason)
     terms = returning.amended(claim, shipping_found)
-    if claim.state == State.REQUESTED:
-        about = changes.get("quantity", claim.quantity), changes.get("fault", claim.fault)
-        returning.check(line, *about, terms, is_exchange=claim.is_exchange)
+    about = changes.get("quantity", claim.quantity), changes.get("fault", claim.fault)
+    returning.check(line, *about, terms, is_exchange=claim.is_exchange)
     changes |= returning.changed(claim, terms)
     if changes:
         data = {name: {"from": getattr(claim, name), "to": new} for name, new in changes.items()}
         audit.record("claim.corrected", by=by, at=at, obj=claim, reason=reason, data=data)
-    changes["decided_at"] = at
-    return claim_steps.move(claim, State.APPROVED, by=by, at=at, reason=reason, **changes)
+        Claim.objects.filter(pk=claim.pk).update(**changes)
+        claim.refresh_from_db(fields=list(changes))
+    return claim
 
 
 def _found(claim: Claim, fault: str | None, quantity: int | None, reason: str) -> dict:

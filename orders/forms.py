@@ -4,10 +4,32 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from orders import carriers, worklists
+from orders import arbitrating, carriers, worklists
+from orders.file_fields import Files
 from orders.verdicts import LARGEST_QUANTITY
 
 LONGEST_REASON = 500
+
+
+class ArbitrateForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Why you do not agree"),
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("The marketplace decides then. Until it has, nobody can take another step."),
+    )
+
+
+class StatementForm(forms.Form):
+    text = forms.CharField(
+        label=_("What you say"),
+        max_length=arbitrating.LONGEST_STATEMENT,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text=_("The buyer may read it."),
+    )
+    files = Files(
+        label=_("Evidence"), required=False, help_text=_("JPEG, PNG or PDF, up to 5 MB each.")
+    )
 
 
 class FilterForm(forms.Form):

@@ -18,19 +18,10 @@ from marketplace.admin import TenantAdmin, display
 from marketplace.models import JobRun, Marketplace
 from marketplace.refusals import Refused
 from orders import import_uploads, profiles
+from orders.file_fields import Files
 
 SHOWN = 50
 _NEWEST = 20
-
-
-class Files(forms.FileField):
-    """One or more files."""
-
-    widget = type("FilesInput", (forms.ClearableFileInput,), {"allow_multiple_selected": True})
-
-    def clean(self, data, initial=None):
-        given = (data or [None]) if isinstance(data, list | tuple) else [data]
-        return [super(Files, self).clean(each, initial) for each in given]
 
 
 class UploadForm(forms.Form):

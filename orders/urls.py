@@ -15,4 +15,9 @@ urlpatterns = [
     path("parcels/<str:public_id>/", views.parcel, name="shop_parcel"),
     path("claims/", claim_views.claims_list, name="shop_claims"),
     path("claims/<str:public_id>/", claim_views.claim, name="shop_claim"),
+    path(
+        "claims/<str:public_id>/evidence/<str:file_id>/",
+        claim_views.evidence,
+        name="shop_claim_evidence",
+    ),
 ]

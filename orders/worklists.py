@@ -244,9 +244,8 @@ def _with_days(seller: Seller, rows: Iterable[Claim], at: datetime) -> list[Sell
     zone, days, today = _zone(seller), DueDays(), _today(seller, at)
     found = []
     for row in rows:
-        answer_by = None
-        if row.state == State.REQUESTED:
-            answer_by = days.answer_by(verdicts.business_date(row.requested_at, zone))
+        is_asked = row.state == State.REQUESTED
+        answer_by = claim_deadlines.answer_by(row, days, zone) if is_asked else None
         resend_by = claim_deadlines.resend_by(row, days, zone)
         due = answer_by or resend_by
         found.append(SellersClaim(row, answer_by, resend_by, due is not None and due < today))

@@ -1,8 +1,8 @@
 """What waits for people in the marketplaces of the demo, beside what the simulation left open.
 
-Applications, listings to review, cancellations and exchanges to answer, fees for the next year
-that wait for a second person, and a profile for order files: each comes in through the process
-that people use. What is said stands in the file beside.
+Applications, listings to review, cancellations and exchanges to answer, a claim in arbitration,
+fees for the next year that wait for a second person, and a profile for order files: each comes in
+through the process that people use. What is said stands in the file beside.
 """
 
 import json
@@ -18,8 +18,8 @@ from listings import reviewing
 from listings.models import Category
 from marketplace import approvals, tenancy, versions
 from marketplace.models import Marketplace, User
-from orders import claims, exchanging, importing
-from orders.models import Claim, OrderLine
+from orders import arbitrating, claims, exchanging, importing
+from orders.models import Arbitration, Claim, OrderLine
 from sellers import applying
 from sellers.models import Seller
 from settlements import rate_cards
@@ -46,6 +46,8 @@ def lay_out(
             _hand_in(shop, told, operator, shopkeeper, at - 9 * number * _HOUR)
         _ask_to_cancel(shop, said["cancel_reasons"], at)
         _ask_to_exchange(shop, said.get("exchange_reasons", []), at)
+        if dispute := said.get("dispute"):
+            _dispute(shop, dispute, operator, shopkeeper, at)
         _draft_fees(market, said["fee"], operator, at - 20 * _HOUR)
         importing.own_profile(IMPORT_PROFILE)
 
@@ -122,6 +124,20 @@ def _ask_to_exchange(shop: Seller, reasons: list[str], at: datetime) -> None:
         if number:
             claim = claims.approve(claim, by=None, at=asked_at + 2 * _HOUR)
             exchanging.collect(claim, by=None, at=at - 3 * _HOUR)
+
+
+def _dispute(
+    shop: Seller, told: Mapping[str, str], operator: User, shopkeeper: User, at: datetime
+) -> None:
+    """The seller does not agree about goods that came back; both sides have said why."""
+    back = Claim.objects.filter(seller=shop, state=Claim.State.COLLECTED)
+    if (claim := back.order_by("pk").first()) is None:
+        return
+    seller, buyer = Arbitration.Side.SELLER, Arbitration.Side.BUYER
+    begun_at = at - 2 * _HOUR
+    arbitrating.begin(claim, side=seller, reason=told["reason"], by=shopkeeper, at=begun_at)
+    for side, by in ((seller, shopkeeper), (buyer, operator)):
+        arbitrating.say(claim, side=side, text=told[side], by=by, at=begun_at + _HOUR)
 
 
 def _draft_fees(market: Marketplace, told: Mapping[str, Any], operator: User, at: datetime) -> None:

@@ -36,7 +36,7 @@ _OPEN = """
 WITH claimed AS (
     SELECT DISTINCT line_id FROM orders_claim
     WHERE marketplace_id = %(marketplace)s AND seller_id = %(seller)s
-      AND state IN ('requested', 'approved', 'collected', 'redelivering')
+      AND state IN ('requested', 'approved', 'collected', 'redelivering', 'arbitration')
 ), line AS (
     SELECT id, status, paid_on AS rate_on, stream, category_id, listing_kind, channel, seller_type,
            tax_kind = 'taxable' AS is_taxed, unit_price, quantity, seller_discount,

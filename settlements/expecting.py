@@ -31,7 +31,7 @@ _OPEN = """
 WITH claimed AS (
     SELECT DISTINCT line_id FROM orders_claim
     WHERE marketplace_id = %(marketplace)s AND seller_id >= %(first)s AND seller_id < %(end)s
-      AND state IN ('requested', 'approved', 'collected', 'redelivering')
+      AND state IN ('requested', 'approved', 'collected', 'redelivering', 'arbitration')
 ), line AS (
     SELECT * FROM orders_orderline
     WHERE marketplace_id = %(marketplace)s AND seller_id >= %(first)s AND seller_id < %(end)s

@@ -14,7 +14,7 @@ from django.db.models.functions import Cast
 from marketplace import tenancy
 from marketplace.models import Approval
 from orders import confirmation_days
-from orders.models import Claim, OrderEvent, OrderLine, OutcomeToSettle
+from orders.models import Arbitration, Claim, OrderEvent, OrderLine, OutcomeToSettle
 from settlements.models import (
     Adjustment,
     Hold,
@@ -79,13 +79,21 @@ def claims(on: date, limits: Policy) -> QuerySet:
     """Open claims that nobody answered in time, whose replacement is late, or that never end."""
     days = confirmation_days.DueDays()
     late = Q(requested_at__lt=_begin(on, limits.claim_days))
+    late &= ~Q(state=Claim.State.ARBITRATION)  # which has a deadline of its own
     for state, since, due_on in (
         (Claim.State.REQUESTED, "requested_at", days.answer_by),
         (Claim.State.COLLECTED, "collected_at", days.ship_by),
     ):
         if (last := _last_due(on, due_on)) is not None:
-            late |= Q(state=state, **{f"{since}__lt": _end_of(last)})
+            resumed = Q(resumed_at=None) | Q(resumed_at__lt=_end_of(last))
+            late |= resumed & Q(state=state, **{f"{since}__lt": _end_of(last)})
     return Claim.objects.filter(late, state__in=Claim.OPEN_STATES)
+
+
+def arbitrations(on: date, limits: Policy) -> QuerySet:
+    """Claims that wait for the decision of an arbitration for too long."""
+    begun = Arbitration.objects.open().filter(opened_at__lt=_begin(on, limits.arbitration_days))
+    return Claim.objects.filter(pk__in=begun.values("claim"))
 
 
 def approvals(on: date, limits: Policy) -> QuerySet:

@@ -13,6 +13,7 @@ class Limits:
 
     delivery_days: int = 60
     claim_days: int = 30
+    arbitration_days: int = 14
     approval_days: int = 7
     batch_days: int = 3
     payable_days: int = 30

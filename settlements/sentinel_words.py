@@ -65,6 +65,7 @@ TITLES: dict[str, Promise] = {
     sentinels.UNCONFIRMED: _("Delivered lines not confirmed"),
     sentinels.UNDELIVERED: _("Paid lines not delivered"),
     sentinels.CLAIMS: _("Claims past their deadline"),
+    sentinels.ARBITRATIONS: _("Arbitrations past their deadline"),
     sentinels.PROVISIONAL: _("Revenue reports that stay provisional"),
     sentinels.APPROVALS: _("Requests that no second person decides"),
 }
@@ -219,6 +220,10 @@ _MEANINGS: dict[str, Promise] = {
         "Claims that were not answered in time, exchanges whose replacement was not sent in time, "
         "and claims open for longer than the sentinel policy allows. They keep the seller's money "
         "and the buyer's: ask the seller, or decide them."
+    ),
+    sentinels.ARBITRATIONS: _(
+        "Claims in arbitration for longer than the sentinel policy allows. Neither side can do "
+        "anything: decide them, or send them back to where they stood."
     ),
     sentinels.PROVISIONAL: _(
         "Reports of revenue of which no final version came for as long as the sentinel policy "

@@ -50,6 +50,7 @@ WAITING_REPORTS = "waiting_revenue_reports"
 UNCONFIRMED = "lines_not_confirmed"
 UNDELIVERED = "lines_not_delivered"
 CLAIMS = "claims_too_old"
+ARBITRATIONS = "arbitrations_too_old"
 OVERDUE = "overdue_statements"
 LINES_DIFFER = "statements_differ_from_lines"
 LEDGER_DIFFERS = "ledger_differs_from_statements"
@@ -112,6 +113,7 @@ NAMES = (
     UNCONFIRMED,
     UNDELIVERED,
     CLAIMS,
+    ARBITRATIONS,
     PROVISIONAL,
     APPROVALS,
 )
@@ -276,6 +278,7 @@ def rows(on: date, lost: lost_lines.Orphans, *, at: datetime) -> dict[str, Query
         UNCONFIRMED: left_too_long.unconfirmed(on),
         UNDELIVERED: left_too_long.undelivered(on, limits),
         CLAIMS: left_too_long.claims(on, limits),
+        ARBITRATIONS: left_too_long.arbitrations(on, limits),
         PROVISIONAL: left_too_long.provisional_reports(on, limits),
         APPROVALS: left_too_long.approvals(on, limits),
     }

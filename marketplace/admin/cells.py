@@ -27,7 +27,8 @@ COLOURS = {
         ("collected", "in_payout", "preparing", "redelivering", "running", "shipped"), "busy"
     ),
     **dict.fromkeys(
-        ("asked", "draft", "onboarding", "open", "queued", "requested", "submitted"), "care"
+        ("arbitration", "asked", "draft", "onboarding", "open", "queued", "requested", "submitted"),
+        "care",
     ),
     **dict.fromkeys(("paused_by_seller", "restricted", "terminating", "test", "warn"), "care"),
     **dict.fromkeys(("block", "blocked", "failed", "refused", "rejected", "suspended"), "bad"),

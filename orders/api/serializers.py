@@ -3,8 +3,16 @@
 from rest_framework import serializers
 
 from marketplace.api.fields import Document, Flag, Moment, Money, Text, Whole
-from orders import claim_decisions, goodwill, pricing, remainders, submissions, verdicts
-from orders.models import Claim, OrderEvent, OrderLine, Shipment
+from orders import (
+    arbitrating,
+    claim_decisions,
+    goodwill,
+    pricing,
+    remainders,
+    submissions,
+    verdicts,
+)
+from orders.models import Arbitration, Claim, OrderEvent, OrderLine, Shipment
 
 BATCH = 100  # orders in one request
 EVENTS = 500  # events in one request
@@ -340,6 +348,51 @@ class DecisionDocument(Document):
     fault = serializers.ChoiceField(Claim.Fault.choices, allow_null=True, default=None)
     shipping = NewReturnShippingDocument(allow_null=True, default=None)
     reason = Text(max_length=500, allow_blank=True, default="")
+
+
+class EvidenceDocument(Document):
+    """A file that was sent in; people fetch it from their pages."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    name = serializers.CharField(read_only=True)
+    kind = serializers.CharField(read_only=True)
+    size = serializers.IntegerField(read_only=True)
+
+
+class ArbitrationStatementDocument(Document):
+    """What one side says in an arbitration."""
+
+    side = serializers.ChoiceField(Arbitration.Side.choices, read_only=True)
+    text = serializers.CharField(read_only=True)
+    said_at = Moment(read_only=True)
+    files = EvidenceDocument(source="files.all", many=True, read_only=True)
+
+
+class ArbitrationDocument(Document):
+    """The last arbitration of a claim. Its outcome is empty as long as it is not decided."""
+
+    side = serializers.ChoiceField(Arbitration.Side.choices, read_only=True)
+    reason = serializers.CharField(read_only=True)
+    state_before = serializers.ChoiceField(Claim.State.choices, read_only=True)
+    opened_at = Moment(read_only=True)
+    outcome = serializers.ChoiceField(Arbitration.Outcome.choices, allow_blank=True, read_only=True)
+    decision = serializers.CharField(read_only=True)
+    decided_at = Moment(read_only=True, allow_null=True)
+    statements = ArbitrationStatementDocument(source="statements.all", many=True, read_only=True)
+
+
+class NewArbitrationDocument(Document):
+    """Why a claim is taken to arbitration. A seller's key speaks for the seller alone."""
+
+    side = serializers.ChoiceField(Arbitration.Side.choices, default=None, allow_null=True)
+    reason = Text(max_length=500)
+
+
+class NewArbitrationStatementDocument(Document):
+    """What a side says. A seller's key speaks for the seller alone; files are for pages."""
+
+    side = serializers.ChoiceField(Arbitration.Side.choices, default=None, allow_null=True)
+    text = Text(max_length=arbitrating.LONGEST_STATEMENT)
 
 
 class NewGoodwillDocument(Document):

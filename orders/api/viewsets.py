@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 from django.db.models import Exists, OuterRef, Prefetch
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -16,7 +17,7 @@ from marketplace.api.batches import items_of
 from marketplace.api.idempotency import idempotent
 from marketplace.api.views import ReadMixin, Resource, span
 from marketplace.refusals import Refused
-from orders import claim_decisions, claims, events, goodwill, intake, shipping
+from orders import arbitrating, claim_decisions, claims, events, goodwill, intake, shipping
 from orders.api import sending, serializers
 from orders.models import (
     Claim,
@@ -198,7 +199,14 @@ class ClaimViewSet(ReadMixin, Resource):
     """Claims, newest first. A seller's key sees and answers those on its own lines."""
 
     resource = "claims"
-    seller_actions = ("list", "retrieve", "decision")
+    seller_actions = (
+        "list",
+        "retrieve",
+        "decision",
+        "arbitration",
+        "arbitrate",
+        "arbitration_statements",
+    )
     parameters = ("state", "order", *span("requested_at"), *span("completed_on"))
     serializer_class = serializers.ClaimDocument
 
@@ -243,6 +251,48 @@ class ClaimViewSet(ReadMixin, Resource):
                 claim, **words, is_seller=bool(self.holder), by=None, at=timezone.now()
             )
         return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(responses={200: serializers.ArbitrationDocument})
+    @action(detail=True)
+    def arbitration(self, request, public_id):
+        """The last arbitration of a claim, with what was said and sent in."""
+        return Response(self._arbitration(self.get_object()))
+
+    @extend_schema(
+        request=serializers.NewArbitrationDocument,
+        responses={201: serializers.ArbitrationDocument},
+    )
+    @arbitration.mapping.post
+    @idempotent
+    def arbitrate(self, request, public_id):
+        """Take a claim to arbitration; a person of the marketplace decides about it."""
+        claim, words = self.get_object(), self.checked(serializers.NewArbitrationDocument)
+        words["side"] = self._side(words["side"])
+        arbitrating.begin(claim, **words, by=None, at=timezone.now())
+        return Response(self._arbitration(claim), 201)
+
+    @extend_schema(
+        request=serializers.NewArbitrationStatementDocument,
+        responses={201: serializers.ArbitrationDocument},
+    )
+    @action(detail=True, methods=["post"], url_path="arbitration/statements")
+    @idempotent
+    def arbitration_statements(self, request, public_id):
+        """Add what a side says in the arbitration of a claim."""
+        claim, words = self.get_object(), self.checked(serializers.NewArbitrationStatementDocument)
+        words["side"] = self._side(words["side"])
+        arbitrating.say(claim, **words, by=None, at=timezone.now())
+        return Response(self._arbitration(claim), 201)
+
+    def _side(self, said: str | None) -> str:
+        return arbitrating.side(said, is_seller=bool(self.holder))
+
+    def _arbitration(self, claim: Claim) -> dict:
+        found = arbitrating.of_claim(claim)
+        if not found:
+            raise Http404
+        context = self.get_serializer_context()
+        return serializers.ArbitrationDocument(found[0], context=context).data
 
 
 @contextmanager

@@ -3,6 +3,12 @@
 One file per subject. Functions are here because migrations name them so.
 """
 
+from orders.models.arbitrations import (
+    Arbitration,
+    ArbitrationStatement,
+    Evidence,
+    _evidence_id,
+)
 from orders.models.claims import Claim, _claim_id
 from orders.models.confirmation import ConfirmationPolicy
 from orders.models.imports import ImportProfile
@@ -14,8 +20,11 @@ from orders.models.referrals import OutcomeToCredit, Referral
 from orders.models.shipments import Shipment, ShipmentLine, _shipment_id
 
 __all__ = [
+    "Arbitration",
+    "ArbitrationStatement",
     "Claim",
     "ConfirmationPolicy",
+    "Evidence",
     "ImportProfile",
     "Order",
     "OrderEvent",
@@ -30,6 +39,7 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "_claim_id",
+    "_evidence_id",
     "_order_id",
     "_shipment_id",
 ]

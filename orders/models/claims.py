@@ -9,7 +9,7 @@ from marketplace.models import TenantKey, TenantModel
 from orders import return_shipping
 from sellers.models import Seller
 
-_OPEN = ["requested", "approved", "collected", "redelivering"]  # for the indexes
+_OPEN = ["requested", "approved", "collected", "redelivering", "arbitration"]  # for the indexes
 
 
 def _claim_id():
@@ -39,6 +39,7 @@ class Claim(TenantModel):
         APPROVED = "approved", _("Approved")
         COLLECTED = "collected", _("Goods are back")
         REDELIVERING = "redelivering", _("Replacement sent")
+        ARBITRATION = "arbitration", _("In arbitration")
         REJECTED = "rejected", _("Rejected")
         WITHDRAWN = "withdrawn", _("Withdrawn")
         COMPLETED = "completed", _("Completed")
@@ -50,10 +51,32 @@ class Claim(TenantModel):
         CHARGED = return_shipping.CHARGED, _("Charged to whoever is at fault")
 
     MOVES = {  # every legal change of state; anything else is refused
-        State.REQUESTED: {State.APPROVED, State.REJECTED, State.WITHDRAWN},
-        State.APPROVED: {State.COLLECTED, State.COMPLETED, State.REJECTED},
-        State.COLLECTED: {State.REDELIVERING, State.REJECTED, State.APPROVED},
-        State.REDELIVERING: {State.COMPLETED},
+        State.REQUESTED: {
+            State.APPROVED,
+            State.REJECTED,
+            State.WITHDRAWN,
+            State.ARBITRATION,
+        },
+        State.APPROVED: {
+            State.COLLECTED,
+            State.COMPLETED,
+            State.REJECTED,
+            State.ARBITRATION,
+        },
+        State.COLLECTED: {
+            State.REDELIVERING,
+            State.REJECTED,
+            State.APPROVED,
+            State.ARBITRATION,
+        },
+        State.REDELIVERING: {State.COMPLETED, State.ARBITRATION},
+        # Back to where it stood; its decision takes it on from there (orders.arbitrating).
+        State.ARBITRATION: {
+            State.REQUESTED,
+            State.APPROVED,
+            State.COLLECTED,
+            State.REDELIVERING,
+        },
         State.REJECTED: set(),
         State.WITHDRAWN: set(),
         State.COMPLETED: set(),
@@ -67,7 +90,13 @@ class Claim(TenantModel):
         (State.REDELIVERING, State.COMPLETED),
     }
     STEPS_OF_OTHERS = {(State.APPROVED, State.COMPLETED), (State.COLLECTED, State.APPROVED)}
-    OPEN_STATES = [State.REQUESTED, State.APPROVED, State.COLLECTED, State.REDELIVERING]
+    OPEN_STATES = [
+        State.REQUESTED,
+        State.APPROVED,
+        State.COLLECTED,
+        State.REDELIVERING,
+        State.ARBITRATION,
+    ]
 
     public_id = models.CharField(_("public id"), max_length=40, default=_claim_id, editable=False)
     # By its name: lines import claims, to ask which of them hold a line back.
@@ -125,6 +154,9 @@ class Claim(TenantModel):
         db_default="",
     )
     converted_at = models.DateTimeField(_("converted to a return at"), null=True, blank=True)
+    resumed_at = models.DateTimeField(
+        _("went on after arbitration at"), null=True, blank=True, editable=False
+    )
     completed_on = models.DateField(_("completed on"), null=True, blank=True)
     source = models.CharField(_("sender"), max_length=40, blank=True)
     source_id = models.CharField(_("sender's id"), max_length=120, null=True, blank=True)
@@ -176,7 +208,7 @@ class Claim(TenantModel):
             models.Index(fields=["marketplace", "line"], name="claim_by_line"),
             models.Index(
                 fields=["marketplace", "requested_at"],
-                name="claim_open",
+                name="claim_still_open",
                 condition=Q(state__in=_OPEN),
             ),
             models.Index(fields=["marketplace", "completed_on"], name="claim_by_completion"),
@@ -185,7 +217,7 @@ class Claim(TenantModel):
             models.Index(fields=["marketplace", "state", "-id"], name="claim_by_state"),
             models.Index(
                 fields=["marketplace", "seller", "state", "requested_at", "id"],
-                name="claim_open_by_seller",
+                name="claim_still_open_by_seller",
                 condition=Q(state__in=_OPEN),
             ),
             models.Index(
@@ -223,7 +255,9 @@ class Claim(TenantModel):
         return self.Type.EXCHANGE if self.converted_at else self.type
 
     def may_become(self, state: str) -> bool:
-        """Whether MOVES leads there for a claim of this type."""
+        """Whether MOVES leads there for a claim of this type, other than by arbitration's end."""
+        if self.state == self.State.ARBITRATION:
+            return False
         step = (self.state, state)
         barred = self.STEPS_OF_OTHERS if self.is_exchange else self.STEPS_OF_EXCHANGES
         return state in self.MOVES[self.state] and step not in barred

@@ -23,6 +23,7 @@ _CLAIM_TONES = {
     Claim.State.APPROVED: "blue",
     Claim.State.COLLECTED: "blue",
     Claim.State.REDELIVERING: "blue",
+    Claim.State.ARBITRATION: "orange",
     Claim.State.REJECTED: "red",
     Claim.State.COMPLETED: "green",
 }

@@ -1,6 +1,7 @@
 """The operators' pages of orders and claims."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils.html import strip_tags
 
@@ -9,7 +10,7 @@ from marketplace.models import Approval, AuditEntry
 from marketplace.tests import desks
 from orders import claims, shipping
 from orders.admin_claims import ClaimAdmin
-from orders.models import Claim, Order, OrderLine
+from orders.models import Claim, Evidence, Order, OrderLine
 from orders.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -286,6 +287,32 @@ class TestClaims:
         assert stranger.post(decide(claim, decision), said).status_code == 404
         assert claim.public_id not in desks.text(stranger.get(CLAIMS))
         assert stored(claim, market).state == "requested"
+
+    def test_go_to_arbitration_and_are_decided_by_somebody_else(self, owner, market, claim):
+        assert (
+            owner.post(decide(claim, "arbitrate"), {"side": "buyer", "reason": ""}).status_code
+            == 422
+        )
+        said = {"side": "buyer", "reason": "not as described"}
+        assert owner.post(decide(claim, "arbitrate"), said).status_code == 302
+        file = SimpleUploadedFile("a.pdf", b"%PDF-1.7")
+        said = {"side": "buyer", "text": "the seam is open", "files": [file]}
+        assert owner.post(decide(claim, "state"), said).status_code == 302
+        page = desks.text(owner.get(claim_page(claim)))
+        assert "the seam is open" in page
+        assert "a.pdf" in page
+        found = {"outcome": "rejected", "reason": "worn", "fault": "buyer", "quantity": 1}
+        assert owner.post(decide(claim, "decide"), found).status_code == 422
+        assert stored(claim, market).state == "arbitration"
+        viewer, _ = desks.operator(market, "viewer")
+        assert viewer.post(decide(claim, "decide"), found).status_code == 403
+        support, _ = desks.operator(market, "support")
+        assert support.post(decide(claim, "decide"), found).status_code == 302
+        assert stored(claim, market).state == "rejected"
+        with tenancy.use(market.pk):
+            evidence = Evidence.objects.get()
+        address = f"/admin/orders/claim/{claim.pk}/evidence/{evidence.public_id}/"
+        assert support.get(address).content == b"%PDF-1.7"
 
     @pytest.mark.parametrize(
         ("role", "status"),

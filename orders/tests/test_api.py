@@ -363,6 +363,30 @@ class TestClaims:
             late = cast.of_hanok.send(decision, {"decision": again})
             assert (late.status_code, late.json()["code"]) == (409, "already_answered")
 
+    def test_are_taken_to_arbitration_and_disputed_there(self, cast, order):
+        at = f"claims/{self.ask(cast, order).json()['id']}/"
+        assert cast.shop.read(f"{at}arbitration/").status_code == 404
+        assert cast.of_tteok.send(f"{at}arbitration/", {"reason": "x"}).status_code == 404
+        wrong = cast.of_hanok.send(f"{at}arbitration/", {"reason": "x", "side": "buyer"})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "side_of_somebody_else")
+        early = cast.of_hanok.send(f"{at}arbitration/statements/", {"text": "x"})
+        assert (early.status_code, early.json()["code"]) == (409, "not_in_arbitration")
+        made = cast.of_hanok.send(f"{at}arbitration/", {"reason": "이미 썼습니다"})
+        assert (made.status_code, made.json()["side"]) == (201, "seller"), made.content
+        said = cast.shop.send(f"{at}arbitration/statements/", {"text": "아닙니다", "side": "buyer"})
+        assert said.status_code == 201, said.content
+        told = cast.of_hanok.read(f"{at}arbitration/").json()
+        assert [(row["side"], row["text"]) for row in told["statements"]] == [("buyer", "아닙니다")]
+        assert (told["state_before"], told["outcome"], told["decided_at"]) == (
+            "requested",
+            "",
+            None,
+        )
+        assert cast.shop.read(at).json()["state"] == "arbitration"
+        for decision in ("approve", "complete", "withdraw"):
+            late = cast.shop.send(f"{at}decision/", {"decision": decision})
+            assert (late.status_code, late.json()["code"]) == (409, "illegal_move")
+
     def test_are_walked_by_the_marketplace(self, cast, order):
         claim = self.ask(cast, order).json()["id"]
         for decision, state in [("approve", "approved"), ("complete", "completed")]:

@@ -1,6 +1,7 @@
 """The seller centre's pages about claims: what waits, and the seller's answer to it."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -10,7 +11,7 @@ from marketplace import tenancy
 from marketplace.models import AuditEntry
 from marketplace.tests.make import another_connection
 from orders import claims, returning
-from orders.models import Claim
+from orders.models import Claim, Evidence
 from orders.return_shipping import Terms
 from orders.tests import make, shops
 
@@ -284,3 +285,31 @@ class TestExchange:
             given = {"why": "x", "carrier": "cj", "tracking_number": self.NUMBER}
             assert answer(client, cast, claim, verb, **given).status_code == 404
         assert state(cast, claim) == "requested"
+
+
+class TestArbitration:
+    def test_is_asked_for_and_argued_by_the_seller(self, owner, client, cast):
+        claim = cast.claim()
+        assert answer(owner, cast, claim, "arbitrate", reason="").status_code == 422
+        assert answer(owner, cast, claim, "arbitrate", reason="It was worn").status_code == 302
+        assert state(cast, claim) == "arbitration"
+        files = SimpleUploadedFile("worn.png", b"\x89PNG\r\n\x1a\nworn")
+        bad = SimpleUploadedFile("worn.html", b"<script>")
+        assert answer(owner, cast, claim, "state", text="Look", files=[bad]).status_code == 422
+        assert answer(owner, cast, claim, "state", text="Look", files=[files]).status_code == 302
+        page = owner.get(cast.url(f"claims/{claim.public_id}/")).content.decode()
+        assert "It was worn" in page
+        assert 'value="agree"' not in page
+        with tenancy.use(cast.market.pk):
+            file = Evidence.objects.get().public_id
+        address = cast.url(f"claims/{claim.public_id}/evidence/{file}/")
+        assert address in page
+        sent = owner.get(address)
+        assert sent.content == b"\x89PNG\r\n\x1a\nworn"
+        assert sent["Content-Disposition"] == 'attachment; filename="worn.png"'
+        for verb in ("agree", "refuse", "complete", "arbitrate"):
+            answer(owner, cast, claim, verb, reason="x")
+            assert state(cast, claim) == "arbitration"
+        for other in (cast.stranger, cast.neighbour):
+            client.force_login(other)
+            assert client.get(address).status_code == 404

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from marketplace import reasons, states, tenancy
 from marketplace.models import AuditEntry, Change
 from orders import (
+    arbitrating,
     claim_deadlines,
     claims,
     confirming,
@@ -52,16 +53,25 @@ def walked(line, to, quantity=1, **fields):
         claim = sent(claim)
     if to == State.COMPLETED:
         claim = claims.complete(claim, by=None, at=make.day(10))
+    if to == State.ARBITRATION:
+        words = {"side": "seller", "reason": "not mine", "by": None}
+        claim = arbitrating.begin(claim, at=make.day(7), **words)
     assert claim.state == to
     return claim
 
 
 class TestMoves:
     LEGAL = {
-        State.REQUESTED: {State.APPROVED, State.REJECTED, State.WITHDRAWN},
-        State.APPROVED: {State.COLLECTED, State.REJECTED},
-        State.COLLECTED: {State.REDELIVERING, State.REJECTED},
-        State.REDELIVERING: {State.COMPLETED},
+        State.REQUESTED: {
+            State.APPROVED,
+            State.REJECTED,
+            State.WITHDRAWN,
+            State.ARBITRATION,
+        },
+        State.APPROVED: {State.COLLECTED, State.REJECTED, State.ARBITRATION},
+        State.COLLECTED: {State.REDELIVERING, State.REJECTED, State.ARBITRATION},
+        State.REDELIVERING: {State.COMPLETED, State.ARBITRATION},
+        State.ARBITRATION: set(),  # only its decision leads out of it
         State.REJECTED: set(),
         State.WITHDRAWN: set(),
         State.COMPLETED: set(),
@@ -74,6 +84,9 @@ class TestMoves:
         State.COLLECTED: exchanging.collect,
         State.REDELIVERING: lambda claim, by, at: exchanging.resend(
             claim, carrier="cj", tracking_number=NUMBER, by=by, at=at
+        ),
+        State.ARBITRATION: lambda claim, by, at: arbitrating.begin(
+            claim, side="seller", reason="not mine", by=by, at=at
         ),
     }
 

@@ -9,12 +9,13 @@ from marketplace.models import TenantModel, VersionedRule
 from settlements.sentinel_limits import LONGEST, USUAL
 
 
-def _days(name, default, help_text):
+def _days(name, default, help_text, **named):
     return models.PositiveSmallIntegerField(
         name,
         default=default,
         validators=[MinValueValidator(1), MaxValueValidator(LONGEST)],
         help_text=help_text,
+        **named,
     )
 
 
@@ -29,7 +30,13 @@ class SentinelPolicy(VersionedRule):
     claim_days = _days(
         _("days until a claim is closed"),
         USUAL.claim_days,
-        _("From the request, whatever its state is."),
+        _("From the request, whatever its state is, but for arbitration."),
+    )
+    arbitration_days = _days(
+        _("days until an arbitration is decided"),
+        USUAL.arbitration_days,
+        _("From the day a claim was taken to it."),
+        db_default=USUAL.arbitration_days,  # for programs of the version before
     )
     approval_days = _days(
         _("days until a second person decides"),
@@ -80,6 +87,7 @@ class SentinelPolicy(VersionedRule):
                 condition=models.Q(
                     delivery_days__gte=1,
                     claim_days__gte=1,
+                    arbitration_days__gte=1,
                     approval_days__gte=1,
                     batch_days__gte=1,
                     payable_days__gte=1,

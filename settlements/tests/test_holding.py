@@ -9,7 +9,7 @@ from django.db import connections
 from marketplace import approvals, reasons, states, tenancy
 from marketplace.models import Approval, AuditEntry, Change
 from marketplace.tests import make as people
-from orders import claims, exchanging, verdicts
+from orders import arbitrating, claims, exchanging, verdicts
 from orders.models import Claim
 from settlements import holding, nights, positions, sentinels, statements, verification
 from settlements.holding import Asked, Terms
@@ -96,6 +96,28 @@ class TestOpenClaim:
             assert positions.of_seller(seller, on=last.due_on).confirmed == NET + 48_350
             assert Change.objects.filter(type="hold.released").count() == 1
             _agrees(last.due_on)
+
+    def test_stays_through_arbitration_and_follows_its_decision(self, world):
+        market, _seller, disputed, _other = world
+        with tenancy.use(market.pk):
+            claim = _claim(disputed)
+        _close(market, DUE)
+        with tenancy.use(market.pk):
+            before = Hold.objects.values("state", "reason", "taken").get()
+            told = {"side": "seller", "reason": "사용 흔적", "by": None, "at": AT}
+            claim = arbitrating.begin(claim, **told)
+        _close(market, DUE + timedelta(days=3))
+        with tenancy.use(market.pk):
+            hold = Hold.objects.values("state", "reason", "taken").get()
+            assert hold == before
+            assert (hold["state"], hold["reason"], hold["taken"]) == ("placed", "claim", NET)
+            chief = people.user("chief@example.org")
+            decided = {"outcome": "rejected", "reason": "하자 없음", "by": chief, "at": AT}
+            arbitrating.decide(claim, **decided)
+        _close(market, DUE + timedelta(days=4))
+        with tenancy.use(market.pk):
+            assert Hold.objects.values_list("state", "taken").get() == ("released", 0)
+            assert Statement.objects.latest("due_on").payout == NET
 
     def test_lets_go_of_a_sale_that_an_exchange_leaves_as_it_is(self, world):
         """Held until the replacement has arrived, and paid by the next statement: 96,700."""

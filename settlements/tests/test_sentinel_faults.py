@@ -14,7 +14,7 @@ from django.db import connections, transaction
 from marketplace import approvals, tenancy
 from marketplace.models import Approval, JobRun, Marketplace
 from marketplace.tests import make as people
-from orders import claims, exchanging
+from orders import arbitrating, claims, exchanging
 from orders.models import OrderLine, Outcome, OutcomeToCredit, OutcomeToSettle, Payment
 from orders.tests import make as shop
 from settlements import (
@@ -548,6 +548,14 @@ def claim_that_nobody_answers(market):
     return [claims.request(market.lines["claimed"], at=noon(ON - 6 * DAY), **asked).pk]
 
 
+def arbitration_that_nobody_decides(market):
+    asked = {"type": "return", "quantity": 1, "fault": "buyer", "by": None}
+    claim = claims.request(market.lines["claimed"], at=noon(ON - 20 * DAY), **asked)
+    told = {"side": "seller", "reason": "분쟁", "by": None, "at": noon(ON - 15 * DAY)}
+    arbitrating.begin(claim, **told)
+    return [claim.pk]
+
+
 def request_that_nobody_decides(market):
     terms = {"reason": "legal", "note": "분쟁", "by": market.asker, "at": noon(ON - 8 * DAY)}
     holding.ask_to_exclude(statement_of(market, "poor"), **terms)
@@ -608,6 +616,7 @@ FAULTS = [
     Fault(sentinels.UNCONFIRMED, line_that_is_never_confirmed),
     Fault(sentinels.UNDELIVERED, line_that_is_never_delivered),
     Fault(sentinels.CLAIMS, claim_that_nobody_answers),
+    Fault(sentinels.ARBITRATIONS, arbitration_that_nobody_decides),
     Fault(sentinels.APPROVALS, request_that_nobody_decides),
     Fault(sentinels.DEADLINE, statement_near_the_deadline),
     Fault(sentinels.PAST_DEADLINE, statement_past_the_deadline),

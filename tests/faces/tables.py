@@ -6,7 +6,7 @@ Values are of rows of the victim, or of alpha where rows belong to no seller.
 from listings.models import Listing
 from marketplace import tenancy
 from marketplace.models import JobRun, WebhookDelivery, WebhookEndpoint
-from orders.models import Claim, OrderLine, Shipment
+from orders.models import Claim, Evidence, OrderLine, Shipment
 from sellers.models import Invitation
 from settlements.models import (
     Adjustment,
@@ -98,6 +98,10 @@ ADMIN_PAGES = {
     "admin:password_change_done": _none,
     "admin:view_on_site": lambda people: {"content_type_id": 1, "object_id": 1},
     "admin:auth_user_password_change": lambda people: {"id": people.owner.pk},
+    "admin:orders_claim_evidence": lambda people: {
+        "object_id": people.first(Claim).pk,
+        "public_id": people.first(Evidence).public_id,
+    },
     "admin:orders_import_uploads": _none,
     "admin:orders_import_upload": lambda people: {"pk": people.first(JobRun).pk},
     "admin:orders_import_report": lambda people: {"pk": people.first(JobRun).pk},
@@ -193,6 +197,10 @@ SELLER_PAGES = {
     "shop_line": _line,
     "shop_claims": _none,
     "shop_claim": _public_id(Claim),
+    "shop_claim_evidence": lambda people: {
+        "public_id": people.first(Claim).public_id,
+        "file_id": people.first(Evidence).public_id,
+    },
 }
 
 # Pages of the admin to look at in a browser, by model: its list, and that of a row.

@@ -25,7 +25,11 @@ from marketplace.models import (
 )
 from marketplace.tests import make
 from marketplace.webhooks import deliveries, endpoints
+from orders import evidence
 from orders.models import (
+    Arbitration,
+    ArbitrationStatement,
+    Claim,
     ImportProfile,
     Order,
     OrderLine,
@@ -230,6 +234,7 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     Shipment.objects.create(
         order=line.order, seller=victim, carrier="cj", tracking_number="1", shipped_at=AT
     )
+    _dispute(victim, operator)
     revision = Revision.objects.filter(listing__seller=victim).first()
     Finding.objects.create(
         revision=revision,
@@ -317,6 +322,26 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     draft = versions.revise(terms, valid_from=date(2027, 1, 1), by=operator, at=AT)
     kind = approvals.publishing(SettlementTerms)
     approvals.ask(kind, draft, by=operator, at=AT, reason="비밀 사유")
+
+
+def _dispute(victim: Seller, operator: User) -> None:
+    """An arbitration that was decided some time, with what was sent in."""
+    arbitration = Arbitration.objects.create(
+        claim=Claim.objects.filter(seller=victim).order_by("pk").first(),
+        state_before="requested",
+        side="seller",
+        reason="비밀 사유",
+        opened_by=operator,
+        opened_at=AT,
+        outcome="resumed",
+        decision="비밀 사유",
+        decided_by=operator,
+        decided_at=AT,
+    )
+    statement = ArbitrationStatement.objects.create(
+        arbitration=arbitration, side="buyer", text="비밀 진술", said_at=AT
+    )
+    evidence.keep(statement, [evidence.File("비밀.png", "image/png", b"x")])
 
 
 def _fail_letter(victim: Seller) -> None:
