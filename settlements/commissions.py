@@ -67,7 +67,10 @@ def credit(*, on: date, first_seller: int, end_seller: int, at: datetime) -> Cou
     waits = OutcomeToCredit.objects.settled_by(on)
     waits = waits.filter(seller_id__gte=first_seller, seller_id__lt=end_seller)
     # Whoever reports revenue of these sellers locks them first as well.
-    sellers = Seller.objects.filter(pk__in=waits.values("seller")).order_by("pk")
+    # They are named by their ids: as a sub-select, the queue would be read once for each of them
+    # where the planner knows nothing of it yet.
+    ids = waits.values_list("seller_id", flat=True).order_by().distinct()
+    sellers = Seller.objects.filter(bulk.among("id", ids)).order_by("pk")
     if not list(sellers.select_for_update(no_key=True).values_list("pk", flat=True)):
         return Counted(0, 0, 0)
     gains = _gains(waits)

@@ -70,6 +70,7 @@ def findings(components: Sequence[str], rules: Iterable[Rule]) -> tuple[Finding,
     if len(positions) < len(components):
         repeated = sorted({c for c in components if components.count(c) > 1})
         found.extend(Finding("component_repeated", component, ()) for component in repeated)
+    found.extend(_bands_without_price(rules))
     for before, after in pairwise(rules):
         if (before.component, before.rank) == (after.component, after.rank):
             found.append(Finding("rank_repeated", after.component, (before.id, after.id)))
@@ -142,10 +143,26 @@ def _codes(rule: Rule, positions: Mapping[str, int]) -> Iterator[str]:
         yield "dates_empty"
     if rule.price_to is not None and rule.price_to <= (rule.price_from or 0):
         yield "prices_empty"
-    if not _is_for_every_price(rule) and rule.stream not in _PRICED:
-        yield "price_band_without_price"
     if rule.bands:
         yield from _band_codes(rule)
+
+
+def _bands_without_price(rules: Sequence[Rule]) -> Iterator[Finding]:
+    """Tell prices of rules that lines without a unit price come to, by component and rank.
+
+    A rule for every stream holds for theirs as well, unless one for just the stream is before it.
+    """
+    unpriced = {rule.stream for rule in rules} - set(_PRICED)
+    served: set[tuple[str, str | None]] = set()  # components, and the streams served in them
+    for rule in rules:
+        _component, _stream, *others = _other_conditions(rule)
+        if _is_for_every_price(rule) and all(other is None for other in others):
+            served.add((rule.component, rule.stream))
+        reached = unpriced if rule.stream is None else unpriced & {rule.stream}
+        if not _is_for_every_price(rule) and any(
+            not served & {(rule.component, stream), (rule.component, None)} for stream in reached
+        ):
+            yield Finding("price_band_without_price", rule.component, (rule.id,))
 
 
 def _base_codes(rule: Rule, positions: Mapping[str, int]) -> Iterator[str]:

@@ -35,7 +35,7 @@ FINDINGS: dict[str, Promise] = {
     "prices_empty": gettext_lazy("A price band ends where it begins, or before."),
     "price_band_without_price": gettext_lazy(
         "Revenue that is reported or counted from orders has no unit price. Take the prices off "
-        "the rule; rates by amount go into its tiers."
+        "the rule, or let it hold for goods only; rates by amount go into its tiers."
     ),
     "tiers_not_contiguous": gettext_lazy("Tiers must begin at 0 and follow each other."),
     "tier_empty": gettext_lazy("A tier ends where it begins, or before."),

@@ -54,6 +54,20 @@ class TestFindings:
         found = rule_checks.findings(("sales",), [rule(stream=stream, **prices)])
         assert [each.code for each in found if each.forbids] == expected
 
+    def test_forbids_prices_of_rules_for_every_stream_that_such_lines_come_to(self):
+        banded = {"number": 2, "price_from": 1}
+        of_host = {"stream": "host"}
+
+        def found(*rules):
+            every = rule_checks.findings(("sales",), rules)
+            return [(each.code, each.rule_ids) for each in every if each.forbids]
+
+        refused = [("price_band_without_price", (2,))]
+        assert found(rule(**of_host), rule(**banded)) == []
+        assert found(rule(**of_host, grade="gold"), rule(**banded)) == refused
+        assert found(rule(3, **of_host), rule(**banded)) == refused
+        assert found(rule(**of_host, grade="gold"), rule(**banded, stream="goods")) == []
+
     def test_forbids_an_empty_price_band(self):
         assert "prices_empty" in codes(rule(price_from=5, price_to=5))
 
