@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
+from marketplace import imprints, tenancy
 from marketplace.models import Marketplace
 from sellers import profiles
 from sellers.models import BankAccount, Invitation, Seller, SellerMember
@@ -21,11 +22,12 @@ from sellers.models import BankAccount, Invitation, Seller, SellerMember
 FORMER_ADDRESS = timedelta(days=30)
 
 
-def invitation(row: Invitation, link: str) -> None:
+def invitation(row: Invitation, link: str, *, at: datetime) -> None:
     """Ask somebody to help in a shop."""
-    with _speaking_for(row.marketplace):
+    with tenancy.use(row.marketplace_id) as marketplace, _speaking_for(marketplace):
         subject = gettext("Invitation to the shop “%(shop)s”") % {"shop": row.seller.name}
-        _send("invitation", subject, [row.email], {"invitation": row, "link": link})
+        context = {"invitation": row, "link": link, "marketplace": marketplace}
+        _send("invitation", subject, [row.email], context, at=at)
 
 
 def bank_account_changed(
@@ -38,7 +40,7 @@ def bank_account_changed(
         subject = gettext("The bank account of “%(shop)s” was changed") % {"shop": seller.name}
         context = {"seller": seller, "account": account, "marketplace": marketplace}
         for address in _everybody(seller, at):
-            _send("bank_account_changed", subject, [address], context)
+            _send("bank_account_changed", subject, [address], context, at=at)
 
 
 def contact_changed(marketplace: Marketplace, *, at: datetime, seller_id: int) -> None:
@@ -48,7 +50,7 @@ def contact_changed(marketplace: Marketplace, *, at: datetime, seller_id: int) -
     with _speaking_for(marketplace):
         subject = gettext("The contact address of “%(shop)s” was changed") % {"shop": seller.name}
         context = {"seller": seller, "marketplace": marketplace}
-        _send("contact_changed", subject, [profile.former_contact_email], context)
+        _send("contact_changed", subject, [profile.former_contact_email], context, at=at)
 
 
 def payout_failed(
@@ -66,7 +68,7 @@ def payout_failed(
         context = {"seller": seller, "payout": payout, "marketplace": marketplace}
         context |= {"is_assigned": is_assigned}
         for address in _everybody(seller, at):
-            _send("payout_failed", subject, [address], context)
+            _send("payout_failed", subject, [address], context, at=at)
 
 
 @contextmanager
@@ -85,7 +87,10 @@ def _everybody(seller: Seller, at: datetime) -> list[str]:
     return sorted(addresses - {""})
 
 
-def _send(name: str, subject: str, to: list[str], context: dict) -> None:
-    body = render_to_string(f"sellers/letters/{name}.txt", context)
+def _send(name: str, subject: str, to: list[str], context: dict, *, at: datetime) -> None:
+    today = at.astimezone(context["marketplace"].tz).date()
+    imprint = imprints.of(imprints.identity_of(today))
+    context = {**context, "imprint": imprint}
+    body = render_to_string(f"sellers/letters/{name}.txt", context).strip() + "\n"
     # A shop's name may hold a line break; a header may not.
     EmailMessage(" ".join(subject.split()), body, to=to).send()

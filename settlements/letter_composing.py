@@ -9,7 +9,8 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
-from marketplace import tenancy
+from marketplace import imprints, tenancy
+from marketplace.imprints import Imprint
 from settlements import (
     fee_letters,
     hold_book,
@@ -63,6 +64,8 @@ def compose(letters: Collection[SellerLetter]) -> dict[int, Mail]:
     book = _Book([notice for found in notices.values() for notice in found])
     readers = letter_choices.Readers(sellers)
     market = tenancy.current()
+    due_at = max((letter.due_at for letter in letters), default=None)
+    identity = imprints.identity_of(due_at.astimezone(market.tz).date()) if due_at else None
     mails = {}
     for letter in letters:
         with (
@@ -78,7 +81,8 @@ def compose(letters: Collection[SellerLetter]) -> dict[int, Mail]:
                 continue
             if sections:
                 to = readers.addresses(letter.seller_id)
-                mails[letter.pk] = _mail(found[0].seller, sections, to, book.words)
+                imprint = imprints.of(identity)
+                mails[letter.pk] = _mail(found[0].seller, sections, to, book.words, imprint)
     return mails
 
 
@@ -97,7 +101,9 @@ def _sections(notices: list[SellerNotice], book: "_Book") -> list[Section]:
     return sections
 
 
-def _mail(seller, sections: list[Section], to: list[str], words: Words) -> Mail:
+def _mail(
+    seller, sections: list[Section], to: list[str], words: Words, imprint: Imprint | None
+) -> Mail:
     market = tenancy.current()
     told = {"market": market.name, "shop": seller.name, "title": sections[0].title}
     subject = gettext("[%(market)s] %(shop)s: %(title)s") % told
@@ -109,6 +115,7 @@ def _mail(seller, sections: list[Section], to: list[str], words: Words) -> Mail:
         "market": market.name,
         "sections": sections,
         "choices": words.address("shop_letters"),
+        "imprint": imprint,
     }
     body = render_to_string("settlements/letters/seller.txt", context).strip() + "\n"
     # A shop's name may hold a line break; a header may not.
