@@ -84,7 +84,7 @@ def ask_for_statement(statement: Statement, file_type: str, *, by, at: datetime)
     """Ask for the lines of a statement as a file, in the language in use.
 
     A second ask finds the first; one that failed, or whose file is lost, is made anew. `file_type`
-    is one of downloads.FILES.
+    is one of table_files.FILES.
     """
     words = {
         "kind": statement_files.KIND,
