@@ -246,6 +246,7 @@ class StatementAdmin(ReadOnlyAdmin):
                     "job": job,
                     "name": kinds[job.kind.removeprefix(export_jobs.PREFIX)],
                     "span": export_jobs.span(job),
+                    "file_type": export_jobs.type_of(job),
                     "state": state_column()(job),
                     "is_there": export_jobs.is_there(job),
                 }
@@ -278,7 +279,10 @@ class StatementAdmin(ReadOnlyAdmin):
             messages.warning(request, gone.text(gettext))
             return HttpResponseRedirect(request.path)
         return FileResponse(
-            file.open("rb"), as_attachment=True, filename=file.name, content_type="text/csv"
+            file.open("rb"),
+            as_attachment=True,
+            filename=file.name,
+            content_type=table_files.TYPES[export_jobs.type_of(job)],
         )
 
 
