@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import BinaryIO
 
 import xlsxwriter
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
 from marketplace import sheets
 from marketplace.models import Marketplace
@@ -104,7 +104,10 @@ def _write_head(book, told: statement_pdf.Head, head, money) -> None:
     sheet.set_column(0, 1, 30)
     sections = [
         (told.title, told.facts),
-        (gettext("Issuer"), [(fact.label, fact.value) for fact in told.parties.issuer]),
+        (
+            pgettext("statement", "Issuer"),
+            [(fact.label, fact.value) for fact in told.parties.issuer],
+        ),
         (gettext("Seller"), [(fact.label, fact.value) for fact in told.parties.seller]),
         (gettext("How it adds up"), [(each.label, each.amount) for each in told.sums]),
     ]

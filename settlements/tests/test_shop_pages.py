@@ -197,7 +197,7 @@ class TestStatement:
         with CaptureQueriesContext(connection) as many:
             response = client.get(own)
         assert len(response.context["page"]) == 50
-        assert len(many) == len(few) <= 28
+        assert len(many) == len(few) <= 29
         older = client.get(own, {"before": response.context["page"].older})
         assert len(older.context["page"]) == 12
 
