@@ -54,6 +54,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "hold.placed": _("Money held back"),
     "import.uploaded": _("Files uploaded for an import"),
     "ledger.day_signed": _("Business day signed by two people"),
+    "ledger.downloaded": _("Ledger downloaded"),
     "ledger.month_closed": _("Month of the ledger closed"),
     "bankwindow.entered": _("Maintenance window of the bank entered"),
     "letterchoice.changed": _("Choice of letters changed"),

@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
+from marketplace import imprints, tenancy
 from marketplace.models import Marketplace
 from marketplace.reach import Reach
 from sellers import profiles
@@ -23,11 +24,12 @@ from sellers.models import BankAccount, Invitation, Seller, SellerMember
 FORMER_ADDRESS = timedelta(days=30)
 
 
-def invitation(row: Invitation, link: str) -> None:
+def invitation(row: Invitation, link: str, *, at: datetime) -> None:
     """Ask somebody to help in a shop."""
-    with _speaking_for(row.marketplace):
+    with tenancy.use(row.marketplace_id) as marketplace, _speaking_for(marketplace):
         subject = gettext("Invitation to the shop “%(shop)s”") % {"shop": row.seller.name}
-        _send("invitation", subject, [row.email], {"invitation": row, "link": link})
+        context = {"invitation": row, "link": link, "marketplace": marketplace}
+        _send("invitation", subject, [row.email], context, at=at)
 
 
 def bank_account_changed(
@@ -39,7 +41,7 @@ def bank_account_changed(
     with _speaking_for(marketplace):
         subject = gettext("The bank account of “%(shop)s” was changed") % {"shop": seller.name}
         context = {"seller": seller, "account": account, "marketplace": marketplace}
-        _warn("bank_account_changed", subject, _everybody(seller, at), context)
+        _warn("bank_account_changed", subject, _everybody(seller, at), context, at=at)
 
 
 def contact_changed(marketplace: Marketplace, *, at: datetime, seller_id: int) -> None:
@@ -49,7 +51,7 @@ def contact_changed(marketplace: Marketplace, *, at: datetime, seller_id: int) -
     with _speaking_for(marketplace):
         subject = gettext("The contact address of “%(shop)s” was changed") % {"shop": seller.name}
         context = {"seller": seller, "marketplace": marketplace}
-        _warn("contact_changed", subject, [profile.former_contact_email], context)
+        _warn("contact_changed", subject, [profile.former_contact_email], context, at=at)
 
 
 def payout_failed(
@@ -66,7 +68,7 @@ def payout_failed(
         subject = gettext("A payout of “%(shop)s” did not arrive") % {"shop": seller.name}
         context = {"seller": seller, "payout": payout, "marketplace": marketplace}
         context |= {"is_assigned": is_assigned}
-        _warn("payout_failed", subject, _everybody(seller, at), context)
+        _warn("payout_failed", subject, _everybody(seller, at), context, at=at)
 
 
 @contextmanager
@@ -85,13 +87,16 @@ def _everybody(seller: Seller, at: datetime) -> list[str]:
     return sorted(addresses - {""})
 
 
-def _send(name: str, subject: str, to: list[str], context: dict) -> None:
-    body = render_to_string(f"sellers/letters/{name}.txt", context)
+def _send(name: str, subject: str, to: list[str], context: dict, *, at: datetime) -> None:
+    today = at.astimezone(context["marketplace"].tz).date()
+    imprint = imprints.of(imprints.identity_of(today))
+    context = {**context, "imprint": imprint}
+    body = render_to_string(f"sellers/letters/{name}.txt", context).strip() + "\n"
     # A shop's name may hold a line break; a header may not.
     EmailMessage(" ".join(subject.split()), body, to=to).send()
 
 
-def _warn(name: str, subject: str, to: Iterable[str], context: dict) -> None:
+def _warn(name: str, subject: str, to: Iterable[str], context: dict, *, at: datetime) -> None:
     """Send to each address on its own, as far as the marketplace may mail there."""
     for address in Reach(context["marketplace"]).among(to):
-        _send(name, subject, [address], context)
+        _send(name, subject, [address], context, at=at)

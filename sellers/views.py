@@ -103,9 +103,10 @@ def people(request, marketplace):
             form.add_error("email", refused.text(gettext))
         else:
             link = reverse("shop_invitation", args=[marketplace, members.token(invitation)])
+            address = request.build_absolute_uri(link)
             # The mail goes out once the invitation stands; it can be sent anew by inviting anew.
             transaction.on_commit(
-                partial(letters.invitation, invitation, request.build_absolute_uri(link)),
+                partial(letters.invitation, invitation, address, at=timezone.now()),
                 robust=True,
             )
             messages.success(

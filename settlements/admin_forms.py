@@ -17,7 +17,7 @@ from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
 from sellers import grades
 from sellers.models import GradePolicy, Seller
-from settlements import ledger, models, percents, rate_cards, schedule_files
+from settlements import ledger, models, percents, rate_cards, schedule_files, table_files
 from settlements.models.adjustments import TAX_KINDS
 
 _BY_RULE = models.Adjustment.MADE_BY_RULE
@@ -134,6 +134,11 @@ class ExportForm(forms.Form):
 
     first_on = forms.DateField(label=_("From"), required=False, **_DAY)
     last_on = forms.DateField(label=_("Up to and with"), required=False, **_DAY)
+    file_type = forms.ChoiceField(
+        label=_("Kind of file"),
+        choices=[(table_files.CSV, "CSV"), (table_files.XLSX, "XLSX")],
+        initial=table_files.CSV,
+    )
 
 
 class FeeScheduleVersionForm(forms.ModelForm):

@@ -1,15 +1,20 @@
 """The ledger in the admin: journals with their legs, the trial balance, account cards."""
 
+import tempfile
 from datetime import date, timedelta
 
 from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
+from django.http import FileResponse, Http404, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from marketplace import audit
 from marketplace.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
@@ -21,6 +26,7 @@ from marketplace.admin import (
     named,
     register,
 )
+from marketplace.refusals import Refused
 from marketplace.story_pages import Decision, StoryAdmin
 from sellers.models import Seller
 from settlements import (
@@ -28,14 +34,17 @@ from settlements import (
     clearing_tenders,
     day_figures,
     ledger,
+    ledger_files,
     ledger_reading,
     manual_journals,
     models,
     reconciling,
+    table_files,
 )
 from settlements.admin_ledger_forms import AccountForm, AccountNamesForm, ReversalForm
 from settlements.admin_statements import BulkAdmin
 
+EXPORT = "settlements.export_statement"
 SHOWN_DAYS = timedelta(days=31)
 MOST_DAYS = timedelta(days=366)  # a card over more would read years of months for one page
 
@@ -138,7 +147,12 @@ class AccountAdmin(StoryAdmin):
         form = DayForm(request.GET or None)
         on = (form.cleaned_data["on"] if form.is_valid() else None) or _today(request)
         figure = request.GET.get("figure", "")
-        rows, total = ledger_reading.trial_balance(on, only=day_figures.FIGURES.get(figure))
+        only = day_figures.FIGURES.get(figure)
+        if kind := _wanted_file(request):
+            table = ledger_files.trial_balance(request.marketplace, on, only=only)
+            told = {"on": on.isoformat()}
+            return self._file(request, models.Account, table, kind, f"trial-balance-{on}", told)
+        rows, total = ledger_reading.trial_balance(on, only=only)
         return self.page(
             request,
             "settlements/admin_trial_balance.html",
@@ -148,6 +162,7 @@ class AccountAdmin(StoryAdmin):
             on=on,
             rows=rows,
             total=total,
+            files=_file_addresses(request),
         )
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
@@ -156,6 +171,8 @@ class AccountAdmin(StoryAdmin):
         days = {"first": str(today - SHOWN_DAYS), "last": str(today)}
         form = CardForm({**days, **request.GET.dict()})
         card = None
+        if form.is_valid() and (kind := _wanted_file(request)):
+            return self._card_file(request, account, kind, form.cleaned_data)
         if form.is_valid():
             card = ledger_reading.card(request.GET, account, **form.cleaned_data)
         return self.page(
@@ -165,8 +182,37 @@ class AccountAdmin(StoryAdmin):
             account=account,
             form=form,
             card=card,
+            files=_file_addresses(request),
             decisions=self._offered(account) if self.has_decide_permission(request) else [],
             decide_at=self.address(account).removesuffix("change/") + "decide/",
+        )
+
+    def _card_file(self, request, account, kind, days):
+        name = f"account-{days['first']}-{days['last']}"
+        told = {"first_on": days["first"].isoformat(), "last_on": days["last"].isoformat()}
+        if days["seller"]:
+            told["seller"] = days["seller"].code
+        try:
+            table = ledger_files.card(request.marketplace, account, **days)
+        except Refused as refused:
+            messages.warning(request, refused.text(gettext))
+            asked = request.GET.copy()
+            del asked["file"]
+            return HttpResponseRedirect(f"{request.path}?{asked.urlencode()}")
+        return self._file(request, account, table, kind, name, told)
+
+    def _file(self, request, about, table, kind, name, told):
+        """The table as a file, written beside memory, and in the trail who took it."""
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (the answer closes it)
+        table_files.write(table, kind, file)
+        file.seek(0)
+        told |= {"type": kind}
+        audit.record("ledger.downloaded", by=request.user, at=timezone.now(), obj=about, data=told)
+        return FileResponse(
+            file,
+            as_attachment=True,
+            filename=f"{name}.{kind}",
+            content_type=table_files.TYPES[kind],
         )
 
 
@@ -281,6 +327,32 @@ class LedgerEntryAdmin(BulkAdmin):
     @display(description=_("seller"))
     def of_seller(self, entry):
         return entry.leg.seller or "-"
+
+
+def _wanted_file(request) -> str:
+    """The type of file that an address asks for, or nothing; only exporters may have one."""
+    kind = request.GET.get("file", "")
+    if not kind:
+        return ""
+    if kind not in table_files.TYPES:
+        raise Http404
+    if not request.user.has_perm(EXPORT):
+        raise PermissionDenied
+    return kind
+
+
+def _file_addresses(request) -> list[tuple[str, str]]:
+    """What each type of file of a page is called, and its address; none for who may not have it."""
+    if not request.user.has_perm(EXPORT):
+        return []
+    asked = request.GET.copy()
+    for page in ("before", "after"):
+        asked.pop(page, None)
+    addresses = []
+    for kind in table_files.TYPES:
+        asked["file"] = kind
+        addresses.append((kind.upper(), f"?{asked.urlencode()}"))
+    return addresses
 
 
 def _template(journal):

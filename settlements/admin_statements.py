@@ -46,6 +46,7 @@ from settlements import (
     shop_payouts,
     shop_statements,
     statement_sums,
+    table_files,
     tonight,
     tonight_words,
     verification,
@@ -153,17 +154,17 @@ class StatementAdmin(ReadOnlyAdmin):
     @action(description=_("As PDF"), url_path="pdf", permissions=["view"])
     def pdf(self, request, object_id):
         """The statement as its seller gets it, to be printed."""
-        return self._statement_file(request, object_id, downloads.PDF)
+        return self._statement_file(request, object_id, table_files.PDF)
 
     @action(description=_("As CSV"), url_path="csv", permissions=["view"])
     def csv(self, request, object_id):
         """The lines as the seller gets them."""
-        return self._statement_file(request, object_id, downloads.CSV)
+        return self._statement_file(request, object_id, table_files.CSV)
 
     @action(description=_("As XLSX"), url_path="xlsx", permissions=["view"])
     def xlsx(self, request, object_id):
         """The lines as the seller gets them, for Excel."""
-        return self._statement_file(request, object_id, downloads.XLSX)
+        return self._statement_file(request, object_id, table_files.XLSX)
 
     def _statement_file(self, request, object_id, kind):
         statement = self.found(request, object_id)
@@ -178,7 +179,7 @@ class StatementAdmin(ReadOnlyAdmin):
             io.BytesIO(content),
             as_attachment=True,
             filename=f"statement-{statement.due_on:%Y-%m-%d}.{kind}",
-            content_type=downloads.FILES[kind],
+            content_type=table_files.FILES[kind],
         )
 
     def has_export_permission(self, request):
@@ -247,6 +248,7 @@ class StatementAdmin(ReadOnlyAdmin):
                     "job": job,
                     "name": kinds[job.kind.removeprefix(export_jobs.PREFIX)],
                     "span": export_jobs.span(job),
+                    "file_type": export_jobs.type_of(job),
                     "state": state_column()(job),
                     "is_there": export_jobs.is_there(job),
                 }
@@ -279,7 +281,10 @@ class StatementAdmin(ReadOnlyAdmin):
             messages.warning(request, gone.text(gettext))
             return HttpResponseRedirect(request.path)
         return FileResponse(
-            file.open("rb"), as_attachment=True, filename=file.name, content_type="text/csv"
+            file.open("rb"),
+            as_attachment=True,
+            filename=file.name,
+            content_type=table_files.TYPES[export_jobs.type_of(job)],
         )
 
 

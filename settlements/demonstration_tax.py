@@ -13,6 +13,8 @@ _IDENTITY = {
     "mail_order_report": "제2026-서울강남-00001호",
     "purchase_safety_service": "에스크로",
     "address": "서울특별시 강남구 테헤란로 1",
+    "phone": "02-555-0100",
+    "contact_email": "help@example.com",
     "business_type": "서비스업",
     "business_item": "통신판매중개",
 }

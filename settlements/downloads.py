@@ -1,25 +1,15 @@
-"""A seller's statements and their lines as files: CSV and XLSX for spreadsheets, and PDF.
+"""A seller's statements and their lines as tables, of which settlements.table_files makes files.
 
 A page makes files of up to MOST_LINES lines itself; a worker prepares longer ones from the same
-rows (settlements.statement_files).
-
-CSV is UTF-8 with a mark and CRLF, which Korean Excel opens as it is. Amounts are numbers in the
-currency's major unit. A text that a spreadsheet would run as a formula is marked as text in both.
-What a page answers is made whole, never streamed: tenant rows are read within the transaction.
+rows (settlements.statement_files). What a page answers is made whole, never streamed: tenant rows
+are read within the transaction.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date
-from decimal import Decimal
-from typing import BinaryIO
 
-import xlsxwriter
 from django.utils.translation import gettext
 
-from marketplace import sheets
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import folding, return_shipping
@@ -27,22 +17,17 @@ from sellers.models import Seller
 from settlements import (
     adjustments,
     ledger,
-    pdf,
     seals,
     shop_statements,
+    statement_fees,
+    statement_parties,
     statement_pdf,
     statement_sums,
 )
 from settlements.models import SettlementLine, Statement
+from settlements.table_files import CSV, PDF, Table, amounts, as_file
 
-CSV, XLSX, PDF = "csv", "xlsx", "pdf"
-TYPES = {
-    CSV: "text/csv; charset=utf-8",
-    XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-FILES = {**TYPES, PDF: pdf.TYPE}  # of one statement
 MOST_LINES = 20_000  # of a file that a page makes: about what it may take
-MOST_ROWS = 1_048_576  # of a sheet of XLSX, its header included; what comes after goes to another
 _BATCH = 2_000
 
 
@@ -62,21 +47,11 @@ class TooLongAtOnce(Refused):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Columns by name, and rows of texts, days, whole numbers and amounts (Decimal)."""
-
-    name: str
-    columns: Sequence[str]
-    rows: Iterable[Sequence]
-    decimals: int  # of its amounts
-    head: Callable[[], statement_pdf.Head] | None = None  # what a PDF says above it
-
-
 def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: date) -> Table:
     """The seller's statements that are due in a half-open period, the earliest first."""
     rows = shop_statements.of_seller(seller).filter(due_on__gte=first, due_on__lt=end)
     rows = seals.with_seal(rows)
+    codes = statement_fees.codes(rows.values_list("components", flat=True))
     columns = [
         gettext("Due on"),
         gettext("State"),
@@ -103,14 +78,16 @@ def statements(seller: Seller, marketplace: Marketplace, *, first: date, end: da
         gettext("Carried on"),
         gettext("Number in the chain"),
         gettext("Head"),
+        *_fee_columns(codes),
     ]
-    amount = _amounts(marketplace)
-    told = (_of_statement(row, amount) for row in rows.order_by("due_on"))
+    amount = amounts(marketplace)
+    told = (_of_statement(row, codes, amount) for row in rows.order_by("due_on"))
     return Table(gettext("Statements"), columns, told, marketplace.currency_exponent)
 
 
 def lines(statement: Statement, marketplace: Marketplace) -> Table:
     """The lines of a statement in the order in which they were settled."""
+    codes = statement_fees.codes([statement.components])
     columns = [
         gettext("Order"),
         gettext("Line"),
@@ -129,8 +106,9 @@ def lines(statement: Statement, marketplace: Marketplace) -> Table:
         gettext("VAT of sales"),
         gettext("Other additions and deductions"),
         gettext("Net"),
+        *_fee_columns(codes),
     ]
-    rows = _lines(statement, _amounts(marketplace))
+    rows = _lines(statement, codes, amounts(marketplace))
     return Table(
         gettext("Settlement lines"),
         columns,
@@ -158,27 +136,11 @@ def at_once(statement: Statement, marketplace: Marketplace, kind: str) -> bytes:
     return as_file(lines(statement, marketplace), kind)
 
 
-def as_file(table: Table, kind: str) -> bytes:
-    """The table as a file of a kind of FILES."""
-    out = io.BytesIO()
-    write(table, kind, out)
-    return out.getvalue()
-
-
-def write(table: Table, kind: str, out: BinaryIO) -> None:
-    """Write the table as a file of a kind of FILES.
-
-    Memory holds no more of a longer one, but of a PDF: that draws only so many lines.
-    """
-    _WRITERS[kind](table, out)
-
-
 def _head(statement: Statement, marketplace: Marketplace) -> statement_pdf.Head:
-    amount = _amounts(marketplace)
+    amount = amounts(marketplace)
     seal = seals.of(statement)
     facts = [
         (gettext("Marketplace"), marketplace.name),
-        (gettext("Seller"), f"{statement.seller.name} ({statement.seller.code})"),
         (gettext("Number"), statement.public_id),
         (gettext("Due on"), statement.due_on.isoformat()),
         (gettext("State"), str(statement.get_state_display())),
@@ -191,6 +153,7 @@ def _head(statement: Statement, marketplace: Marketplace) -> statement_pdf.Head:
     steps = statement_sums.steps(statement, ledger.component_names())
     return statement_pdf.Head(
         title=gettext("Statement due on %(day)s") % {"day": statement.due_on.isoformat()},
+        parties=statement_parties.of(statement),
         facts=facts,
         sums=[
             statement_pdf.Sum(step.label, amount(step.amount), step.is_total, step.is_aside)
@@ -200,7 +163,16 @@ def _head(statement: Statement, marketplace: Marketplace) -> statement_pdf.Head:
     )
 
 
-def _of_statement(row: Statement, amount) -> list:
+def _fee_columns(codes: Sequence[str]) -> Iterator[str]:
+    """Two columns for each component: its fee, and the VAT on it, whether contained or on top."""
+    names = ledger.component_names()
+    for code in codes:
+        told = {"component": names.get(code, code)}
+        yield gettext("Fee: %(component)s") % told
+        yield gettext("VAT: %(component)s") % told
+
+
+def _of_statement(row: Statement, codes: Sequence[str], amount) -> list:
     split = row.split
     figures = (
         *(row.list_amount, row.seller_discount, split.fee, split.vat, row.sale_vat),
@@ -217,6 +189,7 @@ def _of_statement(row: Statement, amount) -> list:
         *(amount(figure) for figure in figures),
         row.seal and row.seal["number"],
         row.seal and row.seal["head"],
+        *(amount(figure) for code in codes for figure in row.components.get(code, (0, 0))[:2]),
     ]
 
 
@@ -227,13 +200,15 @@ def _untitled(stream: str) -> str:
     return gettext("Shipping charge") if stream == folding.SHIPPING else ""
 
 
-def _lines(statement: Statement, amount) -> Iterator[list]:
+def _lines(statement: Statement, codes: Sequence[str], amount) -> Iterator[list]:
     """A batch at a time: memory holds no more, however long the statement."""
     last = 0
+    fees_of = statement_fees.LineFees()
     rows = SettlementLine.objects.of_statement(statement).order_by("pk")
     while batch := list(rows.filter(pk__gt=last)[:_BATCH]):
         last = batch[-1].pk
-        for shown in shop_statements.shown(batch):
+        both = zip(shop_statements.shown(batch), fees_of.of(batch), strict=True)
+        for shown, charged in both:
             line, sold = shown.line, shown.sold
             figures = (
                 *(line.list_amount, line.seller_discount, line.platform_discount),
@@ -249,11 +224,13 @@ def _lines(statement: Statement, amount) -> Iterator[list]:
                 line.basis_on,
                 line.quantity,
                 *(amount(figure) for figure in figures),
+                *(amount(figure) for code in codes for figure in charged.get(code, (0, 0))),
             ]
     for adjusted in shop_statements.adjustments(statement):
         row, line = adjusted.adjustment, adjusted.line
         split = adjustments.split_line(line.fee, line.vat, line.net, row.reason_code)
         figures = (0, 0, 0, 0, split.fee, split.vat, 0, split.other, line.net)
+        charged = {adjustments.component(row.reason_code): (split.fee, split.vat)}
         yield [
             row.public_id,
             1,
@@ -264,59 +241,5 @@ def _lines(statement: Statement, amount) -> Iterator[list]:
             line.basis_on,
             0,
             *(amount(figure) for figure in figures),
+            *(amount(figure) for code in codes for figure in charged.get(code, (0, 0))),
         ]
-
-
-def _amounts(marketplace: Marketplace):
-    """The function that makes an amount of minor units one of major units, exactly."""
-    exponent = marketplace.currency_exponent
-    return lambda minor: Decimal(minor).scaleb(-exponent)
-
-
-def _write_csv(table: Table, out: BinaryIO) -> None:
-    text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(table.columns)
-    for row in table.rows:
-        writer.writerow([sheets.harmless(value) for value in row])
-    text.detach()
-
-
-def _write_xlsx(table: Table, out: BinaryIO) -> None:
-    # What a cell holds is said by us: no text is taken for a formula, a number or an address.
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(out, options) as book:
-        head = book.add_format({"bold": True, "bottom": 1})
-        day = book.add_format({"num_format": "yyyy-mm-dd"})
-        decimals = "." + "0" * table.decimals if table.decimals else ""
-        money = book.add_format({"num_format": "#,##0" + decimals})
-        number, at = 1, 0
-        sheet = _sheet(book, table, number, head)
-        for row in table.rows:
-            at += 1
-            if at == MOST_ROWS:
-                number, at = number + 1, 1
-                sheet = _sheet(book, table, number, head)
-            for column, value in enumerate(row):
-                if isinstance(value, str):
-                    sheet.write_string(at, column, str(sheets.harmless(value)))
-                elif isinstance(value, date):
-                    sheet.write_datetime(at, column, value, day)
-                elif isinstance(value, Decimal):
-                    sheet.write_number(at, column, value, money)
-                elif value is not None:
-                    sheet.write_number(at, column, value)
-
-
-def _sheet(book, table: Table, number: int, head):
-    """A sheet of the book with its header; the second is called Lines 2, and so on."""
-    name = table.name if number == 1 else f"{table.name[:27]} {number}"
-    sheet = book.add_worksheet(name[:31])
-    sheet.freeze_panes(1, 0)
-    sheet.set_column(0, len(table.columns) - 1, 15)
-    for at, column in enumerate(table.columns):
-        sheet.write_string(0, at, column, head)
-    return sheet
-
-
-_WRITERS = {CSV: _write_csv, XLSX: _write_xlsx, PDF: statement_pdf.write}

@@ -21,7 +21,7 @@ from marketplace import audit, jobs, outbox, tenancy
 from marketplace.models import JobRun
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import Seller
-from settlements import exports, statement_files
+from settlements import exports, statement_files, table_files
 from settlements.exports import Part
 from settlements.models import Statement
 
@@ -60,17 +60,20 @@ def ask(
     seller: Seller | None = None,
     first_on: date | None = None,
     last_on: date | None = None,
+    file_type: str = table_files.CSV,
 ) -> JobRun:
     """Ask for an export of the marketplace in use, or one seller's part. A worker will write it.
 
-    `kind` is one of exports.KINDS; of a span of days where one is named. Raises
-    exports.DaysTurned, exports.NoSpan.
+    `kind` is one of exports.KINDS, `file_type` of table_files.TYPES; of a span of days where one
+    is named. Raises exports.DaysTurned, exports.NoSpan.
     """
-    if kind not in exports.KINDS:
-        raise KeyError(kind)
+    if kind not in exports.KINDS or file_type not in table_files.TYPES:
+        raise KeyError(kind, file_type)
     exports.check(kind, Part(None, first_on, last_on))
     days = {"first_on": first_on, "last_on": last_on}
     told = {name: day.isoformat() for name, day in days.items() if day}
+    if file_type != table_files.CSV:
+        told["type"] = file_type
     whose = f"{seller.public_id}-" if seller else ""
     key = f"{whose}{at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex}"
     job = JobRun.objects.create(kind=PREFIX + kind, key=key, counts=told)
@@ -84,7 +87,7 @@ def ask_for_statement(statement: Statement, file_type: str, *, by, at: datetime)
     """Ask for the lines of a statement as a file, in the language in use.
 
     A second ask finds the first; one that failed, or whose file is lost, is made anew. `file_type`
-    is one of downloads.FILES.
+    is one of table_files.FILES.
     """
     words = {
         "kind": statement_files.KIND,
@@ -142,8 +145,12 @@ def write(marketplace_id: int, job_id: int, *, at: datetime) -> bool:
 def path(job: JobRun) -> Path:
     """Where the file of an export is. Made of what the system itself has chosen, nothing else."""
     folder = Path(settings.MEDIA_ROOT) / "exports" / str(job.marketplace_id)
-    ending = job.counts["type"] if job.kind == statement_files.KIND else "csv"
-    return folder / f"{job.kind.removeprefix(PREFIX)}-{job.key}.{ending}"
+    return folder / f"{job.kind.removeprefix(PREFIX)}-{job.key}.{type_of(job)}"
+
+
+def type_of(job: JobRun) -> str:
+    """Of which type of table_files.FILES the file of an export is."""
+    return str(job.counts.get("type", table_files.CSV))
 
 
 def file_of(job: JobRun) -> Path:
@@ -198,11 +205,12 @@ def _write(job: JobRun) -> dict:
 
 
 def _write_export(job: JobRun, out: BinaryIO) -> int:
+    kind, part = job.kind.removeprefix(PREFIX), Part(_seller_id(job), *span(job))
+    if type_of(job) == table_files.XLSX:
+        return exports.write_xlsx(kind, out, part)
     # The mark at its beginning lets Korean spreadsheets read it as UTF-8.
     text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
-    first_on, last_on = span(job)
-    part = Part(_seller_id(job), first_on, last_on)
-    count = exports.write(job.kind.removeprefix(PREFIX), text, part)
+    count = exports.write(kind, text, part)
     text.detach()
     return count
 

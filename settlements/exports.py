@@ -1,22 +1,23 @@
-"""Orders, settlement lines, statements, journal and more as CSV, by business keys alone.
+"""Orders, settlement lines, statements, journal and more as CSV or XLSX, by business keys alone.
 
 Rows are ordered by their keys and hold no row ids, random ids or times of day, so two runs of the
-same nights give the same bytes. Amounts are whole minor units. Columns are documented in
-docs/exports.md.
+same nights give the same bytes of CSV. There amounts are whole minor units; XLSX has them as money
+in the currency's major unit. Columns are documented in docs/exports.md.
 """
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TextIO
+from decimal import Decimal
+from typing import BinaryIO, TextIO
 
 from django.db import connection
 
 from marketplace import sheets, tenancy
 from marketplace.refusals import Refused, gettext_noop
-from settlements import adjustments, runs, statutory
+from settlements import adjustments, runs, statutory, table_files
 from settlements.fee_rules import SALE_VAT, SALE_VAT_RULE
 from settlements.models import FeeRule, FeeScheduleVersion, LineTerms
 
@@ -41,14 +42,21 @@ ORDER_COLUMNS = (
     "seller_discount",
     "platform_discount",
     "partner_discount",
+    "referrer",
+    "referral_stream",
 )
+# To a seller it is not told who brought the buyer.
 _ORDERS = """
 SELECT n.number, l.number, r.code, l.stream, l.sku, l.title, l.channel, l.status, l.paid_on,
        l.shipped_on, l.delivered_on, l.confirmed_on, l.cancelled_on, l.unit_price, l.quantity,
-       l.units_left, l.list_amount, l.seller_discount, l.platform_discount, l.partner_discount
+       l.units_left, l.list_amount, l.seller_discount, l.platform_discount, l.partner_discount,
+       w.code, f.stream
 FROM orders_orderline l
 JOIN orders_order n ON n.marketplace_id = l.marketplace_id AND n.id = l.order_id
 JOIN sellers_seller r ON r.marketplace_id = l.marketplace_id AND r.id = l.seller_id
+LEFT JOIN orders_referral f ON f.marketplace_id = l.marketplace_id AND f.line_id = l.id
+     AND %(seller)s::bigint IS NULL
+LEFT JOIN sellers_seller w ON w.marketplace_id = f.marketplace_id AND w.id = f.seller_id
 WHERE l.marketplace_id = %(marketplace)s
       AND (%(seller)s::bigint IS NULL OR l.seller_id = %(seller)s::bigint)
       AND (%(first)s::date IS NULL OR l.paid_on >= %(first)s)
@@ -325,6 +333,39 @@ def write(kind: str, out: TextIO, part: Part = _WHOLE) -> int:
     return count
 
 
+def write_xlsx(kind: str, out: BinaryIO, part: Part = _WHOLE) -> int:
+    """Write the same rows as XLSX: days as days, amounts as money; returns the number of rows."""
+    columns, rows = KINDS[kind]
+    market = tenancy.current()
+    typed = _Typed(columns, rows(part), table_files.amounts(market))
+    table = table_files.Table(kind, columns, typed, market.currency_exponent)
+    table_files.write(table, table_files.XLSX, out)
+    return typed.count
+
+
+class _Typed:
+    """Rows with amounts of major units where a column is one, counted as they pass."""
+
+    def __init__(self, columns: Sequence[str], rows: Iterable[tuple], amount) -> None:
+        self._are_amounts = [column in AMOUNTS for column in columns]
+        self._rows, self._amount, self.count = rows, amount, 0
+
+    def __iter__(self) -> Iterator[list]:
+        for row in self._rows:
+            self.count += 1
+            yield [
+                self._cell(value, is_amount)
+                for value, is_amount in zip(row, self._are_amounts, strict=True)
+            ]
+
+    def _cell(self, value, is_amount: bool):
+        if value is None or isinstance(value, str):
+            return value
+        if is_amount:
+            return self._amount(value)
+        return int(value) if isinstance(value, Decimal) else value  # a sum in the database
+
+
 def _orders(part: Part) -> Iterator[tuple]:
     yield from _rows("exported_orders", _ORDERS, part)
 
@@ -434,6 +475,17 @@ KINDS: dict[str, tuple[tuple[str, ...], Callable[[Part], Iterator[tuple]]]] = {
     "adjustments": (ADJUSTMENT_COLUMNS, _adjustments),
 }
 BY_MONTH = ("sales_by_month", "tax_invoice_sums", "withholding")
+# The columns that hold amounts of money, whatever the kind.
+AMOUNTS = frozenset(
+    (
+        *("unit_price", "list_amount", "seller_discount", "platform_discount", "partner_discount"),
+        *("fee", "vat", "net", "sale_vat", "marketplace_fee", "marketplace_fee_vat", "other"),
+        *("marketplace_fee_vat_on_top", "other_additions", "other_deductions", "debit", "credit"),
+        *("carry_in", "released_holds", "hold_taken", "payable", "reserve", "reserve_released"),
+        *("withholding_income", "withholding_local", "payout", "debt_invoiced", "carry_out"),
+        *("amount", "taken", "taxable", "exempt", "buyers_paid", "supply", "service_net"),
+    )
+)
 # Two runs of the same nights write the same bytes of these; what people and banks do has days of
 # its own.
 REPEATABLE = tuple(kind for kind in KINDS if kind not in ("payouts", "holds"))

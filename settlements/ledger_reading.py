@@ -5,9 +5,12 @@ into the months that they fall in and no others.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
+
+from django.db.models import QuerySet
 
 from marketplace import paging
 from sellers.models import Seller
@@ -15,6 +18,7 @@ from settlements import chart, ledger_balances
 from settlements.models import Account, Journal, LedgerEntry
 
 _EARLIEST = date(1, 1, 2)  # the first day that has one before it
+_BATCH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,13 @@ class Leg:
     seller: Seller | None
     journal: Journal | None = None
     balance: int = 0
+
+
+class Span(NamedTuple):
+    """What an account began with, and its entries of some days."""
+
+    opening: int
+    entries: QuerySet[LedgerEntry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +115,7 @@ def card(
     parameters, account: Account, *, first: date, last: date, seller: Seller | None = None
 ) -> Card:
     """A page of the entries of an account from one day to another, with what it comes to."""
-    entries = LedgerEntry.objects.filter(account_id=account.pk)
-    if seller is not None:
-        entries = entries.filter(seller_id=seller.pk)
-    before = max(first, _EARLIEST) - timedelta(days=1)
-    opening = ledger_balances.of(
-        account.pk, before, seller_id=seller.pk if seller else None
-    ).balance
-    inside = entries.filter(basis_on__gte=first, basis_on__lte=last)
+    opening, inside = span(account, first=first, last=last, seller=seller)
     moved = ledger_balances.summed(inside)
     page = paging.page(parameters, inside)
     balance = opening
@@ -123,6 +127,31 @@ def card(
         rows.append(Leg(leg.entry, leg.account, leg.seller, leg.journal, balance))
     shown = paging.Page(rows[::-1], page.newer, page.older)
     return Card(opening, opening + moved.balance, moved.debit, moved.credit, shown)
+
+
+def span(account: Account, *, first: date, last: date, seller: Seller | None = None) -> Span:
+    """What an account, or a seller's part of it, began with on a day, and its entries from then."""
+    entries = LedgerEntry.objects.filter(account_id=account.pk)
+    if seller is not None:
+        entries = entries.filter(seller_id=seller.pk)
+    before = max(first, _EARLIEST) - timedelta(days=1)
+    opening = ledger_balances.of(
+        account.pk, before, seller_id=seller.pk if seller else None
+    ).balance
+    return Span(opening, entries.filter(basis_on__gte=first, basis_on__lte=last))
+
+
+def in_order(found: Span) -> Iterator[Leg]:
+    """The entries of a span, the oldest first, with the balance after each.
+
+    A batch at a time: memory holds no more of a longer one.
+    """
+    balance, done = found.opening, 0
+    while batch := list(found.entries.filter(pk__gt=done).order_by("pk")[:_BATCH]):
+        done = batch[-1].pk
+        for leg in named(batch, with_journals=True):
+            balance += leg.entry.debit - leg.entry.credit
+            yield Leg(leg.entry, leg.account, leg.seller, leg.journal, balance)
 
 
 def named(entries: list[LedgerEntry], *, with_journals: bool = False) -> list[Leg]:

@@ -9,7 +9,8 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
-from marketplace import tenancy
+from marketplace import imprints, tenancy
+from marketplace.imprints import Imprint
 from marketplace.reach import Reach
 from settlements import (
     fee_letters,
@@ -68,6 +69,8 @@ def compose(
     readers = letter_choices.Readers(sellers)
     market = tenancy.current()
     reach = Reach(market)
+    due_at = max((letter.due_at for letter in letters), default=None)
+    identity = imprints.identity_of(due_at.astimezone(market.tz).date()) if due_at else None
     mails = {}
     for letter in letters:
         with (
@@ -83,7 +86,8 @@ def compose(
                 continue
             if sections:
                 to = reach.among(readers.addresses(letter.seller_id))
-                mail = _mail(found[0].seller, sections, to, book.words)
+                imprint = imprints.of(identity)
+                mail = _mail(found[0].seller, sections, to, book.words, imprint)
                 mails[letter.pk] = replace(mail, is_kept=reach.is_test and not to)
     return mails
 
@@ -103,7 +107,9 @@ def _sections(notices: list[SellerNotice], book: "_Book") -> list[Section]:
     return sections
 
 
-def _mail(seller, sections: list[Section], to: list[str], words: Words) -> Mail:
+def _mail(
+    seller, sections: list[Section], to: list[str], words: Words, imprint: Imprint | None
+) -> Mail:
     market = tenancy.current()
     told = {"market": market.name, "shop": seller.name, "title": sections[0].title}
     subject = gettext("[%(market)s] %(shop)s: %(title)s") % told
@@ -115,6 +121,7 @@ def _mail(seller, sections: list[Section], to: list[str], words: Words) -> Mail:
         "market": market.name,
         "sections": sections,
         "choices": words.address("shop_letters"),
+        "imprint": imprint,
     }
     body = render_to_string("settlements/letters/seller.txt", context).strip() + "\n"
     # A shop's name may hold a line break; a header may not.

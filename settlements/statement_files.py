@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from marketplace import tenancy
 from marketplace.models import JobRun
-from settlements import downloads
+from settlements import downloads, table_files
 from settlements.models import Statement
 
 KIND: Final = "export.statement_file"
@@ -40,8 +40,8 @@ def key(statement: Statement, file_type: str, *, on: date) -> str:
 def asked(statement: Statement, *, at: datetime, kept: timedelta) -> dict[str, JobRun | None]:
     """The newest job for each kind of file of the statement, as far as its file may be kept."""
     days = [at.date() - timedelta(days=ago) for ago in range(kept.days + 1)]
-    keys = {key(statement, kind, on=on): kind for kind in downloads.FILES for on in days}
-    found: dict[str, JobRun | None] = dict.fromkeys(downloads.FILES)
+    keys = {key(statement, kind, on=on): kind for kind in table_files.FILES for on in days}
+    found: dict[str, JobRun | None] = dict.fromkeys(table_files.FILES)
     for job in JobRun.objects.filter(kind=KIND, key__in=keys).order_by("pk"):
         found[keys[job.key]] = job
     return found
@@ -63,7 +63,7 @@ def write(job: JobRun, out: BinaryIO) -> int:
         table = downloads.lines(statement, tenancy.current())
         rows = _Counted(job, table.rows)
         counted = replace(table, rows=rows)
-        downloads.write(counted, job.counts["type"], out)
+        table_files.write(counted, job.counts["type"], out)
     if rows.count != statement.lines:
         raise StatementGrew(statement.public_id)
     return rows.count

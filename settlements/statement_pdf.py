@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import BinaryIO, Final
 
 from settlements import pdf
+from settlements.statement_parties import Parties
 
 AT_ONCE: Final = 200  # lines of a PDF that a page makes: about what it may take
 MOST_LINES: Final = 5_000  # that are drawn; a longer one has the sums alone
@@ -32,9 +33,10 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands above the lines."""
+    """What stands above the lines; who issues it stands at the foot of every page, too."""
 
     title: str
+    parties: Parties
     facts: Sequence[tuple[str, str]]
     sums: Sequence[Sum]
     currency: str

@@ -30,7 +30,9 @@ from settlements import (
     shop_statements,
     signing,
     statement_files,
+    statement_parties,
     statement_sums,
+    table_files,
 )
 from settlements.estimates import Estimate, Item
 from settlements.forms import CalculatorForm
@@ -65,6 +67,7 @@ def statement(request, marketplace, public_id):
         "most_lines": downloads.MOST_LINES,
         "adjustments": shop_statements.adjustments(row),
         "seal": seals.of(row),
+        "parties": statement_parties.of(row),
         "payout": shop_payouts.of_statement(row),
         "waiting": shop_payouts.why_waiting(row, at=timezone.now()),
         "page": shop_statements.page_of_lines(request.GET, row),
@@ -203,7 +206,7 @@ def downloads_page(request, marketplace):
 
 @seller_page
 def statements_file(request, marketplace, year, kind):
-    if kind not in downloads.TYPES or not 1990 <= year <= 2200:
+    if kind not in table_files.TYPES or not 1990 <= year <= 2200:
         raise Http404
     table = downloads.statements(
         request.seller, request.marketplace, first=date(year, 1, 1), end=date(year + 1, 1, 1)
@@ -215,7 +218,7 @@ def statements_file(request, marketplace, year, kind):
 def lines_file(request, marketplace, public_id, kind):
     """The lines of a statement as a file; where it has to be prepared first, the page for that."""
     row = _statement(request, public_id)
-    if kind not in downloads.FILES:
+    if kind not in table_files.FILES:
         raise Http404
     name = f"settlement-lines-{row.due_on:%Y-%m-%d}"
     if not downloads.is_long(row, kind):
@@ -227,7 +230,7 @@ def lines_file(request, marketplace, public_id, kind):
         export_jobs.path(job).open("rb"),
         as_attachment=True,
         filename=f"{name}.{kind}",
-        content_type=downloads.FILES[kind],
+        content_type=table_files.FILES[kind],
     )
     response["Cache-Control"] = "no-store"
     return response
@@ -240,16 +243,16 @@ def statement_files_page(request, marketplace, public_id):
     row = _statement(request, public_id)
     if request.method == "POST":
         kind = request.POST.get("kind")
-        if kind not in downloads.FILES or not downloads.is_long(row, kind):
+        if kind not in table_files.FILES or not downloads.is_long(row, kind):
             raise Http404
         export_jobs.ask_for_statement(row, kind, by=request.user, at=timezone.now())
         return redirect("shop_lines_files", marketplace, public_id)
-    long = [kind for kind in downloads.FILES if downloads.is_long(row, kind)]
+    long = [kind for kind in table_files.FILES if downloads.is_long(row, kind)]
     files = [_file_told(kind, job) for kind, job in _asked(row).items() if kind in long]
     context = {
         "statement": row,
         "is_long": bool(long),
-        "at_once": [kind for kind in downloads.FILES if kind not in long],
+        "at_once": [kind for kind in table_files.FILES if kind not in long],
         "files": files,
         "waits": any(file["is_waiting"] for file in files),
         "kept_days": export_jobs.KEPT.days,
@@ -293,7 +296,7 @@ def verifier_file(request, marketplace):
 
 
 def _file(table, kind: str, name: str) -> HttpResponse:
-    return _attached(downloads.as_file(table, kind), downloads.FILES[kind], f"{name}.{kind}")
+    return _attached(table_files.as_file(table, kind), table_files.FILES[kind], f"{name}.{kind}")
 
 
 def _attached(content: bytes, content_type: str, name: str) -> HttpResponse:

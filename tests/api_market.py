@@ -13,7 +13,14 @@ from marketplace.webhooks import endpoints
 from orders import claims
 from orders.models import OrderLine
 from settlements import export_jobs, holding, nights, payouts, runs
-from settlements.models import Adjustment, DebtMovement, Payout, RevenueReport, Statement
+from settlements.models import (
+    Adjustment,
+    DebtMovement,
+    Payout,
+    PayoutForecast,
+    RevenueReport,
+    Statement,
+)
 from settlements.tests import make
 
 SETTLED_ON = date(2026, 9, 8)
@@ -89,6 +96,9 @@ class ApiMarket:
         )
         held = holding.Terms(reason="document", note="사업자등록증", condition="서류 제출")
         hold = holding.hold_amount(self.own, 5_000, held, by=None, at=at)
+        PayoutForecast.objects.create(
+            seller=self.own, made_on=SETTLED_ON, due_on=SETTLED_ON, expected=1_000
+        )
         job = export_jobs.ask("statements", seller=self.own, by=None, at=at)
         self.names = {
             "adjustment": adjustment.public_id,

@@ -94,6 +94,7 @@ LISTS = {
         "listings",
         "order-events",
         "orders",
+        "payout-forecasts",
         "payouts",
         "revenue-reports",
         "sellers",
@@ -106,7 +107,10 @@ LISTS = {
 # What only keys of the marketplace read, without an object's name in the path.
 OF_MARKETPLACE = {
     ("get", f"/api/v1/{name}/")
-    for name in ("accounts", "days", "discrepancies", "journals", "periods")
+    for name in (
+        *("accounts", "days", "discrepancies", "journals", "periods", "clearing-items"),
+        *("missing-files", "payout-forecasts/days"),
+    )
 }
 # Beside these, of the books, which no seller reads (settlements/tests/test_ledger_api.py).
 OF_BOOKS = {

@@ -19,7 +19,7 @@ from insights import figures
 from marketplace import tenancy
 from marketplace.tests import make as people
 from marketplace.tests.make import ApiClient, api_key
-from settlements import downloads, exports, nights, statement_pdf
+from settlements import downloads, exports, nights, statement_pdf, table_files
 from settlements.models import Statement
 from settlements.tests import make
 from settlements.tests.test_adjusting import approved
@@ -68,8 +68,8 @@ def _text(html):
 def _files(market, table_of):
     """A table as CSV and XLSX read it back: rows by the names of their columns."""
     with tenancy.use(market.pk), translation.override("en"):
-        comma = downloads.as_file(table_of(), "csv").decode("utf-8-sig")
-        book = downloads.as_file(table_of(), "xlsx")
+        comma = table_files.as_file(table_of(), "csv").decode("utf-8-sig")
+        book = table_files.as_file(table_of(), "xlsx")
     sheet = openpyxl.load_workbook(io.BytesIO(book)).active
     head, *rows = sheet.iter_rows(values_only=True)
     return (

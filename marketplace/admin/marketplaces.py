@@ -3,12 +3,14 @@
 from django.contrib import admin
 from django.contrib.admin import register
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
+from unfold.decorators import display
 
-from marketplace import entering, models, permissions, tenancy
+from marketplace import entering, imprints, models, permissions, tenancy
 from marketplace.admin.pages import ProcessAdmin
 
 
@@ -56,7 +58,16 @@ class MarketplaceAdmin(ProcessAdmin):
         "preset",
         "first_open_on",
         "last_closed_on",
+        "legal_identity",
     ]
+
+    @display(description=_("legal identity"))
+    def legal_identity(self, marketplace):
+        """Who runs the marketplace today, and what of it is missing on papers and pages."""
+        today = timezone.localdate(timezone=marketplace.tz)
+        identity = imprints.identity_of(today)
+        context = {"imprint": imprints.of(identity), "missing": imprints.missing(identity)}
+        return render_to_string("marketplace/_identity.html", context)
 
     def get_queryset(self, request):
         return super().get_queryset(request).filter(pk=tenancy.current_id())

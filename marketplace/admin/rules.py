@@ -5,10 +5,11 @@ from functools import partial
 
 from django.contrib.admin import register
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
-from marketplace import approval_pages, models, tenancy, versions
+from marketplace import approval_pages, imprints, models, tenancy, versions
 from marketplace.admin.cells import state_column
 from marketplace.admin.pages import ProcessAdmin, RowsInline, TenantAdmin
 from marketplace.approval_pages import Problem
@@ -100,6 +101,16 @@ class DraftPartAdmin(TenantAdmin):
 @register(models.LegalIdentity)
 class LegalIdentityAdmin(VersionedRuleAdmin):
     list_display = ["company", *VersionedRuleAdmin.list_display]
+
+    def problems(self, version) -> list[Problem]:
+        return [
+            Problem(
+                gettext("%(field)s is missing. It is wanted for: %(uses)s.")
+                % {"field": missing.label, "uses": missing.used_for},
+                forbids=False,
+            )
+            for missing in imprints.missing(version)
+        ]
 
 
 class ClosedDayInline(RowsInline):

@@ -149,6 +149,25 @@ class LegalIdentity(VersionedRule):
         _("item of business"), max_length=100, blank=True, help_text=_("As registered (종목).")
     )
     tax_email = models.EmailField(_("e-mail for tax invoices"), blank=True)
+    phone = models.CharField(_("phone"), max_length=30, blank=True, default="", db_default="")
+    contact_email = models.EmailField(_("contact e-mail"), blank=True, default="", db_default="")
+    is_intermediary = models.BooleanField(
+        _("is an intermediary"),
+        default=True,
+        db_default=True,
+        help_text=_("Sellers sell, the marketplace brings them together with buyers."),
+    )
+    intermediary_notice = models.CharField(
+        _("notice of an intermediary"),
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Stands at the foot of pages and letters of an intermediary. Empty: that the "
+            "marketplace is no party to the sales."
+        ),
+    )
 
     class Meta(TenantModel.Meta):
         verbose_name = _("legal identity")

@@ -2,11 +2,12 @@
 
 from django import forms, template
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
 
-from marketplace import paging
+from marketplace import imprints, paging, tenancy
 
 register = template.Library()
 
@@ -22,6 +23,15 @@ def icon(name: str):
         static("vendor/tabler-icons/sprite.svg"),
         name,
     )
+
+
+@register.simple_tag
+def imprint_of_today() -> imprints.Imprint | None:
+    """Who runs the marketplace in use today; nobody where none is in use."""
+    if tenancy.current_id_or_none() is None:
+        return None
+    today = timezone.localdate(timezone=tenancy.current().tz)
+    return imprints.of(imprints.identity_of(today))
 
 
 @register.filter

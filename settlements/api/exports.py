@@ -20,7 +20,7 @@ from marketplace.api.idempotency import idempotent
 from marketplace.api.views import ReadMixin, Resource
 from marketplace.models import JobRun
 from sellers.models import Seller
-from settlements import export_jobs, exports
+from settlements import export_jobs, exports, table_files
 
 GOOD_FOR = 5 * 60  # seconds
 _SALT = "settlements.api.exports"
@@ -35,6 +35,11 @@ class State(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+class FileType(models.TextChoices):
+    CSV = table_files.CSV
+    XLSX = table_files.XLSX
+
+
 class NewExportDocument(Document):
     kind = serializers.ChoiceField(sorted(exports.KINDS))
     seller = Text(max_length=40, required=False, help_text="Public id; only this seller's part.")
@@ -42,6 +47,11 @@ class NewExportDocument(Document):
         required=False, help_text="Nothing before this day. Which day it is, docs/exports.md says."
     )
     last_on = serializers.DateField(required=False, help_text="Nothing after this day.")
+    file_type = serializers.ChoiceField(
+        FileType.choices,
+        default=FileType.CSV,
+        help_text="XLSX has amounts as money in the currency's major unit, CSV in minor units.",
+    )
 
 
 class ResultDocument(Document):
@@ -58,6 +68,10 @@ class JobDocument(Document):
     started_at = Moment(read_only=True, allow_null=True)
     finished_at = Moment(read_only=True, allow_null=True)
     error = serializers.SerializerMethodField()
+    file_type = serializers.SerializerMethodField()
+
+    def get_file_type(self, job) -> FileType:
+        return export_jobs.type_of(job)
 
     def get_id(self, job) -> str:
         return _public_id(job)
@@ -97,7 +111,7 @@ class ExportViewSet(Resource):
     @extend_schema(request=NewExportDocument, responses={202: JobDocument})
     @idempotent
     def create(self, request):
-        """Have a worker write a CSV file. Watch the job that Location names."""
+        """Have a worker write a CSV or XLSX file. Watch the job that Location names."""
         words = self.checked(NewExportDocument)
         seller = self.holder
         if seller is not None and words["kind"] not in export_jobs.FOR_SELLERS:
@@ -108,7 +122,8 @@ class ExportViewSet(Resource):
                 raise Http404
             seller = wanted
         days = {name: words[name] for name in ("first_on", "last_on") if name in words}
-        job = export_jobs.ask(words["kind"], seller=seller, by=None, at=timezone.now(), **days)
+        asked = {"file_type": words["file_type"], "by": None, "at": timezone.now()}
+        job = export_jobs.ask(words["kind"], seller=seller, **asked, **days)
         location = reverse("api_job-detail", args=[_public_id(job)])
         return Response(JobDocument(job).data, 202, headers={"Location": location})
 
@@ -160,13 +175,14 @@ def file(request, token):
         found = export_jobs.file_of(job)
     except export_jobs.FileGone:
         raise Http404 from None
-    name = f"{job.kind.removeprefix(export_jobs.PREFIX)}.csv"
+    file_type = export_jobs.type_of(job)
+    name = f"{job.kind.removeprefix(export_jobs.PREFIX)}.{file_type}"
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     return FileResponse(
         found.open("rb"),
         as_attachment=True,
         filename=name,
-        content_type="text/csv; charset=utf-8",
+        content_type=table_files.TYPES[file_type],
         headers=headers,
     )
 

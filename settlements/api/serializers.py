@@ -5,7 +5,7 @@ from rest_framework import serializers
 from marketplace.api.fields import Document, Moment, Money, Text, Whole
 from orders import pricing, verdicts
 from orders.api.serializers import TaxKind
-from settlements import adjustments, hold_words
+from settlements import adjustments, hold_words, statement_parties
 from settlements.models import AttachmentPayment, Hold, SettlementLine, Statement
 
 ITEMS = 50  # of one estimate
@@ -122,6 +122,28 @@ class StatementDocument(Document):
             for code, (fee, vat, on_top) in sorted(statement.components.items())
         ]
         return ComponentSumDocument(sums, many=True, context=self.context).data
+
+
+class FactDocument(Document):
+    """Something told of a party: `name` is always the same, the rest is in the asked language."""
+
+    name = serializers.CharField(read_only=True)
+    label = serializers.CharField(read_only=True)
+    value = serializers.CharField(read_only=True)
+
+
+class PartiesDocument(Document):
+    """Who issues a statement, and to whom, as its PDF says; of the issuer maybe nothing."""
+
+    issuer = FactDocument(many=True, read_only=True)
+    seller = FactDocument(many=True, read_only=True)
+
+
+class StatementWithPartiesDocument(StatementDocument):
+    parties = serializers.SerializerMethodField()
+
+    def get_parties(self, statement) -> PartiesDocument:
+        return PartiesDocument(statement_parties.of(statement)).data
 
 
 class SettlementLineDocument(Document):

@@ -8,9 +8,11 @@ from settlements.api import (
     contracts,
     debts,
     exports,
+    forecasts,
     ledger,
     payout_events,
     payouts,
+    reconciliation,
     revenue,
     tax,
     viewsets,
@@ -31,6 +33,9 @@ router.register("journals", ledger.JournalViewSet, "api_journal")
 router.register("periods", ledger.PeriodViewSet, "api_period")
 router.register("days", ledger.DayViewSet, "api_day")
 router.register("discrepancies", ledger.DiscrepancyViewSet, "api_discrepancy")
+router.register("clearing-items", reconciliation.ClearingItemViewSet, "api_clearing_item")
+router.register("missing-files", reconciliation.MissingFileViewSet, "api_missing_file")
+router.register("payout-forecasts", forecasts.PayoutForecastViewSet, "api_payout_forecast")
 router.register("revenue-reports", revenue.RevenueReportViewSet, "api_revenue_report")
 router.register("exports", exports.ExportViewSet, "api_export")
 router.register("jobs", exports.JobViewSet, "api_job")

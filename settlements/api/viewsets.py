@@ -36,6 +36,7 @@ from settlements import (
     seals,
     signing,
     simulator,
+    table_files,
 )
 from settlements.api import serializers
 from settlements.estimates import Item
@@ -68,7 +69,7 @@ class CsvRenderer(JSONRenderer):
 class XlsxRenderer(JSONRenderer):
     """Lets a caller accept XLSX alone; what is refused is told as JSON all the same."""
 
-    media_type = downloads.TYPES[downloads.XLSX]
+    media_type = table_files.TYPES[table_files.XLSX]
     format = "xlsx"
 
 
@@ -92,6 +93,14 @@ class StatementViewSet(ReadMixin, Resource):
         if due_on := self.date_parameter("due_on"):
             found = found.filter(due_on=due_on)
         return self.within(found, "due_on")
+
+    @extend_schema(responses={200: serializers.StatementWithPartiesDocument})
+    def retrieve(self, request, *args, **kwargs):
+        """A statement with its parties."""
+        document = serializers.StatementWithPartiesDocument(
+            self.get_object(), context=self.get_serializer_context()
+        )
+        return etags.respond(request, document.data)
 
     @extend_schema(responses={200: serializers.SettlementLineDocument(many=True)})
     @action(detail=True)
@@ -125,25 +134,25 @@ class StatementViewSet(ReadMixin, Resource):
     @action(detail=True, renderer_classes=[JSONRenderer, PdfRenderer])
     def pdf(self, request, public_id):
         """A statement to be printed; one of very many lines is refused."""
-        return self._file(downloads.PDF)
+        return self._file(table_files.PDF)
 
     @extend_schema(responses={(200, CsvRenderer.media_type): OpenApiTypes.BINARY})
     @action(detail=True, renderer_classes=[JSONRenderer, CsvRenderer])
     def csv(self, request, public_id):
         """The lines of a statement as its seller gets them; one of very many is refused."""
-        return self._file(downloads.CSV)
+        return self._file(table_files.CSV)
 
     @extend_schema(responses={(200, XlsxRenderer.media_type): OpenApiTypes.BINARY})
     @action(detail=True, renderer_classes=[JSONRenderer, XlsxRenderer])
     def xlsx(self, request, public_id):
         """The lines of a statement for Excel; one of very many is refused."""
-        return self._file(downloads.XLSX)
+        return self._file(table_files.XLSX)
 
     def _file(self, kind: str) -> HttpResponse:
         statement = self.get_object()
         return HttpResponse(
             downloads.at_once(statement, tenancy.current(), kind),
-            content_type=downloads.FILES[kind],
+            content_type=table_files.FILES[kind],
             headers={
                 "Content-Disposition": f'attachment; filename="{statement.public_id}.{kind}"',
                 "Cache-Control": "no-store",

@@ -27,7 +27,9 @@ class InterestTerms(VersionedRule):
     rate_ppm = models.PositiveIntegerField(
         _("rate a year (ppm)"),
         default=0,
-        validators=[MaxValueValidator(MOST_PPM, _("No more than 20 percent a year can be asked for."))],
+        validators=[
+            MaxValueValidator(MOST_PPM, _("No more than 20 percent a year can be asked for."))
+        ],
         help_text=_("120000 is 12 % of a year of 365 days. 0: none is charged."),
     )
     grace_days = models.PositiveSmallIntegerField(

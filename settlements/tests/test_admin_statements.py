@@ -11,7 +11,7 @@ from marketplace import tenancy
 from marketplace.models import JobRun, OutboxMessage
 from marketplace.tests import make as people
 from orders.models import OutcomeToSettle
-from settlements import nights, tasks
+from settlements import nights, table_files, tasks
 from settlements.models import (
     Account,
     Journal,
@@ -123,7 +123,9 @@ class TestStrangers:
 
     def test_get_no_file_of_ours(self, enter, theirs, market, django_capture_on_commit_callbacks):
         with django_capture_on_commit_callbacks(execute=True):
-            enter("finance").post(f"{STATEMENTS}exports/", {"kind": "journal"}, follow=True)
+            enter("finance").post(
+                f"{STATEMENTS}exports/", {"kind": "journal", "file_type": "csv"}, follow=True
+            )
         with tenancy.use(market.pk):
             job = JobRun.objects.get(kind="export.journal")
         client = enter("owner", theirs)
@@ -385,7 +387,7 @@ class TestNights:
 class TestExports:
     def test_are_written_and_fetched(self, enter, market):
         client = enter()
-        client.post(f"{STATEMENTS}exports/", {"kind": "statements"})
+        client.post(f"{STATEMENTS}exports/", {"kind": "statements", "file_type": "csv"})
         with tenancy.use(market.pk):
             [asked] = OutboxMessage.objects.filter(topic="export.asked")
         tasks.begin_export(market, at=make.AT, **asked.payload)  # as the outbox has it done
@@ -397,9 +399,22 @@ class TestExports:
         assert content.splitlines()[0].startswith("seller,due_on,state")
         assert "attachment" in file["Content-Disposition"]
 
+    def test_are_written_as_xlsx_where_that_is_chosen(self, enter, market):
+        client = enter()
+        wrong = client.post(f"{STATEMENTS}exports/", {"kind": "statements", "file_type": "pdf"})
+        assert wrong.status_code == 422
+        client.post(f"{STATEMENTS}exports/", {"kind": "statements", "file_type": "xlsx"})
+        with tenancy.use(market.pk):
+            [asked] = OutboxMessage.objects.filter(topic="export.asked")
+        tasks.begin_export(market, at=make.AT, **asked.payload)
+        [row] = client.get(f"{STATEMENTS}exports/").context["rows"]
+        file = client.get(f"{STATEMENTS}exports/?file={row['job'].pk}")
+        assert file["Content-Type"] == table_files.TYPES["xlsx"]
+        assert b"".join(file.streaming_content).startswith(b"PK")
+
     def test_say_when_a_file_is_gone(self, enter):
         client = enter()
-        client.post(f"{STATEMENTS}exports/", {"kind": "statements"})
+        client.post(f"{STATEMENTS}exports/", {"kind": "statements", "file_type": "csv"})
         [row] = client.get(f"{STATEMENTS}exports/").context["rows"]
         answer = client.get(f"{STATEMENTS}exports/?file={row['job'].pk}", follow=True)
         assert "no longer kept" in text(answer)

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from marketplace import tenancy
-from settlements import downloads, nights, shop_statements
+from settlements import downloads, nights, shop_statements, table_files
 from settlements.models import Statement
 from settlements.tests import make
 from settlements.tests.test_shop_pages import _member
@@ -60,30 +60,34 @@ def _read_xlsx(file: bytes) -> list[tuple]:
 class TestLines:
     def test_tell_the_figures_of_the_lines(self, market, statement):
         with tenancy.use(market.pk):
-            rows = _read_csv(downloads.as_file(downloads.lines(statement, market), "csv"))
+            rows = _read_csv(table_files.as_file(downloads.lines(statement, market), "csv"))
             first, back = rows[1], rows[-1]
             assert first[0] == "'=A-1"
             assert first[3] == TITLE
             assert first[5:] == [
                 *("2026-09-01", "2026-09-08", "2"),
-                *("66666", "0", "0", "0", "1999", "200", "0", "0", "64467"),
+                *("66666", "0", "0", "0", "1999", "200", "0", "0", "64467", "1999", "200"),
             ]
-            assert back[7:] == ["-1", "-33333", *"000", "-1000", "-100", "0", "0", "-32233"]
+            assert rows[0][-2:] == ["Fee: 판매 수수료", "VAT: 판매 수수료"]
+            figures = ["-33333", *"000", "-1000", "-100", "0", "0", "-32233", "-1000", "-100"]
+            assert back[7:] == ["-1", *figures]
 
     def test_are_the_same_in_both_kinds_of_file(self, market, statement):
         with tenancy.use(market.pk):
-            head, *rows = _read_xlsx(downloads.as_file(downloads.lines(statement, market), "xlsx"))
+            head, *rows = _read_xlsx(
+                table_files.as_file(downloads.lines(statement, market), "xlsx")
+            )
             assert head[0] == "Order"
             assert rows[0][3:5] == (TITLE, "")
             assert [day.date() for day in rows[0][5:7]] == [date(2026, 9, 1), SEP_8]
-            assert rows[0][7:] == (2, 66_666, 0, 0, 0, 1_999, 200, 0, 0, 64_467)
-            assert sum(row[-1] for row in rows) == statement.net
+            assert rows[0][7:] == (2, 66_666, 0, 0, 0, 1_999, 200, 0, 0, 64_467, 1_999, 200)
+            assert sum(row[16] for row in rows) == statement.net
             assert len(rows) == statement.lines
 
     def test_run_no_formula(self, market, statement):
         with tenancy.use(market.pk):
             for kind, read in (("csv", _read_csv), ("xlsx", _read_xlsx)):
-                rows = read(downloads.as_file(downloads.lines(statement, market), kind))
+                rows = read(table_files.as_file(downloads.lines(statement, market), kind))
                 titles = {row[3] for row in rows}
                 assert not titles & set(DANGEROUS)
                 assert {"'=1+1", "'+1", "'-1", "'@x", "'\tx"} <= titles
@@ -95,13 +99,14 @@ class TestStatements:
         with tenancy.use(market.pk):
             year = {"first": date(2026, 1, 1), "end": date(2027, 1, 1)}
             table = downloads.statements(statement.seller, market, **year)
-            [row] = _read_csv(downloads.as_file(table, "csv"))[1:]
+            [row] = _read_csv(table_files.as_file(table, "csv"))[1:]
             assert row[:3] == ["2026-09-11", "Open", ""]
             assert row[7:12] == [str(statement.vat), "0", "0", "0", str(statement.net)]
+            assert row[-2:] == [str(statement.fee), str(statement.vat)]
             table = downloads.statements(
                 statement.seller, market, first=date(2025, 1, 1), end=date(2026, 1, 1)
             )
-            assert len(_read_csv(downloads.as_file(table, "csv"))) == 1
+            assert len(_read_csv(table_files.as_file(table, "csv"))) == 1
 
 
 class TestPages:

@@ -5,6 +5,7 @@ import csv
 import io
 from datetime import date
 
+import openpyxl
 import pytest
 from django.core import signing
 from django.utils.module_loading import import_string
@@ -85,6 +86,18 @@ class TestExport:
         response = ApiClient().get(job["result"]["url"])
         assert response["Content-Disposition"] == 'attachment; filename="statements.csv"'
         assert [row["seller"] for row in fetched(response)] == ["'=A", "B"]
+
+    def test_is_written_as_xlsx_where_that_is_asked_for(self, market, client):
+        path = asked(client, file_type="xlsx")
+        job = written(market, client, path)
+        assert (job["file_type"], job["result"]["rows"]) == ("xlsx", 2)
+        response = ApiClient().get(job["result"]["url"])
+        assert response["Content-Disposition"] == 'attachment; filename="statements.xlsx"'
+        book = openpyxl.load_workbook(io.BytesIO(b"".join(response.streaming_content)))
+        assert [row[0] for row in book.active.values] == ["seller", "'=A", "B"]
+        refused = client.send("exports/", {"kind": "journal", "file_type": "pdf"})
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["pointer"] == "/file_type"
 
     def test_of_a_seller_holds_its_own_rows_alone(self, market, client):
         own = of_seller(market, "B")

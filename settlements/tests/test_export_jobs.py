@@ -3,13 +3,14 @@ import csv
 import os
 from datetime import UTC, date, datetime, timedelta
 
+import openpyxl
 import pytest
 from django.utils import timezone
 
 from marketplace import jobs, tenancy
 from marketplace.models import AuditEntry, JobRun
 from marketplace.tests import make as people
-from settlements import adjusting, export_jobs, exports, holding, nights, tasks
+from settlements import adjusting, export_jobs, exports, holding, nights, table_files, tasks
 from settlements.models import Statement
 from settlements.tests import make
 
@@ -172,6 +173,44 @@ class TestWrite:
         write(market, job)
         [row] = csv.DictReader(export_jobs.path(job).read_text(encoding="utf-8-sig").splitlines())
         assert row["seller"] == "'=A"
+
+    @pytest.mark.parametrize("kind", sorted(exports.KINDS))
+    def test_writes_xlsx_with_days_and_money_as_such(self, market, kind):
+        with tenancy.use(market.pk):
+            job = export_jobs.ask(kind, by=None, at=make.AT, file_type="xlsx")
+        plain = ask(market, kind)
+        for each in (job, plain):
+            write(market, each)
+        assert export_jobs.path(job).suffix == ".xlsx"
+        head, *cells = openpyxl.load_workbook(export_jobs.path(job)).active.iter_rows()
+        text = export_jobs.path(plain).read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(text.splitlines()))
+        assert tuple(cell.value for cell in head) == exports.KINDS[kind][0]
+        assert stored(market, job).counts["rows"] == len(cells) == len(rows)
+        for row, told in zip(cells, rows, strict=True):
+            for name, cell in zip(told, row, strict=True):
+                assert cell.data_type != "f"
+                is_amount = name in exports.AMOUNTS and told[name] != ""
+                assert (cell.number_format == "#,##0") is is_amount, name
+                shown = cell.value.date() if cell.is_date else cell.value
+                assert str("" if shown is None else shown) == told[name], name
+                if name in ("basis_on", "effective_on", "closed_on") and told[name]:
+                    assert cell.is_date, name
+
+    def test_splits_xlsx_into_sheets(self, market, monkeypatch):
+        monkeypatch.setattr(table_files, "MOST_ROWS", 3)  # a header and two rows
+        with tenancy.use(market.pk):
+            job = export_jobs.ask("journal", by=None, at=make.AT, file_type="xlsx")
+        write(market, job)
+        book = openpyxl.load_workbook(export_jobs.path(job))
+        count = stored(market, job).counts["rows"]
+        assert sum(sheet.max_row - 1 for sheet in book) == count
+        assert book.sheetnames[:2] == ["journal", "journal 2"]
+        assert len(book.sheetnames) == -(-count // 2)
+
+    def test_knows_its_types_of_files(self, market):
+        with pytest.raises(KeyError), tenancy.use(market.pk):
+            export_jobs.ask("journal", by=None, at=make.AT, file_type="pdf")
 
     def test_is_done_once(self, market):
         job = ask(market)

@@ -1,13 +1,15 @@
 """Exports hold business keys only and say the same whenever the same nights were run."""
 
 import csv
+import io
 from datetime import date
 
+import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
 
 from marketplace import tenancy
-from settlements import nights
+from settlements import exports, nights
 from settlements.tests import make
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +45,32 @@ class TestWrite:
         assert (line["status"], line["confirmed_on"]) == ("confirmed", "2026-09-08")
         assert (line["quantity"], line["unit_price"]) == ("2", "50000")
         assert (line["list_amount"], line["partner_discount"]) == ("100000", "1000")
+
+    def test_names_who_brought_the_buyer_to_nobody_but_the_operator(self, tmp_path):
+        market = make.market("jangteo", first_open_on=date(2026, 9, 8))
+        with tenancy.use(market.pk):
+            seller, host = make.seller("A"), make.seller("H")
+            make.placed(seller, number="O1", brought_by=host)
+            make.placed(seller, number="O2")
+            out = io.StringIO()
+            exports.write("orders", out, exports.Part(seller_id=seller.pk))
+        _, rows = _rows("orders", "jangteo", tmp_path)
+        told = [(row["order"], row["referrer"], row["referral_stream"]) for row in rows]
+        assert told == [("O1", "H", "host"), ("O2", "", "")]
+        own = csv.DictReader(io.StringIO(out.getvalue()))
+        assert {(row["referrer"], row["referral_stream"]) for row in own} == {("", "")}
+
+    def test_writes_xlsx_in_major_units(self, tmp_path):
+        market = make.market("dollars", currency="USD", exponent=2)
+        with tenancy.use(market.pk):
+            make.placed(make.seller("A"), unit_price=1_290)
+        path = tmp_path / "orders.xlsx"
+        words = ["export", "orders", "dollars", "--type", "xlsx", "--out", str(path)]
+        call_command(*words, verbosity=0)
+        head, row = openpyxl.load_workbook(path).active.iter_rows()
+        told = {name.value: cell for name, cell in zip(head, row, strict=True)}
+        assert (told["unit_price"].value, told["unit_price"].number_format) == (12.9, "#,##0.00")
+        assert (told["quantity"].value, told["quantity"].number_format) == (1, "General")
 
     def test_writes_lines_with_their_proof(self, tmp_path):
         _settled("jangteo")

@@ -89,10 +89,11 @@ def serve(market, at=AT):
     return letter_sending.serve(market.pk, now=lambda: at, until=at + timedelta(hours=1))
 
 
-def body(letter):
-    """What a letter says, without the line that names the shop and the one that names the page."""
-    assert letter.body.endswith(FOOTER)
-    return letter.body.removesuffix(FOOTER)
+def body(letter, imprint=""):
+    """What a letter says, without the lines that name the page, and who runs the marketplace."""
+    footer = FOOTER + imprint
+    assert letter.body.endswith(footer)
+    return letter.body.removesuffix(footer)
 
 
 def states_of(market):
@@ -259,7 +260,13 @@ class TestOthers:
         assert letter.subject == "[Jangteo] 상점 A: Settlement held: An amount of the coming " + (
             "statements, and 2 more"
         )
-        assert body(letter) == (
+        imprint = (
+            "\n\n--\n장터 주식회사 · representative 김대표 · business registration number "
+            "220-81-62517 · address 서울특별시 강남구 테헤란로 1\n장터 주식회사 is an intermediary "
+            "of mail-order sales and no party to them. Each seller is responsible for its goods, "
+            "for what is said of them, and for the sale.\n"
+        )
+        assert body(letter, imprint) == (
             "To “상점 A” at Jangteo\n"
             "\n■ Settlement held: An amount of the coming statements\n"
             "At most ₩5,000 is held back.\n"

@@ -286,7 +286,7 @@ class TestShop:
         with tenancy.use(market.pk):
             for day in range(2, 12):
                 make.payable(sellers["N"], 10, due_on=FIRST - timedelta(days=day))
-        with django_assert_num_queries(21):
+        with django_assert_num_queries(22):
             client.get("/s/ours/payouts/")
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from marketplace import tenancy
 from marketplace.models import AuditEntry, JobRun, OutboxMessage
 from sellers.models import SellerMember
-from settlements import downloads, export_jobs, nights, statement_files, tasks
+from settlements import downloads, export_jobs, nights, statement_files, table_files, tasks
 from settlements.models import Statement
 from settlements.tests import make
 from settlements.tests.test_shop_pages import _member
@@ -102,7 +102,7 @@ class TestAsk:
     def test_tells_languages_and_kinds_of_files_apart(self, market, statement):
         asked = {
             _ask(market, statement, kind, language).pk
-            for kind in downloads.TYPES
+            for kind in table_files.TYPES
             for language in ("ko", "en")
         }
         assert len(asked) == 4
@@ -123,15 +123,15 @@ class TestAsk:
 
 class TestWrite:
     def test_writes_the_rows_of_the_direct_download(self, market, statement, monkeypatch):
-        for kind in downloads.TYPES:
+        for kind in table_files.TYPES:
             job = _write(market, _ask(market, statement, kind))
             assert (job.state, job.counts["rows"], job.done) == (JobRun.State.DONE, LINES, LINES)
             written = export_jobs.path(job).read_bytes()
             with tenancy.use(market.pk), translation.override("en"):
-                direct = downloads.as_file(downloads.lines(statement, market), kind)
+                direct = table_files.as_file(downloads.lines(statement, market), kind)
             if kind == "csv":
                 assert written == direct
-                net = sum(Decimal(row[-1]) for row in _rows(written)[1:])
+                net = sum(Decimal(row[16]) for row in _rows(written)[1:])
                 assert net == statement.net
             else:
                 read = [
@@ -139,7 +139,7 @@ class TestWrite:
                     for file in (written, direct)
                 ]
                 assert read[0] == read[1]
-                assert sum(row[-1] for row in read[0][1:]) == statement.net
+                assert sum(row[16] for row in read[0][1:]) == statement.net
 
     def test_speaks_the_language_of_whoever_asked(self, market, statement):
         heads = {}
@@ -165,11 +165,13 @@ class TestWrite:
         assert statement_files.progress(job) == 4
 
     def test_continues_on_another_sheet(self, market, statement, monkeypatch):
-        monkeypatch.setattr(downloads, "MOST_ROWS", 3)  # a header and two lines
+        monkeypatch.setattr(table_files, "MOST_ROWS", 3)  # a header and two lines
         job = _write(market, _ask(market, statement, "xlsx"))
         book = openpyxl.load_workbook(export_jobs.path(job))
-        sheets = [list(sheet.values) for sheet in book]
-        assert book.sheetnames == ["Settlement lines", "Settlement lines 2", "Settlement lines 3"]
+        *names, head = book.sheetnames
+        assert names == ["Settlement lines", "Settlement lines 2", "Settlement lines 3"]
+        assert head == "Statement"
+        sheets = [list(book[name].values) for name in names]
         assert [len(rows) for rows in sheets] == [3, 3, 2]
         assert all(rows[0][0] == "Order" for rows in sheets)
         orders = [row[0] for rows in sheets for row in rows[1:]]

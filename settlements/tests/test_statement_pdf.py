@@ -15,7 +15,7 @@ from django.utils import translation
 from marketplace import tenancy
 from marketplace.models import JobRun
 from marketplace.tests.make import ApiClient, api_key
-from settlements import downloads, export_jobs, nights, statement_pdf
+from settlements import downloads, export_jobs, nights, statement_pdf, table_files
 from settlements.models import Statement
 from settlements.tests import make
 from settlements.tests.test_payout_pages import operator
@@ -68,7 +68,7 @@ class TestHtml:
     def test_has_the_figures_of_the_csv_and_of_the_statement(self, market, statement):
         page = html(statement, market)
         with tenancy.use(market.pk), translation.override("en"):
-            file = downloads.as_file(downloads.lines(statement, market), "csv")
+            file = table_files.as_file(downloads.lines(statement, market), "csv")
         rows = list(csv.reader(io.StringIO(file.decode("utf-8-sig"))))[1:]
         for row in rows:
             for at in (8, 12, 13, 14):
@@ -130,7 +130,7 @@ class TestFile:
         )
         contents = []
         for answer in (ask() for ask in addresses):
-            assert (answer.status_code, answer["Content-Type"]) == (200, downloads.FILES[kind])
+            assert (answer.status_code, answer["Content-Type"]) == (200, table_files.FILES[kind])
             contents.append(b"".join(answer) if answer.streaming else answer.content)
         if kind == "csv":
             rows = [list(csv.reader(io.StringIO(text.decode("utf-8-sig")))) for text in contents]
