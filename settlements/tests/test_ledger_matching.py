@@ -1,5 +1,6 @@
 """The ledger against statements: silent where they agree, a row for each account that differs."""
 
+import copy
 from datetime import date, timedelta
 
 import pytest
@@ -18,8 +19,8 @@ SALE_ON, DUE_ON = date(2026, 9, 8), date(2026, 9, 11)
 NEXT = DUE_ON + timedelta(days=1)
 
 
-@pytest.fixture
-def market():
+@pytest.fixture(scope="module")
+def closed(rows_of_module):
     """Sales of two sellers with discounts of all funders, a part back, and a hold; all closed."""
     market = make.market(first_open_on=SALE_ON)
     with tenancy.use(market.pk):
@@ -35,8 +36,13 @@ def market():
         make.returned(line, left=1, on=date(2026, 9, 10))
         make.sold(make.seller("B"), number="O2", unit_price=9_990)
     nights.close_day(market.pk, DUE_ON, at=make.AT)
-    with tenancy.use(market.pk):
-        yield market
+    return market
+
+
+@pytest.fixture
+def market(db, closed):
+    with tenancy.use(closed.pk):
+        yield copy.copy(closed)
 
 
 def told():

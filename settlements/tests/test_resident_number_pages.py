@@ -1,5 +1,6 @@
 """Pages about resident numbers: who sees what, who takes them out, and what has none."""
 
+import copy
 import csv
 import io
 import logging
@@ -42,14 +43,10 @@ def media(settings, tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def market():
-    return make.market("ours", first_open_on=OPEN_ON)
-
-
-@pytest.fixture
-def hosts(market):
+@pytest.fixture(scope="module")
+def paid(rows_of_module):
     """H and I, from whom tax was withheld in September, when they were paid."""
+    market = make.market("ours", first_open_on=OPEN_ON)
     with tenancy.use(market.pk):
         found = [make.seller(code, seller_type="individual") for code in "HI"]
         for seller, name in zip(found, ("한방송", "이진행"), strict=True):
@@ -59,7 +56,17 @@ def hosts(market):
             make.sold(seller, number=seller.code, unit_price=100_000, confirmed_on=OPEN_ON)
     nights.close_day(market.pk, CLOSED_ON, at=AT)
     pay(market, PAID_AT)
-    return found
+    return market, found
+
+
+@pytest.fixture
+def market(db, paid):
+    return copy.copy(paid[0])
+
+
+@pytest.fixture
+def hosts(db, paid):
+    return [copy.copy(seller) for seller in paid[1]]
 
 
 def owner_of(seller, email="host@example.org", *, is_fresh=True):
