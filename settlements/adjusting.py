@@ -15,8 +15,15 @@ from marketplace import approvals, changes, reasons, states, tenancy
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import PerformanceDay, Seller
-from settlements import adjustments, chart, ledger, proofs, sealed_lines, supply_invoices
-from settlements.contracts import Contracts
+from settlements import (
+    adjusted,
+    adjustments,
+    chart,
+    ledger,
+    proofs,
+    sealed_lines,
+    supply_invoices,
+)
 from settlements.models import Account, Adjustment, MonthlyFee, SettlementLine
 from settlements.rating import RateBook
 from settlements.statement_book import StatementBook
@@ -140,18 +147,6 @@ def settle(*, on: date, first_seller: int, end_seller: int, at: datetime) -> int
     return len(rows)
 
 
-def figures(adjustment: Adjustment, contracts: Contracts) -> adjustments.Figures:
-    """What an adjustment comes to, with the VAT rate of its basis date.
-
-    The lines of a month's end name their VAT themselves: no rate stands between the two.
-    """
-    if adjustment.vat is not None:
-        net = adjustment.amount + adjustment.vat
-        return adjustments.Figures(fee=-adjustment.amount, vat=-adjustment.vat, net=net)
-    schedule = contracts.schedule(adjustment.seller_id, adjustment.basis_on)
-    return adjustments.figures(adjustment.amount, adjustment.tax_kind, schedule.vat_rate_ppm)
-
-
 def charge_monthly(on: date, *, at: datetime) -> int:
     """Make the monthly fees of the month that ends on a day; returns how many are new.
 
@@ -212,7 +207,7 @@ def name_account(reason_code: str) -> None:
 
 
 def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) -> SettlementLine:
-    fee, vat, net = figures(row, book.contracts)
+    fee, vat, net = adjusted.figures(row, book.contracts)
     component = adjustments.component(row.reason_code)
     if row.reason_code == adjustments.FAST_ADVANCE:
         tally = statements.tally_of_day(row.seller_id, book.calendar.add_business_days(on, 1))

@@ -16,7 +16,7 @@ from django.db import connection
 from marketplace import audit, tenancy
 from orders.remainders import Remainder
 from settlements import (
-    adjusting,
+    adjusted,
     adjustments,
     commission_verification,
     day_closing,
@@ -485,7 +485,7 @@ def _adjustment_due(
 
 
 def _adjusted(line: SettlementLine, row: Adjustment, contracts: Contracts) -> Iterator[Difference]:
-    fee, vat, net = adjusting.figures(row, contracts)
+    fee, vat, net = adjusted.figures(row, contracts)
     right = {
         "basis_on": row.basis_on,
         "quantity": 0,
