@@ -31,6 +31,7 @@ from settlements import (
     ledger_reading,
     manual_journals,
     models,
+    prepaying,
     reconciling,
 )
 from settlements.admin_ledger_forms import AccountForm, AccountNamesForm, ReversalForm
@@ -44,6 +45,7 @@ TEMPLATES = {  # what a journal is about
     "statement": _("Statement"),
     "attachment": _("Attachment paid or deposited"),
     "debt": _("Debt of a seller"),
+    prepaying.TEMPLATE: _("Advertising paid in advance"),
     "payout_sent": _("Payout sent"),
     "payout_paid": _("Payout paid"),
     "payout_failed": _("Payout failed"),
