@@ -21,6 +21,7 @@ from settlements import (
     left_too_long,
     lost_lines,
     payout_candidates,
+    prepaying,
 )
 from settlements.models import (
     Account,
@@ -66,6 +67,7 @@ UNCHECKED = "businesses_not_checked"  # where the payout policy asks about them
 SUSPENSE = "money_on_suspense"  # minor units
 CLEARING_DIFFERS = "clearing_not_explained"  # minor units
 CLEARING_OLD = "clearing_too_old"
+PREPAID_DIFFERS = "prepayments_differ_from_ledger"  # minor units
 FILES_MISSING = "provider_files_missing"
 UNSIGNED = "days_not_signed"
 UNCLOSED = "months_not_closed"
@@ -97,6 +99,7 @@ NAMES = (
     SUSPENSE,
     CLEARING_DIFFERS,
     CLEARING_OLD,
+    PREPAID_DIFFERS,
     FILES_MISSING,
     UNSIGNED,
     UNCLOSED,
@@ -110,7 +113,8 @@ NAMES = (
     PROVISIONAL,
     APPROVALS,
 )
-IN_MONEY = (LEDGER_DIFFERS, SUSPENSE, CLEARING_DIFFERS)  # what these count are minor units
+# What these count are minor units.
+IN_MONEY = (LEDGER_DIFFERS, SUSPENSE, CLEARING_DIFFERS, PREPAID_DIFFERS)
 
 # Lines of the statements that closed tonight against the statements' totals. Days leave out the
 # months before; why not those after, see sealed_lines.
@@ -215,6 +219,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         UNPAID: len(unpaid(on, at=at)),
         SUSPENSE: suspended(on),
         CLEARING_DIFFERS: abs(clearing.unexplained(on)),
+        PREPAID_DIFFERS: abs(prepaying.unexplained()),
         **{name: found.count() for name, found in rows(on, at=at).items()},
     }
     return {name: counts[name] for name in names(on)}
