@@ -10,6 +10,7 @@ from orders.models import Claim, ImportProfile, Order
 from sellers.models import BankAccount, Seller, SellerMember, SellerProfile
 from settlements import day_sheet, demonstration, nights, positions, verification
 from settlements.models import (
+    AdPrepaymentMovement,
     DayClose,
     Discrepancy,
     FeeScheduleVersion,
@@ -163,6 +164,20 @@ class TestPayday:
             shop = Seller.objects.active().order_by("code").first()
             assert positions.of_seller(shop, on=dt.date(2026, 3, 20)).paid > 0
             assert list(verification.verify(on=dt.date(2026, 3, 19))) == []
+
+
+@pytest.mark.django_db
+class TestAdvertising:
+    def test_is_paid_in_advance_and_drawn_once(self):
+        [*_] = demonstration.fill(SMALL[0], days=1, at=AT)
+        demonstration.people(SMALL[0], "a-password")
+        for _ in range(2):
+            demonstration.advertising(SMALL[0], at=AT)
+        with tenancy.use(code="market"):
+            rows = AdPrepaymentMovement.objects.order_by("pk")
+            assert list(rows.values_list("amount", "balance")) == [
+                (300_000, 300_000), (-132_000, 168_000), (-88_000, 80_000),
+            ]  # fmt: skip
 
 
 @pytest.mark.django_db
