@@ -25,7 +25,6 @@ from settlements.chart import (  # noqa: F401 (as whoever posts says them)
     BANK,
     CLEARING,
     FEE_REVENUE,
-    HOST_PAYABLE,
     INPUT_VAT,
     PARTNER_FUNDING,
     PAYOUT_IN_TRANSIT,
