@@ -150,6 +150,11 @@ KINDS: dict[str, Kind] = {
     "write_off_debt": Kind(
         _("Write off a debt"), "settlements.SellerBalance", "settlements.collecting.write_off"
     ),
+    "refund_ad_prepayment": Kind(
+        _("Refund an advertising prepayment"),
+        "settlements.AdPrepayment",
+        "settlements.prepaying.refund",
+    ),
     "publish_payout_policy": Kind(
         _("Publish a payout policy"), "settlements.PayoutPolicy", "marketplace.versions.publish"
     ),

@@ -24,6 +24,10 @@ DEEDS: Final[dict[str, Promise]] = {  # of the admin and of versions, on rows of
 }
 ACTIONS: Final[dict[str, Promise]] = {
     "account.renamed": _("Account of the ledger renamed or moved"),
+    "ad_prepayment.deposit": _("Advertising paid in advance by the seller"),
+    "ad_prepayment.drawn": _("Advertising prepayment drawn for a charge"),
+    "ad_prepayment.given_back": _("Given back to an advertising prepayment"),
+    "ad_prepayment.refund": _("Advertising prepayment refunded"),
     "apikey.created": _("API key made"),
     "apikey.revoked": _("API key revoked"),
     "apikey.rotated": _("API key replaced"),

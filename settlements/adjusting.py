@@ -16,10 +16,12 @@ from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from sellers.models import PerformanceDay, Seller
 from settlements import (
+    adjusted,
     adjustments,
     chart,
     ledger,
     monthly_fees,
+    prepaying,
     proofs,
     sealed_lines,
     supply_invoices,
@@ -46,6 +48,25 @@ class BasisTooFar(Refused):
     )
 
 
+class AdvertisingGiven(Refused):
+    code = "advertising_cannot_be_given"
+    message = gettext_noop(
+        "Advertising is only charged. Take a charge back on its own page, or give a compensation."
+    )
+
+
+class NotACharge(Refused):
+    code = "not_a_charge_of_advertising"
+    message = gettext_noop("Only an approved charge of advertising can be taken back.")
+
+
+class TakenBackBefore(Refused):
+    code = "charge_taken_back_before"
+    message = gettext_noop(
+        "%(charge)s was asked to be taken back already, by %(reversal)s. Decide on that one."
+    )
+
+
 @transaction.atomic
 def request(
     seller: Seller,
@@ -61,9 +82,11 @@ def request(
 ) -> Adjustment:
     """Ask for an adjustment; at once approved where no second person is needed.
 
-    Raises AmountNotUsable, BasisTooFar, reasons.ReasonMissing.
+    Raises AmountNotUsable, AdvertisingGiven, BasisTooFar, reasons.ReasonMissing.
     """
     reason = reasons.given(reason)
+    if reason_code == adjustments.ADVERTISING and amount > 0:
+        raise AdvertisingGiven(field="reason_code")
     market = Marketplace.objects.get(pk=tenancy.current_id())
     if not 0 < abs(amount) <= LARGEST:
         raise AmountNotUsable(field="amount", most=f"{LARGEST:,}")
@@ -85,6 +108,48 @@ def request(
     return adjustment
 
 
+@transaction.atomic
+def take_back(charge: Adjustment, *, reason: str, by, at: datetime) -> Adjustment:
+    """Ask to take a charge of advertising back, whole, today; a second person approves of it.
+
+    What the prepayment paid of it is given back to the prepayment, the rest on the statement.
+    Raises NotACharge, TakenBackBefore, reasons.ReasonMissing.
+    """
+    reason = reasons.given(reason)
+    charge = Adjustment.objects.select_for_update(no_key=True).get(pk=charge.pk)
+    if not is_charge(charge):
+        raise NotACharge()
+    if reversal := reversal_of(charge):
+        raise TakenBackBefore(charge=charge.public_id, reversal=reversal.public_id)
+    adjustment = Adjustment.objects.create(
+        seller_id=charge.seller_id,
+        charge=charge,
+        amount=-charge.amount,
+        tax_kind=charge.tax_kind,
+        reason_code=adjustments.ADVERTISING,
+        reason=reason,
+        document=charge.document,
+        basis_on=at.astimezone(tenancy.current().tz).date(),
+        requested_by=by,
+        requested_at=at,
+    )
+    ask(adjustment, by=by, at=at, reason=reason)
+    return adjustment
+
+
+def is_charge(adjustment: Adjustment) -> bool:
+    """Whether it is an approved charge of advertising."""
+    is_standing = adjustment.state in (State.APPROVED, State.SETTLED)
+    is_charged = adjustment.reason_code == adjustments.ADVERTISING and adjustment.amount < 0
+    return is_standing and is_charged
+
+
+def reversal_of(charge: Adjustment) -> Adjustment | None:
+    """What takes a charge of advertising back, or is asked to."""
+    rows = charge.follow_ups.filter(reason_code=adjustments.ADVERTISING)
+    return rows.exclude(state=State.WITHDRAWN).first()
+
+
 def ask(adjustment: Adjustment, *, by, at: datetime, reason: str) -> None:
     """Ask a second person to approve it. Raises approvals.AlreadyAsked, states.IllegalMove."""
     if adjustment.state != State.REQUESTED:
@@ -93,8 +158,13 @@ def ask(adjustment: Adjustment, *, by, at: datetime, reason: str) -> None:
     adjustment.refresh_from_db()
 
 
+@transaction.atomic
 def approve(adjustment: Adjustment, *, by, at: datetime) -> Adjustment:
-    """Let the next night settle it. Called by the approval. Raises states.IllegalMove."""
+    """Let the next night settle it. Called by the approval. Raises states.IllegalMove.
+
+    A charge of advertising is paid from what the seller has paid in advance, as far as there is
+    any; one that is taken back gives that back.
+    """
     is_alone = by is not None and by.pk == adjustment.requested_by_id
     states.move(
         adjustment,
@@ -107,6 +177,9 @@ def approve(adjustment: Adjustment, *, by, at: datetime) -> Adjustment:
     changes.announce(
         "adjustment.approved", adjustment.public_id, at=at, seller_id=adjustment.seller_id
     )
+    if adjustment.reason_code == adjustments.ADVERTISING:
+        move = prepaying.pay if adjustment.amount < 0 else prepaying.give_back
+        move(adjustment, by=by, at=at)
     return adjustment
 
 
@@ -146,18 +219,6 @@ def settle(*, on: date, first_seller: int, end_seller: int, at: datetime) -> int
     states.move_many(settled, State.SETTLED, by=None, at=at)
     supply_invoices.hold_missing(rows, at=at)
     return len(rows)
-
-
-def figures(adjustment: Adjustment, contracts: Contracts) -> adjustments.Figures:
-    """What an adjustment comes to, with the VAT rate of its basis date.
-
-    The lines of a month's end name their VAT themselves: no rate stands between the two.
-    """
-    if adjustment.vat is not None:
-        net = adjustment.amount + adjustment.vat
-        return adjustments.Figures(fee=-adjustment.amount, vat=-adjustment.vat, net=net)
-    schedule = contracts.schedule(adjustment.seller_id, adjustment.basis_on)
-    return adjustments.figures(adjustment.amount, adjustment.tax_kind, schedule.vat_rate_ppm)
 
 
 def charge_monthly(on: date, *, at: datetime) -> int:
@@ -232,7 +293,7 @@ def name_account(reason_code: str) -> None:
 
 
 def _line(row: Adjustment, book: RateBook, statements: StatementBook, on: date) -> SettlementLine:
-    fee, vat, net = figures(row, book.contracts)
+    fee, vat, net = adjusted.figures(row, book.contracts)
     component = adjustments.component(row.reason_code)
     if row.reason_code == adjustments.FAST_ADVANCE:
         tally = statements.tally_of_day(row.seller_id, book.calendar.add_business_days(on, 1))

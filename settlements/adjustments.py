@@ -22,6 +22,7 @@ HOST_COMMISSION: Final = "host_commission"
 AFFILIATE_COMMISSION: Final = "affiliate_commission"
 PURCHASE_REASONS: Final = (REVENUE_SHARE, HOST_COMMISSION, AFFILIATE_COMMISSION)
 SERVICE: Final = "service"
+ADVERTISING: Final = "advertising"  # 광고비: a charge, or one that is taken back
 MONTHLY_FEE: Final = "monthly_fee"
 VAT_ROUNDING: Final = "vat_rounding"  # 단수차: the VAT of a month's invoice less that of its lines
 FEE_CUT: Final = "fee_cut"  # discounts that the marketplace funds, taken off its fees
@@ -30,11 +31,19 @@ FAST_ADVANCE: Final = "fast_advance"  # paid ahead of a purchase's confirmation
 FAST_OFFSET: Final = "fast_offset"  # the same, once the sale is settled
 FAST_CLAWBACK: Final = "fast_clawback"  # the same, where the sale came to nothing
 FAST: Final = (FAST_ADVANCE, FAST_OFFSET, FAST_CLAWBACK)
+AD_PREPAID: Final = "ad_prepaid"  # drawn from what was paid in advance, or given back to it
+AD_REFUND: Final = "ad_refund"  # of what was paid in advance, to the seller
+PREPAID: Final = (AD_PREPAID, AD_REFUND)
 WITH_VAT: Final = (VAT_ROUNDING, FEE_CUT)  # they name their VAT themselves
-NO_FEES: Final = (*PURCHASE_REASONS, FUNDING_OFFSET, *FAST)  # neither charged nor given back
+NO_FEES: Final = (  # neither charged nor given back
+    *PURCHASE_REASONS,
+    FUNDING_OFFSET,
+    *FAST,
+    *PREPAID,
+)
 # Beside the components of fee schedules: what the marketplace charges for its services, and what
 # belongs to these charges. Everything else is added to a statement or deducted from it.
-FEE_REASONS: Final = (SERVICE, MONTHLY_FEE, VAT_ROUNDING, FEE_CUT)
+FEE_REASONS: Final = (SERVICE, ADVERTISING, MONTHLY_FEE, VAT_ROUNDING, FEE_CUT)
 INVOICED: Final = (TAXABLE, EXEMPT)  # supplies for which a business has to issue an invoice
 
 _PURCHASES: Final = frozenset(COMPONENT + reason for reason in PURCHASE_REASONS)

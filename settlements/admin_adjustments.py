@@ -22,7 +22,7 @@ from marketplace.admin import (
 from marketplace.refusals import Refused
 from marketplace.story_pages import Decision, StoryAdmin
 from sellers.models import Seller
-from settlements import adjusting, admin_forms, models, shop_statements
+from settlements import adjusting, admin_forms, models, shop_prepayments, shop_statements
 
 _REQUESTED = models.Adjustment.State.REQUESTED
 
@@ -64,15 +64,34 @@ class AdjustmentAdmin(StoryAdmin):
             offered=lambda row: row.state == _REQUESTED,
             done=_("The adjustment was withdrawn."),
         ),
+        "take-back": Decision(
+            name=_("Take the charge back"),
+            explanation=_(
+                "The whole charge of advertising is given back today, once a second person "
+                "approves: to the prepayment what it has paid, the rest on the next statement."
+            ),
+            process=adjusting.take_back,
+            offered=adjusting.is_charge,
+            is_grave=True,
+            done=_("It was asked for. It takes effect once a second person approves."),
+        ),
     }
 
     def get_queryset(self, request):
-        related = ("seller", "claim", "statement", "monthly_fee", "requested_by", "approved_by")
+        related = (
+            "seller",
+            "charge",
+            "claim",
+            "statement",
+            "monthly_fee",
+            "requested_by",
+            "approved_by",
+        )
         return super().get_queryset(request).select_related(*related)
 
     def tell(self, request, row):
         [shown] = shop_statements.adjusted([row])
-        return {"line": shown.line}
+        return {"line": shown.line, "paid": shop_prepayments.paid(row, shown.line)}
 
     def get_urls(self):
         view = self.admin_site.admin_view(self.request_view)

@@ -38,6 +38,7 @@ from settlements import (
     ledger_reading,
     manual_journals,
     models,
+    prepaying,
     reconciling,
     table_files,
 )
@@ -53,6 +54,7 @@ TEMPLATES = {  # what a journal is about
     "statement": _("Statement"),
     "attachment": _("Attachment paid or deposited"),
     "debt": _("Debt of a seller"),
+    prepaying.TEMPLATE: _("Advertising paid in advance"),
     "payout_sent": _("Payout sent"),
     "payout_paid": _("Payout paid"),
     "payout_failed": _("Payout failed"),

@@ -1,7 +1,8 @@
 """The chart of accounts: what money can be in the ledger, and how each account is read.
 
 A further account of the system is a line of ACCOUNTS and the name of its code above. Every
-marketplace has all of them: a new one from its opening, others from the first posting on. Codes,
+marketplace has all of them: a new one from its opening, others from the first posting on. One that
+nothing is posted to any more is retired: new marketplaces do without it, others keep theirs. Codes,
 kinds and sides are the system's; names and order are the operators' (settlements.models.Account),
 who also add accounts of their own.
 """
@@ -67,6 +68,7 @@ class Entry:
     korean: str
     english: str
     is_per_seller: bool = False
+    is_retired: bool = False  # marketplaces that have it keep it; its place is not given away
 
 
 ACCOUNTS: Final = (  # in the order of lists
@@ -80,7 +82,7 @@ ACCOUNTS: Final = (  # in the order of lists
     Entry(SELLER_RESERVE, LIABILITY, CREDIT, "판매자 유보금", "Reserves of sellers", True),
     Entry(PAYOUT_PAYABLE, LIABILITY, CREDIT, "판매자 지급예정금", "Payouts due", True),
     Entry(PAYOUT_IN_TRANSIT, TRANSIT, CREDIT, "판매자 지급 중", "Payouts in transit", True),
-    Entry(HOST_PAYABLE, LIABILITY, CREDIT, "호스트 미지급금", "Owed to hosts"),
+    Entry(HOST_PAYABLE, LIABILITY, CREDIT, "호스트 미지급금", "Owed to hosts", is_retired=True),
     Entry(REFUNDS_DUE, LIABILITY, CREDIT, "미지급 환불금", "Refunds due"),
     Entry(AD_PREPAYMENT, LIABILITY, CREDIT, "광고비 선수금", "Advertising prepayments", True),
     Entry(VAT_PAYABLE, LIABILITY, CREDIT, "부가세 예수금", "VAT payable"),
@@ -107,6 +109,7 @@ TENDERS: Final[Mapping[str, str]] = {  # accounts of kinds of payments that no p
     "voucher": VOUCHERS_USED,
     "gift_card": VOUCHERS_USED,
 }
+OPENED: Final = tuple(entry for entry in ACCOUNTS if not entry.is_retired)
 BY_CODE: Final[Mapping[str, Entry]] = {entry.code: entry for entry in ACCOUNTS}
 PER_SELLER: Final = frozenset(entry.code for entry in ACCOUNTS if entry.is_per_seller)
 _STEP: Final = 10  # between two places, so that operators can put accounts in between

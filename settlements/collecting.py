@@ -14,10 +14,9 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from marketplace import approvals, audit, reasons, tenancy
-from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
 from orders import verdicts
-from settlements import charging_interest, debt_ages, interest, ledger
+from settlements import charging_interest, debt_ages, deposits, interest, ledger
 from settlements.ledger import Draft
 from settlements.models import DebtMovement, SellerBalance, Statement
 
@@ -30,32 +29,6 @@ _AGAINST = {Kind.DEPOSIT: ledger.BANK, Kind.WRITE_OFF: ledger.BAD_DEBT}
 class MoreThanOwed(Refused):
     code = "more_than_owed"
     message = gettext_noop("The seller owes %(owed)s, less than %(amount)s.")
-
-
-class EvidenceMissing(Refused):
-    code = "deposit_evidence_missing"
-    message = gettext_noop("Name the entry of the bank's statement that shows the deposit.")
-
-
-class EvidenceUsed(Refused):
-    code = "deposit_recorded_before"
-    message = gettext_noop(
-        "The entry “%(evidence)s” of the bank's statement was recorded already, for “%(seller)s” "
-        "on %(on)s. Name another entry, with its day and number."
-    )
-
-
-class DepositTooEarly(Refused):
-    code = "deposit_too_early"
-    message = gettext_noop(
-        "%(on)s lies before the marketplace opened, on %(opened)s. Write the day on which the bank "
-        "has it."
-    )
-
-
-class DepositInFuture(Refused):
-    code = "deposit_in_future"
-    message = gettext_noop("%(on)s lies in the future. Write the day on which the bank has it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +57,10 @@ def record_deposit(
 ) -> list[DebtMovement]:
     """A seller has paid a part of the debt into our bank on a day, as its statement shows.
 
-    A movement for each debt that it settles, the oldest first. Raises MoreThanOwed,
-    EvidenceMissing, EvidenceUsed where the entry was recorded before, DepositInFuture, and
-    DepositTooEarly, as no balance would show it.
+    A movement for each debt that it settles, the oldest first. Raises MoreThanOwed, and what
+    deposits.once() does.
     """
-    if not (evidence := " ".join(evidence.split())):
-        raise EvidenceMissing(field="evidence")
-    if on > verdicts.business_date(at, tenancy.current().tz):
-        raise DepositInFuture(on=on, field="on")
-    if on < (opened := tenancy.current().first_open_on):
-        raise DepositTooEarly(on=on, opened=opened, field="on")
-    # Of two people who record one deposit, also for two sellers, the second one is refused.
-    Marketplace.objects.select_for_update(no_key=True).get(pk=tenancy.current_id())
-    recorded = DebtMovement.objects.filter(kind=Kind.DEPOSIT, evidence=evidence)
-    if before := recorded.select_related("seller").first():
-        raise EvidenceUsed(evidence=evidence, seller=before.seller, on=before.on, field="evidence")
+    evidence = deposits.once(evidence, on=on, at=at)
     return _settle(balance, Kind.DEPOSIT, amount, on, reason, evidence, by, at)
 
 

@@ -17,6 +17,7 @@ from settlements import (
     demonstration_contracts,
     demonstration_desks,
     demonstration_payouts,
+    demonstration_prepayments,
     demonstration_tax,
     opening,
     simulated_people,
@@ -142,6 +143,16 @@ def payday(exhibit: Exhibit, *, at: datetime) -> None:
         exhibit.slug, operator=User.objects.get(email=exhibit.address("owner")), at=at
     )
     demonstration_payouts.pay(
+        exhibit.slug,
+        operator=User.objects.get(email=exhibit.address("owner")),
+        second=User.objects.get(email=exhibit.address("finance")),
+        at=at,
+    )
+
+
+def advertising(exhibit: Exhibit, *, at: datetime) -> None:
+    """Let the busiest shop pay for advertising in advance."""
+    demonstration_prepayments.pay(
         exhibit.slug,
         operator=User.objects.get(email=exhibit.address("owner")),
         second=User.objects.get(email=exhibit.address("finance")),

@@ -14,7 +14,7 @@ from listings import kind_words
 from marketplace import tenancy
 from orders import confirmation_days, remainders
 from orders.remainders import Remainder
-from settlements import adjusting, adjustments, estimates, fees, reversals, runs, sharing
+from settlements import adjusted, adjustments, estimates, fees, reversals, runs, sharing
 from settlements.estimates import CONFIRMED, DELIVERED, HELD, PAID, SHIPPED
 from settlements.forecast_changes import Item, Key
 from settlements.models import Adjustment, RevenueReport
@@ -229,7 +229,7 @@ def _adjusted(
             due_on = book.calendar.add_business_days(max(row.basis_on, book.on), 1)
         else:
             due_on = due.of(row.seller_id, row.basis_on, row.basis_on)
-        figures = adjusting.figures(row, book.contracts)
+        figures = adjusted.figures(row, book.contracts)
         key = (-row.pk, 0)
         yield _beside(book, row, key, due_on, row.reason_code, row.tax_kind, figures, row.reason)
 

@@ -8,7 +8,7 @@ from marketplace import money, tenancy
 from orders.models import OutcomeToCredit, OutcomeToSettle
 from sellers.models import Seller
 from settlements import positions
-from settlements.models import Adjustment, SellerBalance, Statement
+from settlements.models import Adjustment, AdPrepayment, SellerBalance, Statement
 
 
 def open_money(seller: Seller) -> Iterator[str]:
@@ -49,6 +49,11 @@ def open_money(seller: Seller) -> Iterator[str]:
         yield gettext("%(amount)s owed by the seller") % {"amount": _shown(-balance.carry)}
     if balance.receivable:
         yield gettext("%(amount)s invoiced to the seller") % {"amount": _shown(balance.receivable)}
+    prepaid = AdPrepayment.objects.filter(seller=seller, balance__gt=0).first()
+    if prepaid is not None:
+        yield gettext("%(amount)s paid in advance for advertising") % {
+            "amount": _shown(prepaid.balance)
+        }
 
 
 def _shown(amount: int) -> str:

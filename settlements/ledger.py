@@ -20,11 +20,11 @@ from marketplace.refusals import Refused, gettext_noop
 from settlements import adjustments, chart, ledger_balances
 from settlements.adjustments import PURCHASE_REASONS
 from settlements.chart import (  # noqa: F401 (as whoever posts says them)
+    AD_PREPAYMENT,
     BAD_DEBT,
     BANK,
     CLEARING,
     FEE_REVENUE,
-    HOST_PAYABLE,
     INPUT_VAT,
     INTEREST_INCOME,
     PARTNER_FUNDING,
@@ -62,6 +62,7 @@ NO_REVENUE: Final[Mapping[str, str]] = {  # accounts of all components that are 
     adjustments.component(adjustments.VAT_ROUNDING): ROUNDING,
     adjustments.component(adjustments.FUNDING_OFFSET): PLATFORM_FUNDING,
     **dict.fromkeys(map(adjustments.component, adjustments.FAST), SELLER_ADVANCE),
+    **dict.fromkeys(map(adjustments.component, adjustments.PREPAID), AD_PREPAYMENT),
     SALE_VAT: SALE_VAT_PAYABLE,
 }
 

@@ -161,7 +161,7 @@ def _fill(marketplace: Marketplace, preset: Preset, country: str, *, by, at: dat
 
 def _accounts(preset: Preset) -> list[Account]:
     """The system's chart under the preset's names, one account per component, and its own."""
-    accounts = {entry.code: ledger.account(entry.code) for entry in chart.ACCOUNTS}
+    accounts = {entry.code: ledger.account(entry.code) for entry in chart.OPENED}
     for component, name in preset.fees.components.items():
         fee = ledger.account(chart.FEE_REVENUE + component)
         fee.name = name

@@ -15,7 +15,7 @@ from marketplace import approvals
 from marketplace.models import Approval
 from orders.models import Claim, OrderLine, OutcomeToSettle
 from sellers.models import Seller
-from settlements import clearing, lost_lines, sentinels
+from settlements import clearing, lost_lines, prepaying, sentinels
 from settlements.models import (
     Adjustment,
     Hold,
@@ -53,6 +53,7 @@ TITLES: dict[str, Promise] = {
     sentinels.UNCHECKED: _("Businesses that could not be checked"),
     sentinels.SUSPENSE: _("Money on suspense"),
     sentinels.CLEARING_DIFFERS: _("Money on clearing that nothing explains"),
+    sentinels.PREPAID_DIFFERS: _("Advertising prepayments that the ledger does not show"),
     sentinels.CLEARING_OLD: _("Settled orders whose money does not come"),
     sentinels.FILES_MISSING: _("Settlement files that have not come"),
     sentinels.UNSIGNED: _("Days not signed in time"),
@@ -172,6 +173,10 @@ _MEANINGS: dict[str, Promise] = {
         "The balance of the clearing account is not what orders, discrepancies and journals by "
         "hand come to. The proof of that night names the difference: find what was posted."
     ),
+    sentinels.PREPAID_DIFFERS: _(
+        "What is left of sellers' advertising prepayments, with what open statements still draw of "
+        "them, is not what the ledger says. Refund nothing of them before it is verified."
+    ),
     sentinels.CLEARING_OLD: _(
         "Settled more than 31 days ago, and in no provider's settlement file, or paid without a "
         "provider's id. Ask the provider, or book the item where its money belongs."
@@ -240,6 +245,7 @@ _LISTS: dict[str, str] = {  # the list of the rows of a sentinel
     sentinels.TAX_LATE: "admin:settlements_taxinvoice_changelist",
     sentinels.SUSPENSE: "admin:settlements_discrepancy_changelist",
     sentinels.CLEARING_DIFFERS: "admin:settlements_clearingproof_changelist",
+    sentinels.PREPAID_DIFFERS: "admin:settlements_adprepayment_changelist",
     sentinels.CLEARING_OLD: "admin:settlements_clearingitem_changelist",
     sentinels.FILES_MISSING: "admin:settlements_missingfile_changelist",
     sentinels.UNSIGNED: "admin:settlements_dayclose_changelist",
@@ -294,6 +300,7 @@ def told(on: date, counted: Mapping[str, int], *, at: datetime) -> list[Told]:
     counts = {
         sentinels.SUSPENSE: sentinels.suspended(on),
         sentinels.CLEARING_DIFFERS: abs(clearing.unexplained(on)),
+        sentinels.PREPAID_DIFFERS: abs(prepaying.unexplained()),
     }
     counts |= {name: found[name].count() for name in _LISTS if name in found}
     return [
@@ -428,7 +435,8 @@ def address(name: str) -> str:
     """The list of the rows that a sentinel counts; empty where they stand beside it."""
     if name not in _LISTS:
         return ""
-    if name in (sentinels.UNCREDITED, sentinels.CLEARING_DIFFERS):  # all of it; newest first
+    all_of_it = (sentinels.UNCREDITED, sentinels.CLEARING_DIFFERS, sentinels.PREPAID_DIFFERS)
+    if name in all_of_it:  # newest first
         return reverse(_LISTS[name])
     if name == sentinels.CLEARING_OLD:
         return f"{reverse(_LISTS[name])}?night=late"

@@ -23,6 +23,7 @@ from settlements import (
     left_too_long,
     lost_lines,
     payout_candidates,
+    prepaying,
 )
 from settlements.models import (
     Account,
@@ -70,6 +71,7 @@ UNCHECKED = "businesses_not_checked"  # where the payout policy asks about them
 SUSPENSE = "money_on_suspense"  # minor units
 CLEARING_DIFFERS = "clearing_not_explained"  # minor units
 CLEARING_OLD = "clearing_too_old"
+PREPAID_DIFFERS = "prepayments_differ_from_ledger"  # minor units
 FILES_MISSING = "provider_files_missing"
 UNSIGNED = "days_not_signed"
 UNCLOSED = "months_not_closed"
@@ -102,6 +104,7 @@ NAMES = (
     SUSPENSE,
     CLEARING_DIFFERS,
     CLEARING_OLD,
+    PREPAID_DIFFERS,
     FILES_MISSING,
     UNSIGNED,
     UNCLOSED,
@@ -119,7 +122,8 @@ NAMES = (
 )
 _DEADLINES = (DEADLINE, PAST_DEADLINE, HELD_PAST_DEADLINE)
 _WHERE_ASKED = (*_DEADLINES, UNCHECKED)
-IN_MONEY = (LEDGER_DIFFERS, SUSPENSE, CLEARING_DIFFERS)  # what these count are minor units
+# What these count are minor units.
+IN_MONEY = (LEDGER_DIFFERS, SUSPENSE, CLEARING_DIFFERS, PREPAID_DIFFERS)
 
 # Lines of the statements that closed tonight against the statements' totals. Days leave out the
 # months before; why not those after, see sealed_lines.
@@ -224,6 +228,7 @@ def watch(on: date, *, at: datetime) -> dict[str, int]:
         UNPAID: len(unpaid(on, at=at)),
         SUSPENSE: suspended(on),
         CLEARING_DIFFERS: abs(clearing.unexplained(on)),
+        PREPAID_DIFFERS: abs(prepaying.unexplained()),
         **_counted(rows(on, lost_lines.find(on), at=at)),
     }
     return {name: counts[name] for name in (*NAMES, *_WHERE_ASKED) if name in counts}

@@ -138,6 +138,7 @@ def adjustments_of_seller(request, seller: Seller) -> Section | None:
             "seller": seller,
             "newest": list(newest),
             "may_request": request.user.has_perm("settlements.change_adjustment"),
+            "may_pay_in": request.user.has_perm("settlements.change_adprepayment"),
         },
     )
 

@@ -27,6 +27,7 @@ urlpatterns = [
     path("statements/<str:public_id>/bundle.zip", views.bundle_file, name="shop_bundle_file"),
     path("holds/", views.holds, name="shop_holds"),
     path("debts/", views.debts, name="shop_debts"),
+    path("ad-prepayment/", views.ad_prepayment, name="shop_ad_prepayment"),
     path("coming-payouts/", forecast_views.days, name="shop_forecast"),
     path("coming-payouts/<str:day>/", forecast_views.day, name="shop_forecast_day"),
     path("downloads/", views.downloads_page, name="shop_downloads"),

@@ -16,7 +16,7 @@ from django.db import connection
 from marketplace import audit, tenancy
 from orders.remainders import Remainder
 from settlements import (
-    adjusting,
+    adjusted,
     adjustments,
     charging_interest,
     commission_verification,
@@ -152,6 +152,60 @@ _CHECKS = {
           AND EXISTS (SELECT FROM settlement_line s
                       WHERE s.marketplace_id = f.marketplace_id
                         AND s.order_line_id = f.order_line_id AND s.sequence = 0)""",
+    "advertising prepayment that is not the sum of its movements, or not what one of them left": """
+        SELECT 'advertising prepayment', r.code, 'left',
+               concat_ws(', ', coalesce(m.moved, 0), coalesce(m.moved, 0), 0),
+               concat_ws(', ', coalesce(p.balance, 0), coalesce(m.last, 0), coalesce(m.wrong, 0))
+        FROM sellers_seller r
+        LEFT JOIN settlements_adprepayment p ON p.marketplace_id = r.marketplace_id
+             AND p.seller_id = r.id
+        LEFT JOIN (
+            SELECT seller_id, sum(amount) AS moved,
+                   (array_agg(balance ORDER BY id DESC))[1] AS last,
+                   count(*) FILTER (WHERE balance <> so_far) AS wrong
+            FROM (SELECT *, sum(amount) OVER (PARTITION BY seller_id ORDER BY id) AS so_far
+                  FROM settlements_adprepaymentmovement
+                  WHERE marketplace_id = %(marketplace)s) each
+            GROUP BY seller_id
+        ) m ON m.seller_id = r.id
+        WHERE r.marketplace_id = %(marketplace)s
+          AND (coalesce(p.balance, 0), coalesce(m.last, 0), coalesce(m.wrong, 0))
+              <> (coalesce(m.moved, 0), coalesce(m.moved, 0), 0)""",
+    "adjustment of an advertising prepayment without its movement, or the other way round": """
+        SELECT 'adjustment', coalesce(a.public_id, m.public_id), 'moves of the prepayment',
+               coalesce(-a.amount, 0)::text, coalesce(m.amount, 0)::text
+        FROM (SELECT * FROM settlements_adjustment
+              WHERE marketplace_id = %(marketplace)s
+                AND reason_code IN ('ad_prepaid', 'ad_refund')) a
+        FULL JOIN (SELECT * FROM settlements_adprepaymentmovement
+                   WHERE marketplace_id = %(marketplace)s AND kind <> 'deposit') m
+             ON m.adjustment_id = a.id AND m.seller_id = a.seller_id
+        WHERE coalesce(-a.amount, 0) <> coalesce(m.amount, 0)""",
+    "seller whose account does not say what is left of the advertising prepayment": """
+        SELECT 'seller', r.code, 'ad_prepayment', coalesce(m.moved, 0)::text,
+               coalesce(e.moved, 0)::text
+        FROM sellers_seller r
+        LEFT JOIN (
+            SELECT m.seller_id, sum(m.amount) AS moved
+            FROM settlements_adprepaymentmovement m
+            LEFT JOIN settlements_adjustment a ON a.marketplace_id = m.marketplace_id
+                 AND a.id = m.adjustment_id
+            LEFT JOIN settlements_statement s ON s.marketplace_id = a.marketplace_id
+                 AND s.id = a.statement_id
+            WHERE m.marketplace_id = %(marketplace)s
+              AND (m.adjustment_id IS NULL OR s.state <> 'open')
+            GROUP BY m.seller_id
+        ) m ON m.seller_id = r.id
+        LEFT JOIN (
+            SELECT e.seller_id, sum(e.credit - e.debit) AS moved
+            FROM ledger_entry e
+            JOIN settlements_account c ON c.marketplace_id = e.marketplace_id
+                 AND c.id = e.account_id
+            WHERE e.marketplace_id = %(marketplace)s AND c.code = 'ad_prepayment'
+            GROUP BY e.seller_id
+        ) e ON e.seller_id = r.id
+        WHERE r.marketplace_id = %(marketplace)s
+          AND coalesce(m.moved, 0) <> coalesce(e.moved, 0)""",
     "outcome neither waiting nor settled, or both": """
         SELECT 'outcome', o.line_id || '#' || o.sequence, 'settled or waiting', '1',
                ((q.id IS NOT NULL)::int + (s.id IS NOT NULL)::int)::text
@@ -488,7 +542,7 @@ def _adjustment_due(
 
 
 def _adjusted(line: SettlementLine, row: Adjustment, contracts: Contracts) -> Iterator[Difference]:
-    fee, vat, net = adjusting.figures(row, contracts)
+    fee, vat, net = adjusted.figures(row, contracts)
     right = {
         "basis_on": row.basis_on,
         "quantity": 0,

@@ -26,6 +26,7 @@ from settlements import (
     shop_debts,
     shop_holds,
     shop_payouts,
+    shop_prepayments,
     shop_revenue,
     shop_statements,
     signing,
@@ -104,6 +105,15 @@ def debts(request, marketplace):
 
 
 @seller_page
+def ad_prepayment(request, marketplace):
+    context = {
+        "left": shop_prepayments.left(request.seller),
+        "page": paging.page(request.GET, shop_prepayments.movements(request.seller)),
+    }
+    return render(request, "settlements/ad_prepayment.html", context)
+
+
+@seller_page
 def line(request, marketplace, public_id, order, number, sequence):
     row = _statement(request, public_id)
     is_id = identifiers.is_public_id(order, "ord")
@@ -146,12 +156,13 @@ def adjustments(request, marketplace):
 def adjustment(request, marketplace, public_id):
     is_id = identifiers.is_public_id(public_id, "adj")
     row = is_id and shop_statements.adjustments_of(request.seller).filter(public_id=public_id)
-    if not row or not (found := row.select_related("statement").first()):
+    if not row or not (found := row.select_related("statement", "charge").first()):
         raise Http404
     [shown] = shop_statements.adjusted([found])
     context = {
         "shown": shown,
         "adjustment": found,
+        "paid": shop_prepayments.paid(found, shown.line),
         "report": shop_revenue.report_of(found),
     }
     return render(request, "settlements/adjustment.html", context)

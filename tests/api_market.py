@@ -15,6 +15,7 @@ from orders.models import OrderLine
 from settlements import export_jobs, holding, nights, payouts, runs
 from settlements.models import (
     Adjustment,
+    AdPrepaymentMovement,
     DebtMovement,
     Payout,
     PayoutForecast,
@@ -94,6 +95,15 @@ class ApiMarket:
             by=User.objects.create(email=f"{self.market.slug}@example.org"),
             at=at,
         )
+        prepaid = AdPrepaymentMovement.objects.create(
+            seller=self.own,
+            kind="deposit",
+            amount=1_000,
+            balance=1_000,
+            on=make.FIRST_OPEN_ON,
+            evidence="0901-8",
+            at=at,
+        )
         held = holding.Terms(reason="document", note="사업자등록증", condition="서류 제출")
         hold = holding.hold_amount(self.own, 5_000, held, by=None, at=at)
         PayoutForecast.objects.create(
@@ -101,6 +111,7 @@ class ApiMarket:
         )
         job = export_jobs.ask("statements", seller=self.own, by=None, at=at)
         self.names = {
+            "ad_prepayment_movement": prepaid.public_id,
             "adjustment": adjustment.public_id,
             "debt_movement": movement.public_id,
             "hold": hold.public_id,

@@ -27,6 +27,7 @@ SPAN = {"since": "2026-09-01T00:00:00Z", "until": "2026-09-02T00:00:00Z"}
 
 # (method, path in the schema): the object in the path, and a body that its owner could send.
 OBJECTS = {
+    ("get", "/api/v1/ad-prepayment-movements/{public_id}/"): ("ad_prepayment_movement", None),
     ("get", "/api/v1/adjustments/{public_id}/"): ("adjustment", None),
     ("get", "/api/v1/balances/{public_id}/"): ("seller", None),
     ("get", "/api/v1/claims/{public_id}/"): ("claim", None),
@@ -83,6 +84,7 @@ BY_MARKETPLACE = {
 LISTS = {
     ("get", f"/api/v1/{name}/")
     for name in (
+        "ad-prepayment-movements",
         "adjustments",
         "balances",
         "claims",

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.django_db
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "4"))  # a kind of key, an operation, and a mode
 NAMES = {
+    "ad-prepayment-movements": "ad_prepayment_movement",
     "adjustments": "adjustment",
     "balances": "seller",
     "claims": "claim",

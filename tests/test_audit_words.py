@@ -13,7 +13,7 @@ from marketplace.models import ClosedDay
 from orders import confirming
 from sellers.models import Seller
 from settlements import retention
-from settlements.models import DebtMovement
+from settlements.models import AdPrepaymentMovement, DebtMovement
 
 ROOT = Path(settings.BASE_DIR)
 APPS = ("marketplace", "sellers", "listings", "orders", "settlements")
@@ -28,6 +28,7 @@ PUT_TOGETHER = {
     "sellers/members.py": "sellermember",
     "sellers/bank_accounts.py": "bankaccount",
     "settlements/collecting.py": "debt",
+    "settlements/prepaying.py": "ad_prepayment",
     "settlements/resident_numbers.py": "residentnumber",
 }
 
@@ -94,6 +95,8 @@ def put_together():
             yield from (f"{model}.day_{source}" for source in chosen)
         elif model == "debt":
             yield from (f"{model}.{kind}" for kind in DebtMovement.Kind.values)
+        elif model == "ad_prepayment":
+            yield from (f"{model}.{kind}" for kind in AdPrepaymentMovement.Kind.values)
         else:
             found = deeds(name)
             assert found, name

@@ -27,6 +27,13 @@ class AdjustmentDocument(Document):
     basis_on = serializers.DateField(read_only=True)
     requested_at = Moment(read_only=True)
     month = serializers.DateField(read_only=True, allow_null=True)
+    charge = serializers.CharField(
+        source="charge.public_id",
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="The charge of advertising that it takes back, or pays from the prepayment.",
+    )
     claim = serializers.CharField(
         source="claim.public_id", read_only=True, allow_null=True, default=None
     )
@@ -44,10 +51,10 @@ class AdjustmentViewSet(ReadMixin, Resource):
     serializer_class = AdjustmentDocument
 
     def get_queryset(self):
-        found = Adjustment.objects.select_related("seller", "claim", "statement")
+        found = Adjustment.objects.select_related("seller", "charge", "claim", "statement")
         if self.holder:
             found = shop_statements.adjustments_of(self.holder).select_related(
-                "seller", "claim", "statement"
+                "seller", "charge", "claim", "statement"
             )
         if states := self.choice_parameter("state", Adjustment.State):
             found = found.filter(state__in=states)

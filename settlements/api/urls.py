@@ -12,6 +12,7 @@ from settlements.api import (
     ledger,
     payout_events,
     payouts,
+    prepayments,
     reconciliation,
     revenue,
     tax,
@@ -27,6 +28,9 @@ router.register("settlement-lines", viewsets.SettlementLineViewSet, "api_settlem
 router.register("holds", viewsets.HoldViewSet, "api_hold")
 router.register("balances", viewsets.BalanceViewSet, "api_balance")
 router.register("debt-movements", debts.DebtMovementViewSet, "api_debt_movement")
+router.register(
+    "ad-prepayment-movements", prepayments.AdPrepaymentMovementViewSet, "api_ad_prepayment_movement"
+)
 router.register("adjustments", adjustments.AdjustmentViewSet, "api_adjustment")
 router.register("accounts", ledger.AccountViewSet, "api_account")
 router.register("journals", ledger.JournalViewSet, "api_journal")

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('marketplace', '0011_years_of_resident_numbers'),
         ('sellers', '0006_businesses_not_answered'),
-        ('settlements', '0043_bank_transactions'),
+        ('settlements', '0044_advertising_prepayments'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,5 +1,6 @@
 """Rates, what is owed for each order line, statements, holds, the ledger; a file per subject."""
 
+from settlements.models.ad_prepayments import AdPrepayment, AdPrepaymentMovement
 from settlements.models.adjustments import Adjustment, MonthlyFee
 from settlements.models.assignments import Assignment
 from settlements.models.bank_rows import BankFile, BankMatch, BankRow
@@ -45,6 +46,8 @@ from settlements.models.tax import TaxInvoice
 
 __all__ = [
     "Account",
+    "AdPrepayment",
+    "AdPrepaymentMovement",
     "Adjustment",
     "Assignment",
     "AttachmentPayment",

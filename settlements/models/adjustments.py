@@ -86,6 +86,7 @@ class Adjustment(TenantModel):
         CORRECTION = "correction", _("Correction")
         SHIPPING = "shipping", _("Shipping cost")
         SERVICE = adjustments.SERVICE, _("Service charge")
+        ADVERTISING = adjustments.ADVERTISING, _("Advertising")
         MONTHLY_FEE = adjustments.MONTHLY_FEE, _("Monthly fee")
         REVENUE_SHARE = "revenue_share", _("Revenue share")
         HOST_COMMISSION = "host_commission", _("Host commission")
@@ -96,6 +97,8 @@ class Adjustment(TenantModel):
         FAST_ADVANCE = adjustments.FAST_ADVANCE, _("Fast settlement")
         FAST_OFFSET = adjustments.FAST_OFFSET, _("Fast settlement, settled with the sale")
         FAST_CLAWBACK = adjustments.FAST_CLAWBACK, _("Fast settlement, clawed back")
+        AD_PREPAID = adjustments.AD_PREPAID, _("Advertising prepayment used")
+        AD_REFUND = adjustments.AD_REFUND, _("Advertising prepayment refunded")
 
     MADE_BY_RULE = (  # nobody asks for these
         Reason.MONTHLY_FEE,
@@ -106,6 +109,8 @@ class Adjustment(TenantModel):
         Reason.FAST_ADVANCE,
         Reason.FAST_OFFSET,
         Reason.FAST_CLAWBACK,
+        Reason.AD_PREPAID,
+        Reason.AD_REFUND,
     )
 
     public_id = models.CharField(
@@ -155,6 +160,14 @@ class Adjustment(TenantModel):
         related_name="adjustments",
         verbose_name=_("fast settlement"),
     )
+    charge = TenantKey(
+        "settlements.Adjustment",
+        null=True,
+        blank=True,
+        related_name="follow_ups",
+        verbose_name=_("advertising charge"),
+        help_text=_("That it takes back, or that the prepayment pays."),
+    )
     claim = TenantKey(
         Claim, null=True, blank=True, related_name="adjustments", verbose_name=_("claim")
     )
@@ -169,7 +182,13 @@ class Adjustment(TenantModel):
         verbose_name_plural = _("adjustments")
         constraints = [
             *constraints.tenant(
-                "adjustment", "seller", "monthly_fee", "fast_settlement", "claim", "statement"
+                "adjustment",
+                "seller",
+                "monthly_fee",
+                "fast_settlement",
+                "charge",
+                "claim",
+                "statement",
             ),
             constraints.Frozen(name="adjustment_frozen_once_settled", value="settled"),
             models.UniqueConstraint(
@@ -184,6 +203,18 @@ class Adjustment(TenantModel):
                 fields=["marketplace", "claim"],
                 name="adjustment_for_a_carrier_is_one_per_claim",
                 condition=Q(claim__isnull=False, reason_code="shipping"),
+            ),
+            models.UniqueConstraint(
+                fields=["marketplace", "charge"],
+                name="adjustment_takes_a_charge_back_once",
+                condition=Q(reason_code="advertising") & ~Q(state="withdrawn"),
+            ),
+            models.CheckConstraint(
+                name="adjustment_of_advertising_names_its_charge",
+                condition=Q(reason_code="ad_prepaid", charge__isnull=False)
+                | Q(reason_code="advertising", amount__lt=0, charge__isnull=True)
+                | Q(reason_code="advertising", amount__gt=0, charge__isnull=False)
+                | (~Q(reason_code__in=["advertising", "ad_prepaid"]) & Q(charge__isnull=True)),
             ),
             models.CheckConstraint(
                 name="adjustment_is_of_an_amount",
@@ -219,6 +250,11 @@ class Adjustment(TenantModel):
                 fields=["marketplace", "fast_settlement"],
                 name="adjustment_by_fast_settlement",
                 condition=Q(fast_settlement__isnull=False),
+            ),
+            models.Index(
+                fields=["marketplace", "charge"],
+                name="adjustment_by_charge",
+                condition=Q(charge__isnull=False),
             ),
             models.Index(
                 fields=["marketplace", "claim"],

@@ -11,7 +11,7 @@ from marketplace.models import Approval
 from marketplace.tests import make as people
 from orders import verdicts
 from sellers.models import Seller, SellerMember
-from settlements import collecting, ledger_reading, nights, positions, verification
+from settlements import collecting, deposits, ledger_reading, nights, positions, verification
 from settlements.models import DebtMovement, Journal, SellerBalance, SettlementTerms, Statement
 from settlements.tests import make
 
@@ -199,12 +199,12 @@ class TestCarriedDebt:
             paid = asked | {"on": PAID_IN}
             with pytest.raises(collecting.MoreThanOwed):
                 collecting.record_deposit(balance, amount=NET + 1, evidence="1", **paid)
-            with pytest.raises(collecting.EvidenceMissing):
+            with pytest.raises(deposits.EvidenceMissing):
                 collecting.record_deposit(balance, amount=1, evidence=" ", **paid)
             with pytest.raises(verdicts.NotBetween):
                 collecting.record_deposit(balance, amount=0, evidence="1", **paid)
             paid["on"] = AT.date() + timedelta(days=1)
-            with pytest.raises(collecting.DepositInFuture):
+            with pytest.raises(deposits.DepositInFuture):
                 collecting.record_deposit(balance, amount=1, evidence="1", **paid)
             with pytest.raises(verdicts.NotBetween):
                 collecting.ask_to_write_off(balance, amount=0, reason="폐업", **asked)
@@ -279,7 +279,7 @@ class TestDeposit:
             collecting.record_deposit(balance, amount=1_000, evidence="국민 0919-7", **paid)
             other = SellerBalance.objects.create(seller=make.seller("B"), receivable=1_000)
             for again in (balance, other):
-                with pytest.raises(collecting.EvidenceUsed):
+                with pytest.raises(deposits.EvidenceUsed):
                     collecting.record_deposit(
                         again, amount=1_000, evidence="국민 0919-7 ", **(paid | {"by": users[1]})
                     )
@@ -310,7 +310,7 @@ class TestDeposit:
                         balance, amount=1_000, evidence="7", on=PAID_IN, by=by, at=AT
                     )
                 results[key] = "recorded"
-            except collecting.EvidenceUsed as refused:
+            except deposits.EvidenceUsed as refused:
                 results[key] = refused.code
             finally:
                 connection.close()

@@ -30,7 +30,9 @@ from settlements import (
 from settlements.fee_rules import Rule
 from settlements.fees import Charge, Terms
 from settlements.models import (
+    Account,
     Adjustment,
+    LedgerEntry,
     RevenueLine,
     RevenueReport,
     SettlementLine,
@@ -96,6 +98,36 @@ class TestCredit:
             paid = Statement.objects.get(seller=hosting)
             assert (paid.withholding_income, paid.withholding_local) == (3_000, 300)
             assert paid.payout == 96_700
+            assert clean(SEP_8) == []
+
+    def test_owes_the_host_on_its_own_accounts_as_every_seller(self, market):
+        """No account of hosts beside them: what is not paid out is held for its invoice."""
+        with tenancy.use(market.pk):
+            registered = make.seller("R")
+            make.contract(registered, valid_from=SEP_8, at=AT, **DAILY)
+            for number, hosting in (("O1", host()), ("O2", registered)):
+                make.sold(seller_a(), number=number, unit_price=1_000_000, brought_by=hosting)
+        close(market, SEP_8)
+        with tenancy.use(market.pk):
+            assert make.balances() == {
+                "purchase:adj_host_commission": -200_000,
+                "input_vat": -10_000,
+                "withholding_income": 3_000,
+                "withholding_local": 300,
+                "payout_payable": 96_700,
+                "seller_held": 110_000,
+            }
+            accounts = dict(Account.objects.values_list("pk", "code"))
+            owed = LedgerEntry.objects.exclude(seller_id=None).order_by("seller_id")
+            sums: dict[tuple[str, str], int] = {}
+            codes = dict(Seller.objects.values_list("pk", "code"))
+            for entry in owed:
+                key = (codes[entry.seller_id], accounts[entry.account_id])
+                sums[key] = sums.get(key, 0) + entry.credit - entry.debit
+            assert {key: amount for key, amount in sums.items() if amount} == {
+                ("H", "payout_payable"): 96_700,
+                ("R", "seller_held"): 110_000,
+            }
             assert clean(SEP_8) == []
 
     def test_gives_a_registered_host_its_own_vat(self, market):

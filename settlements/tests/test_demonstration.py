@@ -10,6 +10,7 @@ from orders.models import Claim, ImportProfile, Order
 from sellers.models import Seller, SellerMember, SellerProfile
 from settlements import demonstration, nights, verification
 from settlements.models import (
+    AdPrepaymentMovement,
     FeeScheduleVersion,
     RevenueLine,
     RevenueReport,
@@ -137,3 +138,17 @@ class TestDesks:
             assert version.state == "published"
             rates = version.rules.filter(category__code="living").values_list("rate_ppm", flat=True)
             assert list(rates) == [105_000]
+
+
+@pytest.mark.django_db
+class TestAdvertising:
+    def test_is_paid_in_advance_and_drawn_once(self):
+        [*_] = demonstration.fill(SMALL[0], days=1, at=AT)
+        demonstration.people(SMALL[0], "a-password")
+        for _ in range(2):
+            demonstration.advertising(SMALL[0], at=AT)
+        with tenancy.use(code="market"):
+            rows = AdPrepaymentMovement.objects.order_by("pk")
+            assert list(rows.values_list("amount", "balance")) == [
+                (300_000, 300_000), (-132_000, 168_000), (-88_000, 80_000),
+            ]  # fmt: skip

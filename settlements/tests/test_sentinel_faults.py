@@ -30,6 +30,7 @@ from settlements import (
     payout_sending,
     payouts,
     periods,
+    prepaying,
     provider_files,
     reconciling,
     revenue_reporting,
@@ -41,6 +42,7 @@ from settlements import (
 from settlements.holding import Terms
 from settlements.models import (
     Adjustment,
+    AdPrepayment,
     ClearingItem,
     DayClose,
     Discrepancy,
@@ -466,6 +468,11 @@ def journal_that_nothing_explains(market):
     return [9]
 
 
+def prepayment_that_nobody_paid_in(market):
+    AdPrepayment.objects.create(seller=market.seller("ahead"), balance=5)
+    return [-5]
+
+
 def file_that_never_came(market):
     said = {"day": LAST, "payments": 1, "amount": 10_000, "found_on": ON}
     return [MissingFile.objects.create(provider="P", **said).pk]
@@ -605,6 +612,7 @@ FAULTS = [
     Fault(sentinels.SUSPENSE, money_that_nobody_knows),
     Fault(sentinels.CLEARING_OLD, money_that_no_provider_paid_out, midway=True),
     Fault(sentinels.CLEARING_DIFFERS, journal_that_nothing_explains),
+    Fault(sentinels.PREPAID_DIFFERS, prepayment_that_nobody_paid_in),
     Fault(sentinels.FILES_MISSING, file_that_never_came, midway=True),
     Fault(sentinels.UNSIGNED, day_without_signatures),
     Fault(sentinels.UNCLOSED, month_left_open),
@@ -666,6 +674,7 @@ def rows_of(on: date) -> dict[str, list[int]]:
     told[sentinels.UNPAID] = sentinels.unpaid(on, at=small_hours(on))
     told[sentinels.SUSPENSE] = [sentinels.suspended(on)]
     told[sentinels.CLEARING_DIFFERS] = [clearing.unexplained(on)]
+    told[sentinels.PREPAID_DIFFERS] = [prepaying.unexplained()]
     return {name: sorted(keys) for name, keys in told.items()}
 
 
@@ -698,6 +707,7 @@ class TestNight:
                 sentinels.SUSPENSE: 700,
                 sentinels.LEDGER_DIFFERS: 7,
                 sentinels.CLEARING_DIFFERS: 9,
+                sentinels.PREPAID_DIFFERS: 5,
             }
             assert counts == {name: len(keys) for name, keys in expected.items()} | amounts
             assert set(counts) == set(sentinels.names(ON))  # there is a fault for every sentinel

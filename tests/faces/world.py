@@ -76,6 +76,8 @@ from settlements import (
 from settlements.models import (
     Account,
     Adjustment,
+    AdPrepayment,
+    AdPrepaymentMovement,
     AttachmentPayment,
     DayClose,
     DebtMovement,
@@ -276,6 +278,17 @@ def _fill_gaps(victim: Seller, operator: User) -> None:
     SellerBalance.objects.filter(seller=victim).update(receivable=1)
     DebtMovement.objects.create(
         seller=victim, kind="deposit", amount=1, on=AT.date(), reason="비밀", by=operator, at=AT
+    )
+    AdPrepayment.objects.create(seller=victim, balance=1)
+    AdPrepaymentMovement.objects.create(
+        seller=victim,
+        kind="deposit",
+        amount=1,
+        balance=1,
+        on=AT.date(),
+        evidence="비밀",
+        by=operator,
+        at=AT,
     )
     adjustment = adjusting.request(
         victim,

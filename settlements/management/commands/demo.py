@@ -158,6 +158,7 @@ class _History:
                 demonstration.desks(self.exhibit, self.password, at=self.at)
             self._close_nights()
             demonstration.payday(self.exhibit, at=self.at)
+            demonstration.advertising(self.exhibit, at=self.at)
             demonstration.books(self.exhibit, at=self.at)
         finally:
             connections.close_all()
