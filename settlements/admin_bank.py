@@ -123,7 +123,7 @@ class BankRowAdmin(StoryAdmin):
     place = 13
     story_template = "settlements/admin/bank_row.html"
     list_display = [
-        "entry",
+        "__str__",
         "on",
         "time",
         money_column("amount", _("amount")),
