@@ -358,7 +358,13 @@ class TestExchanges:
         return {name for name in ClaimAdmin.decisions if decide(claim, name) in page}
 
     def test_offer_what_comes_next(self, owner, market, exchange):
-        assert self.offered(owner, exchange) == {"approve", "reject", "withdraw", "convert"}
+        assert self.offered(owner, exchange) == {
+            "approve",
+            "reject",
+            "withdraw",
+            "convert",
+            "arbitrate",
+        }
         both = {"return_cost": "3,000", "outbound_cost": "2,500"}
         said = {"fault": "buyer", "quantity": 2, **both}
         refused = owner.post(decide(exchange, "approve"), {**said, "paid": "deducted"})
@@ -366,14 +372,14 @@ class TestExchanges:
         assert (
             owner.post(decide(exchange, "approve"), {**said, "paid": "direct"}).status_code == 302
         )
-        assert self.offered(owner, exchange) == {"collect", "reject", "convert"}
+        assert self.offered(owner, exchange) == {"collect", "reject", "convert", "arbitrate"}
         owner.post(decide(exchange, "collect"), {})
-        assert self.offered(owner, exchange) == {"resend", "reject", "convert"}
+        assert self.offered(owner, exchange) == {"resend", "reject", "convert", "arbitrate"}
         assert exchange in owner.get(CLAIMS).context["cl"].result_list
         short = owner.post(decide(exchange, "resend"), {"carrier": "cj", "tracking_number": "1"})
         assert short.context["form"].errors.keys() == {"tracking_number"}
         owner.post(decide(exchange, "resend"), self.PARCEL)
-        assert self.offered(owner, exchange) == {"resend", "arrived"}
+        assert self.offered(owner, exchange) == {"resend", "arrived", "arbitrate"}
         shown = desks.text(owner.get(claim_page(exchange)))
         assert self.PARCEL["tracking_number"] in shown
         assert "An exchange leaves the sale as it is." in shown

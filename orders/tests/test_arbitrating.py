@@ -242,8 +242,8 @@ class TestDecide:
     )
     def test_however_mixed_never_take_more_than_there_is(self, kind, steps):
         """Nothing but a decision leads out of an arbitration, and back it leads where it was."""
-        clerk, chief = make.user("clerk@example.org"), make.user("chief@example.org")
         with transaction.atomic():
+            clerk, chief = make.user("clerk@example.org"), make.user("chief@example.org")
             claim = asked(1, kind, lines=2)
             told = {"by": clerk, "at": make.day(8)}
             step_of = {
