@@ -31,7 +31,7 @@ from django.utils.translation import gettext_lazy as _
 from listings.models import Revision
 from marketplace import paging
 from marketplace.models import Approval, AuditEntry, JobRun, Marketplace
-from orders.models import Claim
+from orders.models import Arbitration, Claim
 from sellers.models import BusinessStatus, Seller
 from settlements import nights, payout_exceptions, sentinels
 from settlements.models import (
@@ -171,6 +171,11 @@ def _last_moved_at() -> Subquery:
     return Subquery(entries.order_by("-at").values("at")[:1])
 
 
+def _arbitration_opened_at() -> Subquery:
+    opened = Arbitration.objects.open().filter(claim=OuterRef("pk"))
+    return Subquery(opened.values("opened_at")[:1])
+
+
 QUEUES = (
     Queue(
         "applications",
@@ -205,6 +210,14 @@ QUEUES = (
         lambda: F("requested_at"),
         lambda on: {"state__in": ",".join(Claim.OPEN_STATES)},
         first="requested_at",
+    ),
+    Queue(
+        "arbitrations",
+        _("Claims to decide in arbitration"),
+        Claim,
+        lambda on: Claim.objects.filter(state=Claim.State.ARBITRATION),
+        _arbitration_opened_at,
+        lambda on: {"state__in": Claim.State.ARBITRATION.value},
     ),
     Queue(
         "statements",

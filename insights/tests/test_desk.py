@@ -7,7 +7,7 @@ from marketplace import approvals, jobs, paging, tenancy, versions
 from marketplace.models import JobRun, JobShard, LegalIdentity, Membership
 from marketplace.models.jobs import MAX_ATTEMPTS
 from marketplace.tests import make as floor
-from orders.models import Claim, OrderLine
+from orders.models import Arbitration, Claim, OrderLine
 from orders.tests import make as orders
 from sellers.models import BusinessStatus, Seller
 from settlements.models import (
@@ -34,7 +34,8 @@ EXPECTED = {
     "applications": 2,
     "reviews": 1,
     "blocked": 1,
-    "claims": 2,
+    "claims": 3,
+    "arbitrations": 1,
     "statements": 2,
     "holds": 1,
     "payouts": 1,
@@ -128,8 +129,8 @@ def _listings(seller):
 
 def _claims(seller):
     line = make.placed(seller, status=OrderLine.Status.DELIVERED)
-    for hours, state in enumerate(["requested", "approved", "rejected"]):
-        Claim.objects.create(
+    for hours, state in enumerate(["requested", "approved", "rejected", "arbitration"]):
+        claim = Claim.objects.create(
             line=line,
             seller=seller,
             type=Claim.Type.RETURN,
@@ -138,6 +139,13 @@ def _claims(seller):
             state=state,
             requested_at=AT + timedelta(hours=hours),
         )
+    Arbitration.objects.create(
+        claim=claim,
+        state_before="requested",
+        side="seller",
+        reason="포장 훼손",
+        opened_at=AT + timedelta(days=1),
+    )
 
 
 def _statements(seller):
@@ -246,6 +254,7 @@ class TestWaiting:
         with tenancy.use(market.pk):
             found = {row.code: row for row in desk.waiting(market, operator, with_oldest=True)}
         assert found["claims"].oldest == AT
+        assert found["arbitrations"].oldest == AT + timedelta(days=1)
         assert found["jobs"].oldest == AT
         assert found["statements"].oldest == datetime(2026, 9, 14, tzinfo=UTC)
 
@@ -284,7 +293,7 @@ class TestWaiting:
         limit(1)
         with tenancy.use(market.pk):
             found = {row.code: row for row in desk.waiting(market, operator, with_oldest=True)}
-        assert {row.code: row.count for row in found.values()} == EXPECTED  # none has three
+        assert {row.code: row.count for row in found.values()} == EXPECTED | {"claims": 2}
         assert found["claims"].oldest == AT
         limit(0)
         with tenancy.use(market.pk):
