@@ -39,6 +39,7 @@ from settlements.admin_ledger_forms import (
     MovementsForm,
     ProposalForm,
     ReasonOfFinanceForm,
+    SellerForm,
     problems_told,
 )
 
@@ -53,6 +54,10 @@ def _is_open(row) -> bool:
 
 def _has_proposals(row) -> bool:
     return _is_open(row) and bool(bank_matching.proposals([row])[row.pk])
+
+
+def _was_paid_in(row) -> bool:
+    return _is_open(row) and row.amount > 0
 
 
 def _is_booked(row) -> bool:
@@ -164,6 +169,17 @@ class BankRowAdmin(StoryAdmin):
             form=MovementsForm,
             offered=_is_open,
             done=_("Explained."),
+        ),
+        "prepay": Decision(
+            name=_("Record as an advertising prepayment"),
+            explanation=_(
+                "The seller has paid for advertising in advance. What is charged and not settled "
+                "yet is drawn from it at once."
+            ),
+            process=bank_matching.prepay,
+            form=SellerForm,
+            offered=_was_paid_in,
+            done=_("Recorded."),
         ),
         "book": Decision(
             name=_("Book by hand, or put on suspense"),

@@ -28,7 +28,6 @@ from marketplace.admin import (
 )
 from marketplace.refusals import Refused
 from marketplace.story_pages import Decision, StoryAdmin
-from sellers.models import Seller
 from settlements import (
     accounts,
     clearing_tenders,
@@ -42,7 +41,12 @@ from settlements import (
     reconciling,
     table_files,
 )
-from settlements.admin_ledger_forms import AccountForm, AccountNamesForm, ReversalForm
+from settlements.admin_ledger_forms import (
+    AccountForm,
+    AccountNamesForm,
+    ReversalForm,
+    SellerForm,
+)
 from settlements.admin_statements import BulkAdmin
 
 EXPORT = "settlements.export_statement"
@@ -81,21 +85,16 @@ class DayForm(forms.Form):
     )
 
 
-class CardForm(forms.Form):
+class CardForm(SellerForm):
     """The days of an account card, and for accounts kept per seller, whose."""
 
     first = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
     last = forms.DateField(label=_("To"), widget=forms.DateInput(attrs={"type": "date"}))
-    seller = forms.CharField(label=_("Seller's code"), required=False, max_length=60)
+    field_order = ["first", "last", "seller"]
 
-    def clean_seller(self):
-        code = self.cleaned_data["seller"].strip()
-        if not code:
-            return None
-        seller = Seller.objects.filter(code=code).first()
-        if seller is None:
-            raise forms.ValidationError(_("There is no seller with this code."), code="unknown")
-        return seller
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        self.fields["seller"].required = False
 
     def clean(self):
         first, last = self.cleaned_data.get("first"), self.cleaned_data.get("last")

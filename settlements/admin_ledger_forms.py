@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.amount_fields import AmountField
 from marketplace.reasons import LONGEST
 from marketplace.refusals import Refused
+from sellers.models import Seller
 from settlements import accounts, bank_files, chart, file_problems, models, provider_files
 from settlements.admin_forms import MOST_BYTES
 
@@ -221,6 +222,19 @@ class MovementsForm(ReasonOfFinanceForm):
     def __init__(self, data=None, *, choices):
         super().__init__(data)
         self.fields["journals"].choices = choices
+
+
+class SellerForm(forms.Form):
+    """Whose it is, by the seller's code; None without one."""
+
+    seller = forms.CharField(label=_("Seller's code"), max_length=60)
+
+    def clean_seller(self):
+        code = self.cleaned_data["seller"].strip()
+        seller = Seller.objects.filter(code=code).first()
+        if seller is None and code:
+            raise forms.ValidationError(_("There is no seller with this code."), code="unknown")
+        return seller
 
 
 class BankBookingForm(ReasonOfFinanceForm):

@@ -2,7 +2,8 @@
 
 What fits is proposed (settlements.bank_proposals), and confirmed by people: one by one, or all that
 are exact at once. Confirming keeps which journals a transaction is; only a deposit on a seller's
-debt is recorded with it, by settlements.collecting. What nothing explains goes to suspense or where
+debt is recorded with it, by settlements.collecting, and what a seller pays for advertising in
+advance, by settlements.prepaying. What nothing explains goes to suspense or where
 it belongs by a journal by hand, with a second person, and comes back by its counter-entry.
 """
 
@@ -16,6 +17,7 @@ from django.db.models import F, Q
 from marketplace import calendar_days, calendars, reasons, states, tenancy
 from marketplace.refusals import Refused, gettext_noop
 from orders import verdicts
+from sellers.models import Seller
 from settlements import (
     bank_proposals,
     bank_rows,
@@ -23,6 +25,7 @@ from settlements import (
     collecting,
     ledger,
     manual_journals,
+    prepaying,
 )
 from settlements.bank_proposals import Debtor, Movement, Proposal, Transaction
 from settlements.models import (
@@ -108,6 +111,11 @@ class BookingWaits(Refused):
 class NotForBooking(Refused):
     code = "bank_row_account_not_usable"
     message = gettext_noop("It stands on the bank account already. Choose another account.")
+
+
+class NothingPaidIn(Refused):
+    code = "bank_row_not_paid_in"
+    message = gettext_noop("It was paid out. Choose a transaction that was paid in.")
 
 
 class MatchedByHandJournal(Refused):
@@ -202,6 +210,28 @@ def match(row: BankRow, *, journals: Iterable[int], by, at: datetime, reason: st
 
 
 @transaction.atomic
+def prepay(row: BankRow, *, seller: Seller, by, at: datetime) -> BankRow:
+    """Record a transaction as what a seller pays for advertising in advance.
+
+    Raises NothingPaidIn, BookingWaits, states.IllegalMove, or what prepaying.record_deposit does.
+    """
+    row = _locked(row)
+    if row.amount < 0:
+        raise NothingPaidIn()
+    deposit = prepaying.record_deposit(
+        seller, amount=row.amount, evidence=row.entry, on=row.on, by=by, at=at
+    )
+    bank_rows.explain(
+        row,
+        _journals(prepaying.TEMPLATE, [deposit.public_id]),
+        by=by,
+        at=at,
+        reason=f"{prepaying.TEMPLATE}:{seller.code}",
+    )
+    return row
+
+
+@transaction.atomic
 def book(row: BankRow, *, account: str, reason: str, by, at: datetime) -> ManualJournal:
     """Ask a second person for a journal by hand between the bank and an account, such as suspense.
 
@@ -286,9 +316,12 @@ def _recorded(row: BankRow, chosen: Proposal, *, by, at: datetime) -> list[int]:
     balance = SellerBalance.objects.get(seller__code=chosen.reference)
     words = {"evidence": row.entry, "on": row.on, "reason": "", "by": by, "at": at}
     movements = collecting.record_deposit(balance, amount=row.amount, **words)
-    references = [movement.public_id for movement in movements]
-    journals = Journal.objects.filter(template=collecting.TEMPLATE, reference__in=references)
-    return list(journals.values_list("pk", flat=True))
+    return _journals(collecting.TEMPLATE, [movement.public_id for movement in movements])
+
+
+def _journals(template: str, references: list[str]) -> list[int]:
+    rows = Journal.objects.filter(template=template, reference__in=references)
+    return list(rows.values_list("pk", flat=True))
 
 
 def _locked(row: BankRow) -> BankRow:

@@ -11,13 +11,14 @@ from settlements import (
     bank_balance,
     bank_matching,
     chart,
-    collecting,
+    deposits,
     ledger,
     ledger_balances,
     manual_journals,
 )
 from settlements.models import (
     Account,
+    AdPrepaymentMovement,
     BankMatch,
     BankRow,
     DebtMovement,
@@ -164,8 +165,24 @@ class TestConfirm:
         row.refresh_from_db()
         assert row.state == "open"
         assert codes(row) == [f"movement:debt:{movement.public_id}", "debt:A12"]
-        with pytest.raises(collecting.EvidenceUsed):
+        with pytest.raises(deposits.EvidenceUsed):
             bank_matching.confirm(row, proposal="debt:A12", by=one, at=AT)
+
+    def test_records_what_is_paid_for_advertising_in_advance(self, market, one):
+        seller = make.seller("A12")
+        row = make.bank_row(600, on=ON)
+        bank_matching.prepay(row, seller=seller, by=one, at=AT)
+        movement = AdPrepaymentMovement.objects.get()
+        assert (movement.seller, movement.amount, movement.on) == (seller, 600, ON)
+        assert (movement.evidence, movement.by) == (row.entry, one)
+        [journal] = Journal.objects.filter(template="ad_prepayment")
+        assert matched(row) == [journal.pk]
+        assert (balance(chart.BANK), balance(chart.AD_PREPAYMENT)) == (600, -600)
+        with pytest.raises(states.IllegalMove):
+            bank_matching.prepay(row, seller=seller, by=one, at=AT)
+        with pytest.raises(bank_matching.NothingPaidIn):
+            bank_matching.prepay(make.bank_row(-600, on=ON), seller=seller, by=one, at=AT)
+        assert AdPrepaymentMovement.objects.count() == 1
 
     def test_refuses_what_is_proposed_no_more(self, market, one):
         moved(1_000)

@@ -134,6 +134,16 @@ class TestRows:
         assert again.status_code == 422
         assert manual.public_id in desks.text(again)
 
+    def test_become_an_advertising_prepayment(self, market, finance):
+        with tenancy.use(market.pk):
+            make.seller("A12")
+        address = f"{BOOKS}/bankrow/{row(market).pk}/decide/prepay/"
+        wrong = finance.post(address, {"seller": "nobody"})
+        assert wrong.status_code == 422
+        assert "There is no seller with this code." in desks.text(wrong)
+        assert finance.post(address, {"seller": " A12 "}).status_code == 302
+        assert row(market).state == "explained"
+
     def test_are_read_by_viewers(self, market):
         viewer = desks.operator(market, "viewer")[0]
         key = row(market).pk
