@@ -27,7 +27,7 @@ COLOURS = {State.IN_FORCE: "care"}
 
 class _WindowForm(forms.Form):
     note = forms.CharField(
-        label=_("note"),
+        label=_("Note"),
         required=False,
         max_length=200,
         widget=TextInput,
@@ -37,7 +37,7 @@ class _WindowForm(forms.Form):
 
 class RecurringForm(_WindowForm):
     weekdays = forms.TypedMultipleChoiceField(
-        label=_("weekdays"),
+        label=_("Weekdays"),
         coerce=int,
         choices=list(WEEKDAYS.items()),
         initial=list(WEEKDAYS),
@@ -45,24 +45,24 @@ class RecurringForm(_WindowForm):
         help_text=_("On which it begins."),
     )
     from_time = forms.TimeField(
-        label=_("from"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+        label=_("Begins at"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
     to_time = forms.TimeField(
-        label=_("until"),
+        label=_("Ends at"),
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-        help_text=_("Not later than “from”: on the next day. The marketplace's time zone counts."),
+        help_text=_("Not later than it begins: on the next day. The marketplace's time zone counts."),
     )
     field_order = ["weekdays", "from_time", "to_time", "note"]
 
 
 class AnnouncedForm(_WindowForm):
     begins_at = forms.DateTimeField(
-        label=_("begins at"),
+        label=_("Begins at"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text=_("In the time zone of this page."),
     )
     ends_at = forms.DateTimeField(
-        label=_("ends at"),
+        label=_("Ends at"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
     field_order = ["begins_at", "ends_at", "note"]

@@ -253,7 +253,7 @@ class BankBookingForm(ReasonOfFinanceForm):
 
 
 class DayForm(forms.Form):
-    on = forms.DateField(label=_("at the end of"), **_DAY)
+    on = forms.DateField(label=_("At the end of"), **_DAY)
 
 
 def problems_told(problems) -> list[dict]:
