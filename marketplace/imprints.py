@@ -5,10 +5,11 @@ marketplace that has published none tells nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -85,7 +86,8 @@ def of(identity: LegalIdentity | None) -> Imprint | None:
 
 def issuer(identity: LegalIdentity | None) -> list[Fact]:
     """Who issues a paper, the company first, in the language in use; nobody without an identity."""
-    return [] if identity is None else _facts(identity, ("company", *_ON_PAPERS))
+    facts = [] if identity is None else _facts(identity, ("company", *_ON_PAPERS))
+    return [replace(fact, label=capfirst(fact.label)) for fact in facts]
 
 
 def missing(identity: LegalIdentity | None) -> list[Missing]:

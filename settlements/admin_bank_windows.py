@@ -50,7 +50,9 @@ class RecurringForm(_WindowForm):
     to_time = forms.TimeField(
         label=_("Ends at"),
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-        help_text=_("Not later than it begins: on the next day. The marketplace's time zone counts."),
+        help_text=_(
+            "Not later than it begins: on the next day. The marketplace's time zone counts."
+        ),
     )
     field_order = ["weekdays", "from_time", "to_time", "note"]
 

@@ -8,7 +8,7 @@ are read within the transaction.
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
 from marketplace.models import Marketplace
 from marketplace.refusals import Refused, gettext_noop
@@ -141,7 +141,7 @@ def _head(statement: Statement, marketplace: Marketplace) -> statement_pdf.Head:
     seal = seals.of(statement)
     facts = [
         (gettext("Marketplace"), marketplace.name),
-        (gettext("Number"), statement.public_id),
+        (pgettext("statement", "Number"), statement.public_id),
         (gettext("Due on"), statement.due_on.isoformat()),
         (gettext("State"), str(statement.get_state_display())),
     ]
