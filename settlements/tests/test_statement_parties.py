@@ -111,7 +111,7 @@ class TestForms:
         with tenancy.use(market.pk), translation.override("en"):
             page = statement_pdf.html(downloads.lines(statement("A"), market))
         assert "@bottom-center { content: string(issuer);" in page
-        assert '<p class="issuer-line">장터 주식회사 · representative 김대표 · ' in page
+        assert '<p class="at-foot">장터 주식회사 · Representative 김대표 · ' in page
 
     def test_are_not_there_for_a_stranger(self, market):
         with tenancy.use(market.pk):
