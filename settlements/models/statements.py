@@ -195,6 +195,11 @@ class Statement(TenantModel):
                 name="statement_in_payout",
                 condition=Q(state="in_payout"),
             ),
+            models.Index(
+                fields=["marketplace", "seller", "closed_on"],
+                name="statement_with_debt_invoiced",
+                condition=Q(debt_invoiced__gt=0),
+            ),
         ]
 
     def __str__(self):
