@@ -131,7 +131,7 @@ def _dispute(
 ) -> None:
     """The seller does not agree about goods that came back; both sides have said why."""
     back = Claim.objects.filter(seller=shop, state=Claim.State.COLLECTED)
-    if (claim := back.order_by("pk").first()) is None:
+    if (claim := back.order_by("pk").last()) is None:
         return
     seller, buyer = Arbitration.Side.SELLER, Arbitration.Side.BUYER
     begun_at = at - 2 * _HOUR

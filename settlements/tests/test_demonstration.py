@@ -114,7 +114,7 @@ class TestDesks:
             assert draft.valid_from == dt.date(2027, 1, 1)
             assert ImportProfile.objects.get().code == "shop-orders"
 
-    def test_has_an_exchange_to_answer_and_one_to_send(self):
+    def test_has_an_exchange_to_answer_one_to_send_and_one_to_decide(self):
         [*_] = demonstration.fill(SMALL[0], days=9, at=AT)
         demonstration.people(SMALL[0], "a-password")
         demonstration.desks(SMALL[0], "a-password", at=AT)
@@ -124,8 +124,9 @@ class TestDesks:
             assert found == [
                 ("requested", "seller", "delivered"),
                 ("collected", "seller", "delivered"),
+                ("arbitration", "seller", "delivered"),
             ]
-            assert len(set(exchanges.values_list("reason", flat=True))) == 2
+            assert len(set(exchanges.values_list("reason", flat=True))) == 3
 
     def test_lets_the_second_person_put_the_fees_into_force(self):
         [*_] = demonstration.fill(SMALL[0], days=2, at=AT)
