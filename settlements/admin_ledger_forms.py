@@ -231,8 +231,10 @@ class SellerForm(forms.Form):
 
     def clean_seller(self):
         code = self.cleaned_data["seller"].strip()
+        if not code:
+            return None
         seller = Seller.objects.filter(code=code).first()
-        if seller is None and code:
+        if seller is None:
             raise forms.ValidationError(_("There is no seller with this code."), code="unknown")
         return seller
 

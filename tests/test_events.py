@@ -14,7 +14,8 @@ ROOT = Path(settings.BASE_DIR)
 APPS = ("marketplace", "sellers", "listings", "orders", "settlements")
 ANNOUNCE = {"announce", "announce_many"}
 STATES = {  # events named by the state that a row has come to
-    "claim.": {*Claim.State.values, "converted"},  # an exchange that became a return
+    # Beside its states: an exchange that became a return, and what is done in an arbitration.
+    "claim.": {*Claim.State.values, "converted", "statement_added", "arbitrated"},
     "statement.": {Statement.State.PAYABLE.value, Statement.State.CLOSED.value},
 }
 

@@ -166,7 +166,7 @@ class TestOrders:
         owner.get(cast.url("orders/"))
         with django_queries() as queries:
             owner.get(cast.url("orders/"))
-        assert len(queries) == 22
+        assert len(queries) == 23
 
     def many(self, cast, count):
         with tenancy.use(cast.market.pk):

@@ -197,9 +197,10 @@ class TestFiles:
     def test_hold_it_and_add_up(self, settled, market):
         with tenancy.use(market.pk):
             statement = Statement.objects.get()
-            rows = list(downloads.lines(statement, market).rows)
+            file = downloads.lines(statement, market)
+            net, rows = list(file.columns).index("Net"), list(file.rows)
             assert [row[0] for row in rows] == ["M-1", settled.public_id]
-            assert sum(row[-1] for row in rows) == statement.net
+            assert sum(row[net] for row in rows) == statement.net
             out = io.StringIO()
             assert exports.write("settlement_lines", out) == 2
         told = {row["kind"]: row for row in csv.DictReader(io.StringIO(out.getvalue()))}

@@ -341,8 +341,8 @@ class TestLedger:
 class TestNights:
     def test_tell_what_every_sentinel_means(self, enter):
         answer = enter().get(f"{STATEMENTS}nights", follow=True)
-        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 33
-        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 33] * 4
+        assert [row.is_quiet for row in answer.context["sentinels"]] == [True] * 36
+        assert [night["counts"] for night in answer.context["nights"]] == [[0] * 36] * 4
 
     @pytest.mark.parametrize(("lost", "looks"), [(0, 0), (1, 1)])
     def test_look_for_lost_lines_only_where_the_night_lost_some(self, enter, market, lost, looks):
@@ -374,13 +374,13 @@ class TestNights:
     def test_ask_the_same_for_many_rows(self, enter, market, django_assert_num_queries):
         client = enter()
         client.get(f"{STATEMENTS}nights", follow=True)
-        with django_assert_num_queries(58):
+        with django_assert_num_queries(63):
             client.get(f"{STATEMENTS}nights/")
         with tenancy.use(market.pk):
             seller = make.seller("C")
             for number in range(12):
                 make.sold(seller, number=f"P{number}", confirmed_on=date(2026, 9, 9))
-        with django_assert_num_queries(58):
+        with django_assert_num_queries(63):
             client.get(f"{STATEMENTS}nights/")
 
 

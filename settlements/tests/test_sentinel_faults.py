@@ -557,7 +557,7 @@ def claim_that_nobody_answers(market):
 
 def arbitration_that_nobody_decides(market):
     asked = {"type": "return", "quantity": 1, "fault": "buyer", "by": None}
-    claim = claims.request(market.lines["claimed"], at=noon(ON - 20 * DAY), **asked)
+    claim = claims.request(market.lines["disputed"], at=noon(ON - 20 * DAY), **asked)
     told = {"side": "seller", "reason": "분쟁", "by": None, "at": noon(ON - 15 * DAY)}
     arbitrating.begin(claim, **told)
     return [claim.pk]
@@ -655,7 +655,7 @@ def _add_ingredients(market, on):
         date(2026, 9, 14): ("held",),  # due on the 17th
         date(2026, 9, 16): ("gone", "silent", "poor", "past"),  # on the 21st
         date(2026, 9, 17): ("lines", "ledger", "holds", "chain", "payable"),  # on the 22nd
-        LAST: ("vanished", "orphan", "claimed", "near"),  # later
+        LAST: ("vanished", "orphan", "claimed", "disputed", "near"),  # later
     }
     for code in sales.get(on, ()):
         market.seller(code, ending="" if code in ("poor", "past") else "1234", on=on)

@@ -331,6 +331,8 @@ NOT_PAGES = {
     "admin:settlements_sellercontract_draft",
     "admin:orders_import_upload",
     "admin:orders_import_report",
+    "admin:orders_claim_evidence",
+    "shop_claim_evidence",
     "shop_invitation",
     "shop_invitation_withdraw",
     "shop_member_role",
