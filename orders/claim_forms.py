@@ -117,7 +117,7 @@ class ReturnShippingForm(forms.Form):
         return given | {name: given.get(name) or 0 for name in ("return_cost", "outbound_cost")}
 
 
-class ApprovalForm(ReturnShippingForm, RemarkForm):
+class FoundForm(ReturnShippingForm):
     """What whoever decides has found: who is at fault, how many units, and who pays shipping."""
 
     fault = forms.ChoiceField(
@@ -131,6 +131,11 @@ class ApprovalForm(ReturnShippingForm, RemarkForm):
         max_value=verdicts.LARGEST_QUANTITY,
         help_text=_("Fewer than were asked for, where only some are due."),
     )
+
+
+class ApprovalForm(FoundForm, RemarkForm):
+    """That a claim is agreed to, and what was found."""
+
     outbound_cost = AmountField(
         label=_("cost of shipping to the buyer"),
         required=False,
@@ -165,21 +170,10 @@ class StatementForm(forms.Form):
     )
 
 
-class ArbitrationDecisionForm(ReturnShippingForm, ReasonForm):
+class ArbitrationDecisionForm(FoundForm, ReasonForm):
     """What comes of an arbitration, and what was found where the buyer gets money."""
 
     outcome = forms.ChoiceField(label=_("outcome"), choices=models.Arbitration.Outcome)
-    fault = forms.ChoiceField(
-        label=_("at fault"),
-        choices=models.Claim.Fault,
-        help_text=_("Whoever is at fault bears the cost; it counts in the seller's grade."),
-    )
-    quantity = forms.IntegerField(
-        label=_("units"),
-        min_value=1,
-        max_value=verdicts.LARGEST_QUANTITY,
-        help_text=_("Fewer than were asked for, where only some are due."),
-    )
     amount = AmountField(
         label=_("goodwill"),
         required=False,

@@ -20,7 +20,7 @@ from marketplace import documents, money
 from marketplace.documents import Part
 from marketplace.refusals import Refused, gettext_noop
 from settlements import file_problems
-from settlements.file_problems import Problem
+from settlements.file_problems import FileRefused, Problem
 
 FOLDER: Final = Path(__file__).parent / "bank_formats"
 ENCODINGS: Final = ("utf-8-sig", "cp949")  # Korean text in the second is never valid in the first
@@ -32,15 +32,8 @@ LONGEST: Final = 200  # characters of a text that are kept
 Key = tuple[date, time | None, int, int, str, str, int]
 
 
-class BankFileRefused(Refused):
-    """A file with problems. `problems` names them."""
-
+class BankFileRefused(FileRefused):
     code = "bank_file_refused"
-    message = gettext_noop("The file was refused as a whole: %(first)s")
-
-    @property
-    def problems(self) -> list[Problem]:
-        return self.params["problems"]  # type: ignore[return-value]
 
 
 class UnknownFormat(Refused):

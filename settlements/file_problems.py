@@ -60,6 +60,16 @@ class Problem:
         return f"{where}: {self.text(str)}"
 
 
+class FileRefused(Refused):
+    """A file with problems. `problems` names them, of many the first."""
+
+    message = gettext_noop("The file was refused as a whole: %(first)s")
+
+    @property
+    def problems(self) -> list[Problem]:
+        return self.params["problems"]  # type: ignore[return-value]
+
+
 def moment(value: str, pattern: str) -> datetime | None:
     """A day, with its time where the pattern has one; None where it is not written like that."""
     try:

@@ -18,7 +18,7 @@ from marketplace import documents
 from marketplace.documents import Part
 from marketplace.refusals import Refused, gettext_noop
 from settlements import file_problems
-from settlements.file_problems import Problem
+from settlements.file_problems import FileRefused, Problem
 
 FOLDER: Final = Path(__file__).parent / "provider_formats"
 PAYMENT: Final = "payment"
@@ -27,15 +27,8 @@ ENCODINGS: Final = {"utf-8": "utf-8-sig", "cp949": "cp949"}
 MOST_ROWS: Final = 200_000
 
 
-class ProviderFileRefused(Refused):
-    """A file with problems. `problems` names the first of them."""
-
+class ProviderFileRefused(FileRefused):
     code = "provider_file_refused"
-    message = gettext_noop("The file was refused as a whole: %(first)s")
-
-    @property
-    def problems(self) -> list[Problem]:
-        return self.params["problems"]  # type: ignore[return-value]
 
 
 class UnknownFormat(Refused):

@@ -11,34 +11,20 @@ from django.utils.translation import pgettext_lazy
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, scoped
 from settlements.models.ledger import Journal, ManualJournal
+from settlements.models.taken_files import TakenFile
 
 
 def _file_id():
     return identifiers.public_id("bkf")
 
 
-class BankFile(TenantModel):
+class BankFile(TakenFile):
     """A list of transactions of a bank account, taken in once."""
 
     public_id = models.CharField(_("public id"), max_length=40, default=_file_id, editable=False)
     account = models.CharField(_("own bank account"), max_length=60)
-    name = models.CharField(_("file"), max_length=200)
-    digest = models.CharField(_("SHA-256"), max_length=64)
-    rows = models.PositiveIntegerField(_("rows"))
-    known_rows = models.PositiveIntegerField(
-        _("of these known already"), help_text=_("Rows that an earlier file had brought.")
-    )
     first_on = models.DateField(_("first day"))
     last_on = models.DateField(_("last day"))
-    imported_at = models.DateTimeField(_("imported at"))
-    imported_by = models.ForeignKey(
-        "marketplace.User",
-        models.PROTECT,
-        null=True,
-        related_name="+",
-        db_index=False,
-        verbose_name=_("imported by"),
-    )
 
     class Meta(TenantModel.Meta):
         verbose_name = _("list of bank transactions")

@@ -12,6 +12,7 @@ from django.utils.translation import pgettext_lazy
 from marketplace import constraints, identifiers
 from marketplace.models import TenantKey, TenantModel, scoped
 from settlements.models.statements import Statement
+from settlements.models.taken_files import TakenFile
 
 
 def _file_id():
@@ -22,28 +23,13 @@ def _discrepancy_id():
     return identifiers.public_id("dsc")
 
 
-class ProviderFile(TenantModel):
+class ProviderFile(TakenFile):
     """A settlement file of a payment provider, taken in once."""
 
     public_id = models.CharField(_("public id"), max_length=40, default=_file_id, editable=False)
     provider = models.CharField(_("provider"), max_length=40)
-    name = models.CharField(_("file"), max_length=200)
-    digest = models.CharField(_("SHA-256"), max_length=64)
-    rows = models.PositiveIntegerField(_("rows"))
-    known_rows = models.PositiveIntegerField(
-        _("of these known already"), help_text=_("Rows that an earlier file had brought.")
-    )
     first_sold_on = models.DateField(_("first day of sales"))
     last_sold_on = models.DateField(_("last day of sales"))
-    imported_at = models.DateTimeField(_("imported at"))
-    imported_by = models.ForeignKey(
-        "marketplace.User",
-        models.PROTECT,
-        null=True,
-        related_name="+",
-        db_index=False,
-        verbose_name=_("imported by"),
-    )
 
     class Meta(TenantModel.Meta):
         verbose_name = _("provider's settlement file")
